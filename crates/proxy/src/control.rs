@@ -1,0 +1,171 @@
+//! What the proxy may be asked over `ROOT/proxy/control.sock`: one JSON object a line, one answer a
+//! line.  Only the user the proxy runs as, and root, are answered (SO_PEERCRED).
+
+use crate::route_file::FellBack;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A question or an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Ask {
+    /// Put the staged `ENVIRONMENT.GENERATION.json` in force, if `expects` is in force now (0: none)
+    /// and it is above all that were ever on disk.  What is in force already succeeds.  Answered
+    /// once every thread serves by it.
+    Install {
+        /// `PROJECT.ENVIRONMENT`.
+        environment: String,
+        /// The staged generation.
+        generation: u64,
+        /// The generation that must be in force.
+        expects: u64,
+        /// The asking daemon's epoch.
+        epoch: u64,
+    },
+    /// Wait until nothing is in flight to these instances, then close their idle connections.  At
+    /// the deadline end streams politely and cut the rest.
+    Drain {
+        /// Instance ids.
+        instances: Vec<String>,
+        /// Counted from now.
+        deadline_ms: u64,
+        /// The asking daemon's epoch.
+        epoch: u64,
+    },
+    /// What is in force, and what was served.
+    Status,
+    /// Send this process's listeners over the socket (SCM_RIGHTS), in the order of `addresses`.
+    Listeners,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// The generation is in force in every thread.
+    Installed {
+        /// It.
+        generation: u64,
+    },
+    /// Nothing was changed.
+    Refused {
+        /// Why.
+        reason: RefusalReason,
+        /// In words for an operator.
+        message: String,
+    },
+    /// No request is in flight to the instances any more.
+    Drained {
+        /// Requests that were still in flight at the deadline and were ended by us.
+        cut: u64,
+        /// How long it took.
+        waited_ms: u64,
+    },
+    /// See [`Ask::Status`].
+    Status(Status),
+    /// The listeners follow as ancillary data of this very line.
+    Listeners {
+        /// As they were bound.
+        addresses: Vec<String>,
+    },
+}
+
+/// Why an order was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalReason {
+    /// Another generation is in force than was expected.
+    Unexpected,
+    /// The generation is not above all that were on disk.
+    Old,
+    /// A newer daemon has spoken.
+    Epoch,
+    /// The generation to confirm was baked under another start of the proxy.
+    Nonce,
+    /// It fell back, and may not serve again.
+    FellBack,
+    /// The staged file is missing, broken, or another environment claims its host.
+    Unfit,
+    /// The disk did not take it.
+    Disk,
+    /// The line was not understood.
+    Malformed,
+}
+
+/// The proxy's own word on what it serves.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Drawn at start; a confirmation must name it.
+    pub nonce: String,
+    /// Its process.
+    pub pid: u32,
+    /// Since it started.
+    pub uptime_ms: u64,
+    /// The addresses it accepts on.
+    pub addresses: Vec<String>,
+    /// Client connections open now.
+    pub connections: u64,
+    /// By `PROJECT.ENVIRONMENT`.
+    pub environments: BTreeMap<String, EnvironmentStatus>,
+    /// Files that could not be put in force, in words.
+    pub alerts: Vec<String>,
+}
+
+/// One environment, as the proxy serves it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EnvironmentStatus {
+    /// In force now.
+    pub generation: u64,
+    /// The highest that was ever on disk.
+    pub highest: u64,
+    /// Set while `generation` is on probation.
+    pub probation: Option<ProbationStatus>,
+    /// The last generation that was left for its fallback, as the marker says.
+    pub fell_back: Option<FellBack>,
+    /// Requests that wait in a hold.
+    pub held: u64,
+    /// In flight, by instance id; an instance without any is left out.
+    pub in_flight: BTreeMap<String, u64>,
+    /// Served since the proxy started, by release id.
+    pub releases: BTreeMap<String, ReleaseCounters>,
+}
+
+/// A probation that has not ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProbationStatus {
+    /// Where it would return to.
+    pub fallback: u64,
+    /// Left before it expires.
+    pub expires_in_ms: u64,
+    /// Requests that the new targets answered since the swap.
+    pub requests: u64,
+    /// Of these, 5xx or no answer.
+    pub failures: u64,
+}
+
+/// The fate of every request that was sent, or meant to be sent, to a release.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseCounters {
+    /// The whole response was handed to the client.
+    pub completed: u64,
+    /// The client or the instance went away before the end.
+    pub aborted: u64,
+    /// Answered by us, since the instance did not (502, 504): also in `completed` if sent whole.
+    pub unanswered: u64,
+    /// Sent once more on a fresh connection.
+    pub retried: u64,
+    /// Waited in a hold.
+    pub held: u64,
+    /// Of the completed, by first digit: index 1 is 1xx … 5 is 5xx; 0 is unused.
+    pub by_class: [u64; 6],
+    /// Time to the last response byte, estimated from the histogram; 0 where there are none.
+    pub p50_us: u64,
+    /// As `p50_us`.
+    pub p99_us: u64,
+    /// The longest.
+    pub max_us: u64,
+    /// Unix time in ms of the last request routed to the release.
+    pub last_routed_at_ms: u64,
+    /// Unix time in ms of the first request routed to the release.
+    pub first_routed_at_ms: u64,
+}
