@@ -1,1 +1,15 @@
-//! .
+//! What a deployment is, and every decision about one.
+//!
+//! Nothing here can fail for a reason outside its arguments: no clock, no randomness, no I/O, no
+//! async.
+
+pub mod deployment;
+pub mod failure;
+pub mod id;
+pub mod instance;
+pub mod journal;
+pub mod name;
+pub mod plan;
+pub mod release;
+pub mod routes;
+pub mod service;

@@ -1,0 +1,33 @@
+//! The traits through which the engine has effects: one where the world varies.
+
+pub mod clock;
+pub mod journal;
+pub mod machine;
+pub mod observer;
+pub mod prober;
+pub mod releases;
+pub mod router;
+pub mod runtime;
+
+use std::sync::Arc;
+
+/// All of them, as the engine is given them.
+#[derive(Clone)]
+pub struct Ports {
+    /// Runs instances.
+    pub runtime: Arc<dyn runtime::Runtime>,
+    /// Sends traffic.
+    pub router: Arc<dyn router::Router>,
+    /// Asks instances and public routes.
+    pub prober: Arc<dyn prober::Prober>,
+    /// Keeps releases.
+    pub releases: Arc<dyn releases::Releases>,
+    /// Keeps intents and outcomes.
+    pub journal: Arc<dyn journal::Journal>,
+    /// What the host has.
+    pub machine: Arc<dyn machine::Machine>,
+    /// Tells the time.
+    pub clock: Arc<dyn clock::Clock>,
+    /// Is told of progress.
+    pub observer: Arc<dyn observer::Observer>,
+}

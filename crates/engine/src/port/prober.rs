@@ -1,0 +1,57 @@
+//! Asks instances and public routes, until a decision can be made.
+
+use async_trait::async_trait;
+use model::{
+    failure::Failure,
+    id::{Generation, InstanceId, ReleaseId},
+    instance::Instance,
+    name::EnvironmentId,
+    plan::{PublicRequest, ReadyCheck},
+    release::Release,
+    service::{Millis, SmokeTest},
+};
+
+/// Asks.
+///
+/// Contract: nothing it does changes what serves.  Each call is bounded in time and in bytes read,
+/// and its failure explains itself: request, response, who listens, exit, last lines, likely cause.
+/// `note` is told what is waited for, at least every 3 s.
+#[async_trait]
+pub trait Prober: Send + Sync {
+    /// Returns once the instance is ready and healthy.  Its exit is a verdict at once.
+    async fn ready(
+        &self,
+        instance: &Instance,
+        release: &Release,
+        check: &ReadyCheck,
+        note: &Note,
+    ) -> Result<(), Failure>;
+    /// Sends the requests to the instance, in order.
+    async fn smoke(
+        &self,
+        instance: &Instance,
+        release: &Release,
+        tests: &[SmokeTest],
+    ) -> Result<(), Failure>;
+    /// Asks through the public route until the release answered each.
+    async fn verify(
+        &self,
+        environment: &EnvironmentId,
+        listen: &[String],
+        requests: &[PublicRequest],
+        release: &ReleaseId,
+    ) -> Result<(), Failure>;
+    /// Watches the generation in force for so long; the exit of an instance, or the router's own
+    /// fall-back, ends it at once.  Returns the router's start nonce.
+    async fn bake(
+        &self,
+        environment: &EnvironmentId,
+        generation: Generation,
+        instances: &[InstanceId],
+        for_at_least: Millis,
+        note: &Note,
+    ) -> Result<String, Failure>;
+}
+
+/// Told what is waited for.
+pub type Note = dyn Fn(String) + Send + Sync;

@@ -1,0 +1,294 @@
+//! What a deployment will do, whole, before any of it is done.
+
+use crate::{
+    id::{DeploymentId, Generation, InstanceId, ReleaseId},
+    instance::Instance,
+    name::EnvironmentId,
+    release::Source,
+    routes::Routes,
+    service::{HealthSpec, Millis, Readiness, SmokeTest},
+};
+use serde::{Deserialize, Serialize};
+
+/// The plan version this build writes.  It resumes its own and the one before, and unwinds others.
+pub const PLAN_VERSION: u32 = 1;
+
+/// Everything one deployment will do, decided before any of it is done.
+///
+/// A plan leaves the executor no choices: instance names, ports, generations and the routes to
+/// return to are all in it.  So it can be printed, journaled, resumed after a crash, and tested
+/// without a machine.  It holds no variable's value: those stay in the release's record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// [`PLAN_VERSION`] of the build that made it.
+    pub version: u32,
+    /// The deployment it is for.
+    pub deployment: DeploymentId,
+    /// The environment it changes, and the only one.
+    pub environment: EnvironmentId,
+    /// Why it is done.
+    pub kind: Kind,
+    /// What serves before; none: nothing did.
+    pub from: Option<ReleaseLabel>,
+    /// What serves after; none: nothing shall.
+    pub to: Option<ReleaseLabel>,
+    /// In this order.
+    pub steps: Vec<Step>,
+    /// Steps before this index are undone if one of them fails; the last of them is `Confirm`.
+    /// Steps from it on only ever go forward: they clear up after the old release.
+    pub commit: usize,
+}
+
+/// Why an environment is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The first release of an environment.
+    Initial,
+    /// Another release.
+    Update,
+    /// Back to an earlier release.
+    Rollback,
+    /// New instances of the same release.
+    Restart,
+    /// More or fewer instances of the same release.
+    Scale,
+    /// No instances; 503 until it is started again.
+    Stop,
+    /// Instances of the release that was stopped.
+    Start,
+}
+
+/// A release as people and paths name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseLabel {
+    /// Its id.
+    pub id: ReleaseId,
+    /// Its version.
+    pub version: String,
+}
+
+/// One idempotent act on the world.
+///
+/// A closed set, so that a reader sees all a deployment can do, `plan` can say it, and adding a
+/// variant makes the compiler ask how it is done, undone and described.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Step {
+    /// Put the release's content in its place.
+    Stage {
+        /// Whose record was written before the plan.
+        release: ReleaseId,
+        /// The directory's name.
+        version: String,
+        /// Where the content is now.
+        source: Source,
+    },
+    /// Write the generations that later steps install, so that each of these is one rename.
+    StageRoutes {
+        /// All but the confirming one, which needs the nonce of the bake.
+        staged: Vec<StagedRoutes>,
+    },
+    /// Keep warm instances from being ended by the reaper, since they shall serve again.
+    Claim {
+        /// They.
+        instances: Vec<InstanceId>,
+    },
+    /// Let requests wait in the proxy.  Undone last, by `back`, when the old serves again.
+    Hold {
+        /// In force before.
+        from: Generation,
+        /// To the old, held.
+        held: Generation,
+        /// To the old, not held.
+        back: Generation,
+    },
+    /// Run the new instance.  It gets no traffic yet.
+    Start {
+        /// It.
+        instance: Instance,
+    },
+    /// Wait until the instance is ready and healthy, or fail when patience is spent.
+    Await {
+        /// It.
+        instance: Instance,
+        /// What is asked.
+        check: ReadyCheck,
+    },
+    /// Try requests on the candidate.
+    Smoke {
+        /// It.
+        instance: Instance,
+        /// In this order.
+        tests: Vec<SmokeTest>,
+    },
+    /// Send the environment's traffic by `to`, on probation; the way back is `back`.
+    Switch {
+        /// In force before, and what the proxy falls back to by itself.
+        from: Generation,
+        /// On probation.
+        to: Generation,
+        /// To the old for good: what an undo installs.
+        back: Generation,
+    },
+    /// Ask through the public route whether the new release answers.
+    Verify {
+        /// On probation.
+        generation: Generation,
+        /// Hosts and paths that are asked, each at least once.
+        requests: Vec<PublicRequest>,
+        /// The release that must answer.
+        release: ReleaseId,
+    },
+    /// Watch the candidate under traffic.
+    Bake {
+        /// On probation.
+        generation: Generation,
+        /// The instances whose exits end it.
+        instances: Vec<InstanceId>,
+        /// At least so long.
+        for_at_least: Millis,
+    },
+    /// End the probation.  Once it is done and durable, the deployment only goes forward.
+    Confirm {
+        /// On probation.
+        confirms: Generation,
+        /// The same routes, for good.
+        by: Routes,
+    },
+    /// From now on restart the instances when they exit.
+    Keep {
+        /// They.
+        instances: Vec<InstanceId>,
+    },
+    /// Point `current` and `previous` at releases.
+    Link {
+        /// Version; none: nothing serves, and the link stays.
+        current: Option<String>,
+        /// Version; none: there is none.
+        previous: Option<String>,
+    },
+    /// Let requests in flight to the instances finish.
+    Drain {
+        /// No route leads to them, or requests are held.
+        instances: Vec<InstanceId>,
+        /// Then what is left is ended.
+        deadline: Millis,
+    },
+    /// End an instance that no route leads to, or that is held.
+    Stop {
+        /// It.
+        instance: Instance,
+        /// How it is known to be back, where the stop is undone.
+        check: ReadyCheck,
+    },
+    /// Record that an instance may be ended later; the reaper does it.
+    Retire {
+        /// It.
+        instance: Instance,
+        /// From now.
+        keep_warm: Millis,
+    },
+    /// Remove staged generations that were not used, and releases beyond what is kept.
+    Prune {
+        /// Generations whose staged files are of no use any more.
+        generations: Vec<Generation>,
+        /// Versions, chosen by retention when the plan was made.
+        releases: Vec<String>,
+    },
+    /// Write `manifest.json`.
+    Manifest,
+}
+
+/// A generation that is written before it is needed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StagedRoutes {
+    /// What it says.
+    pub routes: Routes,
+    /// Set where it will be on probation.
+    pub probation: Option<Probation>,
+}
+
+/// The proxy's own way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probation {
+    /// In force before.
+    pub fallback: Generation,
+    /// From the swap, unless it is confirmed.
+    pub expires: Millis,
+}
+
+/// What makes a candidate fit to be tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadyCheck {
+    /// How it says that it is ready.
+    pub readiness: Readiness,
+    /// For readiness; an exit is a verdict at once.
+    pub start_timeout: Millis,
+    /// Asked when it is ready.
+    pub health: Option<HealthSpec>,
+}
+
+/// A request through the public route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublicRequest {
+    /// Sent as `Host`.
+    pub host: String,
+    /// Sent as the path; any answer below 500 from the new release will do.
+    pub path: String,
+}
+
+/// How the old release would return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WayBack {
+    /// It still runs: one rename.
+    Warm,
+    /// It was stopped before the commit, so it would have to boot while requests are held.
+    Cold,
+}
+
+impl Plan {
+    /// How the old release would return if a step before the commit failed.
+    pub fn way_back(&self) -> WayBack {
+        let stops = |it: &Step| matches!(it, Step::Stop { .. });
+        if self.steps[..self.commit].iter().any(stops) { WayBack::Cold } else { WayBack::Warm }
+    }
+
+    /// The index of the one step that moves the traffic.
+    pub fn switch(&self) -> Option<usize> {
+        self.steps.iter().position(|it| matches!(it, Step::Switch { .. }))
+    }
+}
+
+impl Step {
+    /// The word that progress, history and errors show for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Step::Stage { .. } => "stage",
+            Step::StageRoutes { .. } => "routes",
+            Step::Claim { .. } => "claim",
+            Step::Hold { .. } => "hold",
+            Step::Start { .. } => "start",
+            Step::Await { .. } => "health",
+            Step::Smoke { .. } => "smoke",
+            Step::Switch { .. } => "switch",
+            Step::Verify { .. } => "verify",
+            Step::Bake { .. } => "bake",
+            Step::Confirm { .. } => "confirm",
+            Step::Keep { .. } => "keep",
+            Step::Link { .. } => "link",
+            Step::Drain { .. } => "drain",
+            Step::Stop { .. } => "stop",
+            Step::Retire { .. } => "retire",
+            Step::Prune { .. } => "clean up",
+            Step::Manifest => "manifest",
+        }
+    }
+}

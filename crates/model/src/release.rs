@@ -1,0 +1,75 @@
+//! A release: immutable content and resolved configuration, with an id and a version.
+
+use crate::{id::ReleaseId, service::EnvironmentSpec};
+use serde::{Deserialize, Serialize};
+
+/// What the content of a release comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Source {
+    /// Sent by the command line, and unpacked under `incoming/` already.
+    Upload {
+        /// The upload's name: the deployment's id.
+        upload: String,
+        /// What it was read from, to show.
+        described: String,
+        /// The commit of a work tree it was read from, if it was one.
+        commit: Option<String>,
+    },
+    /// A repository, kept as a bare mirror.
+    Git {
+        /// As `git` takes it; never led by `-`.
+        url: String,
+        /// Branch, tag or commit.
+        reference: String,
+    },
+    /// The content of a release that is kept.
+    Kept {
+        /// Its version.
+        version: String,
+    },
+}
+
+/// Content, by digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Artifact {
+    /// BLAKE3 over the sorted list of paths, modes and contents, in hexadecimal.
+    pub digest: String,
+    /// Sum of its files.
+    pub bytes: u64,
+    /// Number of its files and links.
+    pub files: u64,
+    /// The commit it was made from, if it is known.
+    pub commit: Option<String>,
+    /// What it was read from, to show.
+    pub described: String,
+}
+
+/// Immutable: what rollback, restart and boot read instead of the configuration file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// Its id.
+    pub id: ReleaseId,
+    /// Also the name of its directory under `releases/`.
+    pub version: String,
+    /// Its content.
+    pub artifact: Artifact,
+    /// Its configuration.
+    pub spec: EnvironmentSpec,
+    /// Unix time in ms when it was staged.
+    pub created_at_ms: u64,
+}
+
+/// Where a release stands in the history of its environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Staged, never confirmed.
+    Staged,
+    /// Was or is confirmed, and never rolled back.
+    Accepted,
+    /// Refused before, or rolled back after, its switch.
+    Refused,
+}

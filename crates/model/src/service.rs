@@ -1,0 +1,220 @@
+//! A service with every value resolved for one environment: what the configuration comes to.
+
+use crate::name::{EnvironmentId, Name};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, time::Duration};
+
+/// A length of time in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Millis(pub u64);
+
+impl Millis {
+    /// So many seconds.
+    pub const fn seconds(count: u64) -> Millis {
+        Millis(count * 1000)
+    }
+
+    /// As the standard library has it.
+    pub const fn duration(self) -> Duration {
+        Duration::from_millis(self.0)
+    }
+}
+
+/// One environment, resolved: all that a deployment needs besides the release's content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnvironmentSpec {
+    /// Its project and name.
+    pub id: EnvironmentId,
+    /// Host names it answers to, lower case; `*` for every host that nobody else names.
+    pub domains: Vec<String>,
+    /// How its versions look.
+    pub version: VersionScheme,
+    /// Releases kept besides those that are needed.
+    pub keep_releases: u32,
+    /// Free bytes that preflight asks for; none: the greater of 1 GB and twice the need.
+    pub disk_free_bytes: Option<u64>,
+    /// At least one.
+    pub services: Vec<ServiceSpec>,
+    /// Where the embedded proxy listens; the same for all environments of one root.
+    pub listen: Vec<String>,
+}
+
+/// How an environment's versions look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VersionScheme {
+    /// `YYYYMMDD-HHMM` in UTC; made when left out.
+    Timestamp,
+    /// `X.Y.Z` with an optional pre-release; a leading `v` is dropped.
+    Semver,
+    /// The short commit; taken from the source when left out.
+    Git,
+    /// Any single path segment of letters, digits, `.`, `_`, `+` and `-`.
+    Any,
+}
+
+/// One service of an environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceSpec {
+    /// Its name.
+    pub name: Name,
+    /// Program and arguments; placeholders are filled when an instance is started.
+    pub command: Vec<String>,
+    /// Copies that run.
+    pub instances: u16,
+    /// Path prefixes on whole segments; empty for a service without traffic.
+    pub routes: Vec<String>,
+    /// A fixed port instead of one from our range.
+    pub port: Option<u16>,
+    /// How it says that it is ready.
+    pub readiness: Readiness,
+    /// Asked before the switch; none: readiness is enough.
+    pub health: Option<HealthSpec>,
+    /// Asked of each candidate before the switch.
+    pub smoke: Vec<SmokeTest>,
+    /// How the new takes over from the old.
+    pub strategy: Strategy,
+    /// How long requests in flight to the old may take.
+    pub drain: Millis,
+    /// The signal that asks an instance to end.
+    pub stop_signal: StopSignal,
+    /// From the stop signal to the end of the whole group.
+    pub grace: Millis,
+    /// How long an instance may take to become ready.
+    pub start_timeout: Millis,
+    /// How long the new is watched under traffic before it is confirmed.
+    pub bake: Millis,
+    /// How long the old is kept running for a quick way back after the commit.
+    pub keep_warm: Millis,
+    /// What each instance may use.
+    pub limits: Limits,
+    /// The user it runs as.
+    pub user: Option<String>,
+    /// All run-time variables, in their order of precedence already merged.
+    pub env: BTreeMap<String, String>,
+    /// Names of the variables that came from an env file: their values are not shown.
+    pub secret_env: Vec<String>,
+    /// Whether the proxy keeps connections to it.
+    pub upstream_keepalive: bool,
+}
+
+/// How an instance says that it is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Readiness {
+    /// Its port accepts.
+    Port,
+    /// It sends `READY=1` to `NOTIFY_SOCKET`.
+    Notify,
+    /// It has no port: that it runs is enough.
+    Running,
+}
+
+/// The question after readiness, and how patiently it is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HealthSpec {
+    /// The question.
+    pub probe: Probe,
+    /// From the end of one asking to the next, after the first passed.
+    pub interval: Millis,
+    /// For one asking.
+    pub timeout: Millis,
+    /// Passes in a row that make it healthy.
+    pub successes: u32,
+    /// Askings, after readiness, that may fail before it is given up.
+    pub tries: u32,
+}
+
+/// A question asked of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Probe {
+    /// GET the path; a health document's status counts as well as the HTTP status.
+    Http {
+        /// Starts with `/`.
+        path: String,
+        /// The wanted status.
+        status: u16,
+    },
+    /// The port accepts.
+    Tcp,
+    /// A program in the release's directory, with the instance's environment, ends with 0.
+    Command {
+        /// Program and arguments.
+        command: Vec<String>,
+    },
+}
+
+/// One request that is sent to each candidate, and what must come back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmokeTest {
+    /// `GET` or another method without a body.
+    pub method: String,
+    /// Starts with `/`.
+    pub path: String,
+    /// The wanted status; 200 when left out.
+    pub status: u16,
+    /// Text that the body must contain.
+    pub contains: Option<String>,
+    /// Fields of a JSON body by dotted path; placeholders in values are filled.
+    pub json: BTreeMap<String, serde_json::Value>,
+}
+
+/// How the new takes over from the old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// New beside old, then one switch.
+    BlueGreen,
+    /// Requests are held while the old stops and the new starts.
+    Recreate,
+}
+
+/// What each instance may use; none: not limited.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// With all its descendants.
+    pub memory_bytes: Option<u64>,
+    /// With all its descendants.
+    pub processes: Option<u64>,
+    /// Open files of each process.
+    pub files: Option<u64>,
+}
+
+/// Signals that may ask an instance to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum StopSignal {
+    /// 15, the default.
+    SigTerm,
+    /// 2.
+    SigInt,
+    /// 3.
+    SigQuit,
+    /// 1.
+    SigHup,
+    /// 10.
+    SigUsr1,
+    /// 12.
+    SigUsr2,
+}
+
+impl StopSignal {
+    /// Its number on Linux.
+    pub fn number(self) -> i32 {
+        match self {
+            StopSignal::SigTerm => 15,
+            StopSignal::SigInt => 2,
+            StopSignal::SigQuit => 3,
+            StopSignal::SigHup => 1,
+            StopSignal::SigUsr1 => 10,
+            StopSignal::SigUsr2 => 12,
+        }
+    }
+}
