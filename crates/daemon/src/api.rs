@@ -1,0 +1,3 @@
+//! The daemon's API on its Unix socket.
+
+pub mod words;

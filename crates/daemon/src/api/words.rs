@@ -1,0 +1,208 @@
+//! What the daemon's API says and is told: JSON over HTTP/1.1 on `ROOT/daemon.sock`.
+//!
+//! | method, path | body | answer |
+//! |---|---|---|
+//! | `GET /v1/info` | | [`Info`] |
+//! | `PUT /v1/uploads/PROJECT/ENVIRONMENT/DEPLOYMENT` | tar | `model::release::Artifact` |
+//! | `POST /v1/plan` | `model::deployment::Request` | [`PlanReport`] |
+//! | `POST /v1/deployments` | `model::deployment::Request` | [`Accepted`] |
+//! | `GET /v1/deployments?project=&environment=&limit=` | | `[DeploymentRecord]`, newest first |
+//! | `GET /v1/deployments/ID` | | `DeploymentRecord` |
+//! | `GET /v1/deployments/ID/events?after=SEQUENCE` | | `Progress` lines until it ended |
+//! | `POST /v1/deployments/ID/abort` | [`Asked`] | [`Accepted`] |
+//! | `POST /v1/deployments/ID/resume` | [`Asked`] | [`Accepted`] |
+//! | `GET /v1/status` | | [`StatusReport`] |
+//! | `GET /v1/logs/PROJECT/ENVIRONMENT?service=&stream=&lines=&follow=` | | text lines |
+//! | `POST /v1/stop` | | 202; the daemon ends, instances and proxy go on |
+//!
+//! Any other status than 2xx carries an [`ErrorReport`].  `ID` may be `latest` with
+//! `?project=&environment=`.
+
+use model::{
+    deployment::{DeploymentRecord, Finding},
+    failure::Failure,
+    id::DeploymentId,
+    name::EnvironmentId,
+    plan::{Plan, ReleaseLabel},
+};
+use serde::{Deserialize, Serialize};
+
+/// Who answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Info {
+    /// Of the program.
+    pub version: String,
+    /// Of the daemon.
+    pub pid: u32,
+    /// This life of the controller.
+    pub epoch: u64,
+    /// Unix time in ms.
+    pub started_at_ms: u64,
+    /// It still recovers: deployments are taken once it has.
+    pub recovering: bool,
+}
+
+/// The request is taken; watch its events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Its id.
+    pub deployment: DeploymentId,
+    /// It was taken before.
+    pub known: bool,
+}
+
+/// Who asks for an abort or a resume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// The CI actor, the SSH user or the user.
+    pub by: String,
+}
+
+/// What would be done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanReport {
+    /// What preflight found; any that is not overridable means that a deployment would be refused.
+    pub findings: Vec<Finding>,
+    /// None where the findings allow none.
+    pub plan: Option<Plan>,
+    /// One sentence a step.
+    pub sentences: Vec<String>,
+    /// `0`, or why requests would wait.
+    pub downtime: String,
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ErrorReport {
+    /// What the command line exits with.
+    pub exit_code: u8,
+    /// Why, whose move it is, what to try.
+    pub failure: Failure,
+    /// The deployment that has the lock, where that is why.
+    pub holder: Option<Box<DeploymentRecord>>,
+}
+
+/// One screen of truth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// The state directory.
+    pub root: String,
+    /// None: it does not run.
+    pub controller: Option<Info>,
+    /// Unix time in ms when the controller was last seen, where it does not run.
+    pub controller_last_seen_ms: Option<u64>,
+    /// None: it does not run.
+    pub proxy: Option<ProxyReport>,
+    /// All that are known here.
+    pub environments: Vec<EnvironmentReport>,
+    /// On the file system of the root.
+    pub disk_free_bytes: u64,
+    /// What somebody should look at.
+    pub alerts: Vec<String>,
+}
+
+/// The data plane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyReport {
+    /// Its process.
+    pub pid: u32,
+    /// Where it accepts.
+    pub addresses: Vec<String>,
+    /// Since it started.
+    pub uptime_ms: u64,
+    /// Client connections open now.
+    pub connections: u64,
+}
+
+/// One environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EnvironmentReport {
+    /// Its name.
+    pub id: EnvironmentId,
+    /// What the route file and the proxy say is served; never what was hoped.
+    pub serving: Vec<ReleaseLabel>,
+    /// Unix time in ms of the deployment that brought it.
+    pub since_ms: Option<u64>,
+    /// In a word.
+    pub state: EnvironmentState,
+    /// In force.
+    pub generation: u64,
+    /// The generation that it would return to, while on probation.
+    pub probation: Option<u64>,
+    /// Requests wait.
+    pub held: bool,
+    /// Host names.
+    pub hosts: Vec<String>,
+    /// Path prefixes and their services.
+    pub paths: Vec<(String, String)>,
+    /// Serving, warm and candidate instances.
+    pub instances: Vec<InstanceReport>,
+    /// The versions that the links point at.
+    pub current: Option<String>,
+    /// As `current`.
+    pub previous: Option<String>,
+    /// Links that are broken or disagree with what serves, in words.
+    pub link_problems: Vec<String>,
+    /// Of the proxy, since it started, of what serves.
+    pub requests: u64,
+    /// As `requests`: 5xx or cut.
+    pub failed: u64,
+    /// Not ended.
+    pub active: Option<DeploymentRecord>,
+    /// Why it needs attention, if it does.
+    pub attention: Option<DeploymentRecord>,
+    /// Ended, newest first.
+    pub last: Vec<DeploymentRecord>,
+    /// Versions that a rollback could go to, best first, and whether they are warm.
+    pub rollback_options: Vec<(String, bool)>,
+    /// What to type next, if something is to be done.
+    pub next_command: Option<String>,
+}
+
+/// An environment in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnvironmentState {
+    /// It serves.
+    Active,
+    /// It was stopped, or never deployed.
+    Inactive,
+    /// A deployment runs.
+    Deploying,
+    /// It should serve, and does not.
+    Failed,
+    /// A deployment stopped half-way; an operator must look.
+    NeedsAttention,
+}
+
+/// One instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceReport {
+    /// Its id.
+    pub id: String,
+    /// Its service.
+    pub service: String,
+    /// Its release's version.
+    pub version: String,
+    /// `serving`, `warm`, `candidate`, `stray`.
+    pub role: String,
+    /// `running`, `exited: …`, `absent`, `stopped`.
+    pub status: String,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// Where it answers.
+    pub port: Option<u16>,
+    /// Blue or green.
+    pub slot: String,
+    /// Times it was started again.
+    pub restarts: u32,
+    /// Unix time in ms.
+    pub since_ms: Option<u64>,
+    /// Resident, of all its processes.
+    pub memory_bytes: Option<u64>,
+    /// Requests in flight.
+    pub in_flight: u64,
+    /// Kept warm until then, Unix time in ms.
+    pub warm_until_ms: Option<u64>,
+}
