@@ -1,3 +1,40 @@
 //! The daemon's API on its Unix socket.
 
+pub mod deployments;
+pub mod events;
+pub mod logs;
+pub mod refusal;
+pub mod status;
+pub mod uploads;
 pub mod words;
+
+use crate::controller::Controller;
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{get, post, put},
+};
+
+/// Bytes of a request's JSON, at most; an upload's limits are the unpacker's.
+const BODY_BYTES_MAX: usize = 4 << 20;
+
+/// Every path there is; any other is 404.
+pub fn router(controller: Controller) -> Router {
+    Router::new()
+        .route("/v1/info", get(status::info))
+        .route("/v1/status", get(status::status))
+        .route("/v1/stop", post(status::stop))
+        .route("/v1/plan", post(deployments::plan))
+        .route("/v1/deployments", get(deployments::list).post(deployments::create))
+        .route("/v1/deployments/{id}", get(deployments::show))
+        .route("/v1/deployments/{id}/events", get(events::watch))
+        .route("/v1/deployments/{id}/abort", post(deployments::abort))
+        .route("/v1/deployments/{id}/resume", post(deployments::resume))
+        .route("/v1/logs/{project}/{environment}", get(logs::read))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .route(
+            "/v1/uploads/{project}/{environment}/{deployment}",
+            put(uploads::receive).layer(DefaultBodyLimit::disable()),
+        )
+        .with_state(controller)
+}

@@ -1,0 +1,159 @@
+//! Deployments: asked for, watched, turned back.
+
+use crate::{
+    api::{
+        refusal::Refusal,
+        words::{Accepted, Asked, PlanReport},
+    },
+    controller::Controller,
+};
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::StatusCode,
+};
+use engine::port::journal::{Begun, Journal};
+use model::{
+    deployment::{Change, DeploymentRecord, Request},
+    describe,
+    failure::{Blame, Failure},
+    id::DeploymentId,
+    name::EnvironmentId,
+};
+use serde::Deserialize;
+
+/// Records in one answer, at most.
+const HISTORY_MAX: usize = 1000;
+const HISTORY_DEFAULT: usize = 20;
+
+/// Which environment, and how many.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    project: Option<String>,
+    environment: Option<String>,
+    limit: Option<usize>,
+}
+
+impl Which {
+    /// The environment, if both halves are given.
+    ///
+    /// # Errors
+    ///
+    /// Where they are no names.
+    pub fn environment(&self) -> Result<EnvironmentId, Failure> {
+        let (Some(project), Some(environment)) = (&self.project, &self.environment) else {
+            return Err(Failure::new(Blame::Request, "tell which environment is meant"));
+        };
+        format!("{project}/{environment}")
+            .parse()
+            .map_err(|it: model::name::NotAName| Failure::new(Blame::Request, it.to_string()))
+    }
+}
+
+/// `POST /v1/deployments`
+pub async fn create(
+    State(controller): State<Controller>,
+    Json(request): Json<Request>,
+) -> Result<(StatusCode, Json<Accepted>), Refusal> {
+    admit(&request)?;
+    let deployment = request.deployment.clone();
+    match controller.take(request).await? {
+        Begun::Taken { .. } => {
+            Ok((StatusCode::ACCEPTED, Json(Accepted { deployment, known: false })))
+        }
+        Begun::Known(_) => Ok((StatusCode::OK, Json(Accepted { deployment, known: true }))),
+        Begun::Busy(holder) => Err(Refusal::busy(holder)),
+    }
+}
+
+/// `POST /v1/plan`
+pub async fn plan(
+    State(controller): State<Controller>,
+    Json(request): Json<Request>,
+) -> Result<Json<PlanReport>, Refusal> {
+    admit(&request)?;
+    let (findings, plan) = controller.engine.plan_only(&request).await?;
+    let sentences = plan.iter().flat_map(|it| &it.steps).map(describe::sentence).collect();
+    let downtime = plan.as_ref().map(describe::downtime).unwrap_or_default();
+    Ok(Json(PlanReport { findings, plan, sentences, downtime }))
+}
+
+/// `GET /v1/deployments`
+pub async fn list(
+    State(controller): State<Controller>,
+    Query(which): Query<Which>,
+) -> Result<Json<Vec<DeploymentRecord>>, Refusal> {
+    let limit = which.limit.unwrap_or(HISTORY_DEFAULT).min(HISTORY_MAX);
+    Ok(Json(controller.store.history(&which.environment()?, limit).await?))
+}
+
+/// `GET /v1/deployments/ID`
+pub async fn show(
+    State(controller): State<Controller>,
+    Path(id): Path<String>,
+    Query(which): Query<Which>,
+) -> Result<Json<DeploymentRecord>, Refusal> {
+    Ok(Json(find(&controller, &id, &which).await?))
+}
+
+/// `POST /v1/deployments/ID/abort`
+pub async fn abort(
+    State(controller): State<Controller>,
+    Path(id): Path<String>,
+    Query(which): Query<Which>,
+    Json(asked): Json<Asked>,
+) -> Result<Json<Accepted>, Refusal> {
+    let deployment = find(&controller, &id, &which).await?.id;
+    controller.abort(&deployment, &asked.by).await?;
+    Ok(Json(Accepted { deployment, known: true }))
+}
+
+/// `POST /v1/deployments/ID/resume`
+pub async fn resume(
+    State(controller): State<Controller>,
+    Path(id): Path<String>,
+    Query(which): Query<Which>,
+    Json(asked): Json<Asked>,
+) -> Result<Json<Accepted>, Refusal> {
+    let record = find(&controller, &id, &which).await?;
+    tracing::info!(deployment = %record.id, by = asked.by, "resume asked");
+    controller.resume(&record, false).await?;
+    Ok(Json(Accepted { deployment: record.id, known: true }))
+}
+
+/// The deployment of this id, or the environment's latest.
+///
+/// # Errors
+///
+/// Where there is none.
+pub async fn find(
+    controller: &Controller,
+    id: &str,
+    which: &Which,
+) -> Result<DeploymentRecord, Failure> {
+    if id != "latest" {
+        return controller.store_deployment(&DeploymentId(id.to_owned())).await;
+    }
+    let environment = which.environment()?;
+    let newest = controller.store.history(&environment, 1).await?.into_iter().next();
+    newest.ok_or_else(|| {
+        Failure::new(Blame::Request, format!("find a deployment of {environment}"))
+            .hint(format!("`cutover deploy {environment}` makes the first"))
+    })
+}
+
+/// What holds for every request, whoever asks: one gate for planning and doing.
+fn admit(request: &Request) -> Result<(), Failure> {
+    if !request.deployment.is_well_formed() {
+        let message = format!("take `{}` for a deployment's id: it is no ULID", request.deployment);
+        return Err(Failure::new(Blame::Request, message));
+    }
+    match &request.change {
+        Change::Deploy { spec, .. } if spec.id != request.environment => {
+            let message = format!("deploy {} to {}", spec.id, request.environment);
+            Err(Failure::new(Blame::Request, message))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,71 @@
+//! What instances wrote.
+
+use crate::{
+    api::refusal::Refusal,
+    controller::Controller,
+    logs::{Follower, Stream, Wanted, tail},
+};
+use axum::{
+    body::{Body, Bytes},
+    extract::{Path, Query, State},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use drivers::layout::Layout;
+use model::{
+    failure::{Blame, Failure},
+    name::{EnvironmentId, Name, NotAName},
+};
+use serde::Deserialize;
+use std::{convert::Infallible, io};
+
+/// Lines that are shown when nobody says how many.
+const LINES_DEFAULT: usize = 50;
+/// Lines in one answer, at most.
+const LINES_MAX: usize = 10_000;
+
+/// Which lines.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    service: Option<String>,
+    stream: Option<Stream>,
+    lines: Option<usize>,
+    #[serde(default)]
+    follow: bool,
+}
+
+/// `GET /v1/logs/PROJECT/ENVIRONMENT`
+pub async fn read(
+    State(controller): State<Controller>,
+    Path((project, environment)): Path<(String, String)>,
+    Query(which): Query<Which>,
+) -> Result<Response, Refusal> {
+    let not_a_name = |it: NotAName| Failure::new(Blame::Request, it.to_string());
+    let environment: EnvironmentId =
+        format!("{project}/{environment}").parse().map_err(not_a_name)?;
+    let service: Option<Name> =
+        which.service.as_deref().map(str::parse).transpose().map_err(not_a_name)?;
+    let stream = which.stream.unwrap_or(Stream::Combined);
+    let layout = Layout::new(&controller.root);
+    let wanted = Wanted { environment, service, stream };
+    let count = which.lines.unwrap_or(LINES_DEFAULT).min(LINES_MAX);
+    let unreadable = |it: io::Error| Failure::new(Blame::Platform, format!("read the log: {it}"));
+    let follower = Follower::at_end(&layout, &wanted).map_err(unreadable)?;
+    let lines = tail(&layout, &wanted, count).map_err(unreadable)?;
+    let first: String = lines.iter().map(|it| format!("{it}\n")).collect();
+    let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    if !which.follow {
+        return Ok((kind, first).into_response());
+    }
+    let stream = futures_util::stream::unfold((Some(first), follower), |(first, mut follower)| {
+        async move {
+            let text = match first {
+                Some(text) => text,
+                None => follower.next().await?,
+            };
+            Some((Ok::<_, Infallible>(Bytes::from(text)), (None, follower)))
+        }
+    });
+    Ok((kind, Body::from_stream(stream)).into_response())
+}

@@ -1,0 +1,53 @@
+//! Errors, as the API says them.
+
+use crate::api::words::ErrorReport;
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use model::{
+    deployment::DeploymentRecord,
+    failure::{Blame, Failure},
+};
+
+/// Why a request is not served.
+pub struct Refusal {
+    status: StatusCode,
+    report: ErrorReport,
+}
+
+impl Refusal {
+    /// Something else has the environment's lock.
+    pub fn busy(holder: Box<DeploymentRecord>) -> Refusal {
+        let message = format!("take the lock of {}: deployment {} has it", holder.environment, holder.id);
+        let failure = Failure::new(Blame::Request, message)
+            .hint(format!("`cutover attach {}` shows it", holder.id))
+            .hint(format!("`cutover abort {}` turns it back", holder.id));
+        let report = ErrorReport { exit_code: 6, failure, holder: Some(holder) };
+        Refusal { status: StatusCode::CONFLICT, report }
+    }
+
+    /// Found before any change.
+    pub fn preflight(failure: Failure) -> Refusal {
+        let report = ErrorReport { exit_code: 2, failure, holder: None };
+        Refusal { status: StatusCode::UNPROCESSABLE_ENTITY, report }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Refusal {
+        let (status, exit_code) = match failure.blame {
+            Blame::Request | Blame::Release => (StatusCode::BAD_REQUEST, 1),
+            Blame::Platform => (StatusCode::SERVICE_UNAVAILABLE, 2),
+            Blame::Us => (StatusCode::INTERNAL_SERVER_ERROR, 5),
+        };
+        Refusal { status, report: ErrorReport { exit_code, failure, holder: None } }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.report)).into_response()
+    }
+}

@@ -1,0 +1,54 @@
+//! What the controller does unasked: recovery, then keeping alive and reaping, each in turn.
+
+use crate::controller::Controller;
+use model::failure::Failure;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often what should run is looked at; a `supervise` that died is replaced within it.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// Runs for as long as the daemon does.
+pub async fn run(controller: Controller, recovered: watch::Sender<bool>) {
+    match controller.engine.recover().await {
+        Ok(unfinished) => {
+            recovered.send_replace(true);
+            for deployment in unfinished {
+                go_on(&controller, deployment);
+            }
+        }
+        // Nothing is touched where the journal cannot be read; the traffic goes on.
+        Err(failure) => {
+            tracing::error!("recovery failed to {}", failure.message);
+            return;
+        }
+    }
+    let mut last = String::new();
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let passed = pass(&controller).await;
+        let now = passed.err().map(|it| it.message).unwrap_or_default();
+        if now != last && !now.is_empty() {
+            tracing::warn!("keeping alive failed to {now}");
+        }
+        last = now;
+    }
+}
+
+fn go_on(controller: &Controller, deployment: model::id::DeploymentId) {
+    let engine = controller.engine.clone();
+    tokio::spawn(async move {
+        match engine.resume(&deployment).await {
+            Ok(outcome) => tracing::info!(%deployment, ?outcome, "ended"),
+            Err(failure) => tracing::error!(%deployment, "failed to {}", failure.message),
+        }
+    });
+}
+
+async fn pass(controller: &Controller) -> Result<(), Failure> {
+    for request in controller.engine.keep_alive().await? {
+        tracing::warn!(environment = %request.environment, "rolling back by itself");
+        controller.take(request).await?;
+    }
+    controller.engine.reap().await
+}

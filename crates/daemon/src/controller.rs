@@ -1,0 +1,119 @@
+//! What the API's handlers share: the engine, the journal, who watches.
+
+use crate::hub::Hub;
+use drivers::Local;
+use engine::{deploy::Engine, port::journal::Begun};
+use model::{
+    deployment::{DeploymentRecord, Request, Stage},
+    failure::{Blame, Failure},
+    id::DeploymentId,
+};
+use std::{path::PathBuf, sync::Arc};
+use store::Store;
+use tokio::sync::watch;
+
+/// The controller, as its handlers see it.
+#[derive(Clone)]
+pub struct Controller {
+    /// Decides and does.
+    pub engine: Arc<Engine>,
+    /// The journal.
+    pub store: Arc<Store>,
+    /// The parts of this machine.
+    pub local: Arc<Local>,
+    /// Who watches.
+    pub hub: Arc<Hub>,
+    /// The state directory.
+    pub root: PathBuf,
+    /// Unix time in ms.
+    pub started_at_ms: u64,
+    /// True once what an earlier life left behind is dealt with.
+    pub recovered: watch::Receiver<bool>,
+    /// Set to true to end the daemon.
+    pub ending: watch::Sender<bool>,
+}
+
+impl Controller {
+    /// Takes a request on, and starts to work on it where it is new.
+    ///
+    /// # Errors
+    ///
+    /// Where the journal cannot be written.
+    pub async fn take(&self, request: Request) -> Result<Begun, Failure> {
+        self.wait_until_recovered().await;
+        let begun = self.engine.begin(&request).await?;
+        if matches!(begun, Begun::Taken { .. }) {
+            let engine = self.engine.clone();
+            tokio::spawn(async move {
+                let deployment = request.deployment.clone();
+                match engine.run(&request).await {
+                    Ok(outcome) => tracing::info!(%deployment, ?outcome, "ended"),
+                    Err(failure) => {
+                        tracing::error!(%deployment, "stopped: failed to {}", failure.message);
+                    }
+                }
+            });
+        }
+        Ok(begun)
+    }
+
+    /// Goes on with a deployment that needs attention: forward, or back where `abort`.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not need attention, or the journal cannot be written.
+    pub async fn resume(&self, record: &DeploymentRecord, abort: bool) -> Result<(), Failure> {
+        self.wait_until_recovered().await;
+        self.engine.reopen(&record.id, abort).await?;
+        let (engine, deployment) = (self.engine.clone(), record.id.clone());
+        tokio::spawn(async move {
+            match engine.resume(&deployment).await {
+                Ok(outcome) => tracing::info!(%deployment, ?outcome, "ended"),
+                Err(failure) => {
+                    tracing::error!(%deployment, "stopped: failed to {}", failure.message);
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Asks a deployment to turn back.
+    ///
+    /// # Errors
+    ///
+    /// Where it has ended, or is committed.
+    pub async fn abort(&self, id: &DeploymentId, by: &str) -> Result<(), Failure> {
+        let record = self.store_deployment(id).await?;
+        match record.stage {
+            Stage::Ended(outcome) if outcome == model::journal::Outcome::NeedsAttention => {
+                self.resume(&record, true).await
+            }
+            _ => self.engine.abort(id, by).await,
+        }
+    }
+
+    /// One deployment's record.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none of this id, or the journal cannot be read.
+    pub async fn store_deployment(&self, id: &DeploymentId) -> Result<DeploymentRecord, Failure> {
+        use engine::port::journal::Journal;
+        let found = self.store.deployment(id).await?;
+        found.ok_or_else(|| {
+            Failure::new(Blame::Request, format!("find deployment `{id}`"))
+                .hint("`cutover history` lists the deployments")
+        })
+    }
+
+    /// Whether an earlier life's leftovers are still being dealt with.
+    pub fn recovering(&self) -> bool {
+        !*self.recovered.borrow()
+    }
+
+    async fn wait_until_recovered(&self) {
+        let mut recovered = self.recovered.clone();
+        // An error means that the recovering task is gone, and there is nothing to wait for.
+        let _ = recovered.wait_for(|it| *it).await;
+    }
+}

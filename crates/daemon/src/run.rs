@@ -1,0 +1,164 @@
+//! One life of the daemon: from its start to its orderly end.
+
+use crate::{
+    api, background,
+    controller::Controller,
+    deployment_log::DeploymentLogs,
+    hub::Hub,
+    socket::PeerListener,
+};
+use drivers::layout::Layout;
+use engine::{
+    deploy::Engine,
+    port::{Ports, clock::Clock},
+};
+use std::{
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use store::{OpenError, Store};
+use tokio::sync::watch;
+
+/// How long a controller that is to be replaced may take to end.
+const TAKE_OVER_WAIT: Duration = Duration::from_secs(5);
+
+/// How the daemon is to run.
+#[derive(Clone, Debug)]
+pub struct DaemonOptions {
+    /// The state directory.
+    pub root: PathBuf,
+    /// This very program.
+    pub program: PathBuf,
+    /// End a daemon that holds the lock, instead of refusing.
+    pub take_over: bool,
+}
+
+/// Why the daemon cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The state directory, a socket or a thread.
+    #[error("failed to {doing}: {source}")]
+    Platform {
+        /// What was tried.
+        doing: String,
+        /// What came of it.
+        source: io::Error,
+    },
+    /// The journal.
+    #[error("{0}")]
+    Store(#[from] OpenError),
+    /// Another daemon did not end in time.
+    #[error("the daemon with pid {pid} did not end within {} s", TAKE_OVER_WAIT.as_secs())]
+    WillNotEnd {
+        /// Its process.
+        pid: u32,
+    },
+}
+
+/// Runs until it is asked to end.
+///
+/// # Errors
+///
+/// Where it cannot start; what then runs is not touched.
+pub fn run(options: &DaemonOptions) -> Result<(), DaemonError> {
+    make_root(&options.root).map_err(platform(format!("make {}", options.root.display())))?;
+    let store = open_store(options)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(platform("start the threads"))?;
+    runtime.block_on(serve(options, store))
+}
+
+fn make_root(root: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(root)?;
+    fs::create_dir_all(root.join("routes"))?;
+    fs::create_dir_all(root.join("run"))?;
+    fs::create_dir_all(root.join("proxy"))
+}
+
+fn platform<T: Into<String>>(doing: T) -> impl FnOnce(io::Error) -> DaemonError {
+    |source| DaemonError::Platform { doing: doing.into(), source }
+}
+
+fn open_store(options: &DaemonOptions) -> Result<Store, DaemonError> {
+    match store::open(&options.root) {
+        Err(OpenError::Locked { pid, .. }) if options.take_over => {
+            end_other(pid)?;
+            Ok(store::open(&options.root)?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// Ends the other daemon by a descriptor of the very process, and waits until it is gone.
+fn end_other(pid: u32) -> Result<(), DaemonError> {
+    use rustix::{
+        event::{PollFd, PollFlags, Timespec, poll},
+        process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+    };
+    let doing = || format!("end the daemon with pid {pid}");
+    let raw = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let Some(raw) = raw else { return Err(DaemonError::WillNotEnd { pid }) };
+    let process = match pidfd_open(raw, PidfdFlags::empty()) {
+        Err(rustix::io::Errno::SRCH) => return Ok(()),
+        process => process.map_err(|it| platform(doing())(it.into()))?,
+    };
+    // It may be stopped, and a controller must be able to die at any instruction.
+    pidfd_send_signal(&process, Signal::KILL).map_err(|it| platform(doing())(it.into()))?;
+    let wait = Timespec { tv_sec: TAKE_OVER_WAIT.as_secs().cast_signed(), tv_nsec: 0 };
+    let mut polled = [PollFd::new(&process, PollFlags::IN)];
+    match poll(&mut polled, Some(&wait)) {
+        Ok(1..) => Ok(()),
+        Ok(0) => Err(DaemonError::WillNotEnd { pid }),
+        Err(error) => Err(platform(doing())(error.into())),
+    }
+}
+
+async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError> {
+    let local = Arc::new(drivers::local(options.root.clone(), options.program.clone()));
+    let store = Arc::new(store);
+    let layout = Layout::new(&options.root);
+    let logs = DeploymentLogs::start(layout).map_err(platform("start the log thread"))?;
+    let hub = Arc::new(Hub::new(local.clock.clone(), logs));
+    let ports = Ports {
+        runtime: local.runtime.clone(),
+        router: local.router.clone(),
+        prober: local.prober.clone(),
+        releases: local.releases.clone(),
+        journal: store.clone(),
+        machine: local.machine.clone(),
+        clock: local.clock.clone(),
+        observer: hub.clone(),
+    };
+    let (recovered, watched) = watch::channel(false);
+    let (ending, mut ended) = watch::channel(false);
+    let controller = Controller {
+        engine: Arc::new(Engine::new(ports)),
+        store,
+        started_at_ms: local.clock.now_ms(),
+        local,
+        hub,
+        root: options.root.clone(),
+        recovered: watched,
+        ending,
+    };
+    let listener = PeerListener::bind(&options.root).map_err(platform("bind daemon.sock"))?;
+    tracing::info!(epoch = api::status::of(&controller).epoch, "the controller runs");
+    tokio::spawn(background::run(controller.clone(), recovered));
+    let until = async move {
+        // An error means that the sender is gone, with the controller.
+        let _ = ended.wait_for(|it| *it).await;
+    };
+    tokio::select! {
+        served = async { axum::serve(listener, api::router(controller)).await } => {
+            served.map_err(platform("serve the API"))
+        }
+        () = until => Ok(()),
+    }
+}
