@@ -1,2 +1,36 @@
-//! .
-fn main() {}
+//! The project's own commands: `cargo xtask WORD`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a command")]
+
+mod ci;
+mod program;
+mod tidy;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask WORD
+
+  ci       installs what is missing, then runs every check and test
+  tidy     holds the house rules: crate edges, lengths of functions, files and lines
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["ci"] => ci::run(),
+        ["tidy"] => tidy::run(),
+        _ => {
+            print!("{HELP}");
+            return ExitCode::from(u8::from(!matches!(words.as_slice(), [] | ["help" | "--help"])));
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

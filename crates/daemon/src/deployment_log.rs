@@ -102,7 +102,7 @@ impl Writer {
             };
             self.open.insert(deployment.clone(), open);
         }
-        // A deployment that a new controller goes on with has its earlier file; the journal has all.
+        // One that a new controller goes on with has its earlier file; the journal has all.
         let Some(open) = self.open.get_mut(deployment) else { return Ok(()) };
         let line = open.line(progress);
         open.text.write_all(line.as_bytes())?;

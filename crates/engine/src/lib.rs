@@ -1,3 +1,3 @@
-//! Turns plans into effects.  Owns the ports through which it has them, and knows no driver by name.
+//! Turns plans into effects.  Owns the ports through which it has them, and knows no driver.
 
 pub mod port;

@@ -96,7 +96,8 @@ pub struct Hold {
     pub wait_ms: u64,
 }
 
-/// The marker `ENVIRONMENT.fellback`: it outranks the generation it names, and any that confirms it.
+/// The marker `ENVIRONMENT.fellback`: it outranks the generation it names, and any that confirms
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FellBack {

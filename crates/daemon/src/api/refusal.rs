@@ -20,7 +20,8 @@ pub struct Refusal {
 impl Refusal {
     /// Something else has the environment's lock.
     pub fn busy(holder: Box<DeploymentRecord>) -> Refusal {
-        let message = format!("take the lock of {}: deployment {} has it", holder.environment, holder.id);
+        let (environment, id) = (&holder.environment, &holder.id);
+        let message = format!("take the lock of {environment}: deployment {id} has it");
         let failure = Failure::new(Blame::Request, message)
             .hint(format!("`cutover attach {}` shows it", holder.id))
             .hint(format!("`cutover abort {}` turns it back", holder.id));

@@ -77,7 +77,8 @@ async fn expect_room(
         return Ok(());
     }
     let (free, root) = (facts.disk_free_bytes, controller.root.display());
-    let message = format!("store the release: {needed} bytes are needed under {root}, {free} are free");
+    let message =
+        format!("store the release: {needed} bytes are needed under {root}, {free} are free");
     Err(Refusal::preflight(
         Failure::new(Blame::Platform, message).hint("free some space there, then deploy again"),
     ))

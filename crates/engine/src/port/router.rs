@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 /// After `stage`, each of them is one rename.
 #[async_trait]
 pub trait Router: Send + Sync {
-    /// Makes sure that it runs and accepts on these addresses.  A port that somebody else holds is a
-    /// failure that names the owner.
+    /// Makes sure that it runs and accepts on these addresses.  A port that somebody else holds
+    /// is a failure that names the owner.
     async fn ensure(&self, listen: &[String]) -> Result<(), Failure>;
     /// Writes generations that later calls put in force.  Repeating it overwrites the same files.
     async fn stage(
