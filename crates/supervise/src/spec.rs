@@ -39,7 +39,7 @@ pub struct InstanceSpec {
 }
 
 /// A user and group, already looked up.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
     /// The user's number.

@@ -1,0 +1,199 @@
+//! The child's life: start, readiness, end, and the next start.
+
+use super::{Ending, Instance, notify, record};
+use crate::{
+    before_exec::BeforeExec,
+    clock,
+    message::{Child, Exit},
+    own_log,
+    process::{self, Process},
+    program,
+    spec::Restart,
+};
+use rustix::process::{WaitOptions, WaitStatus};
+use std::{
+    os::{fd::OwnedFd, unix::process::CommandExt},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+const BACKOFF_FIRST: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(10);
+/// A life of this length makes the next delay the first again.
+const BACKOFF_RESET: Duration = Duration::from_secs(60);
+
+/// The child, while it runs.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) process: Process,
+    /// Readable once it has ended.
+    pub(super) watch: OwnedFd,
+    /// It is our own child, so that we learn how it ends.
+    pub(super) ours: bool,
+    pub(super) since: Instant,
+    /// The group's count when it started.
+    pub(super) memory_kills: u64,
+}
+
+/// The delay before the next start.
+#[derive(Debug)]
+pub(super) struct Backoff {
+    next: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { next: BACKOFF_FIRST }
+    }
+}
+
+impl Backoff {
+    fn after_life_of(&mut self, life: Duration) -> Duration {
+        if life >= BACKOFF_RESET {
+            self.next = BACKOFF_FIRST;
+        }
+        let delay = self.next;
+        self.next = (delay * 2).min(BACKOFF_MAX);
+        delay
+    }
+}
+
+impl Instance {
+    /// Starts the child, and records it or why it could not be.
+    pub(super) fn start(&mut self) {
+        self.start_at = None;
+        self.status.ready = false;
+        match self.spawn() {
+            Ok(running) => {
+                self.status.child = Some(Child {
+                    pid: running.process.pid,
+                    start_ticks: running.process.start_ticks,
+                    started_at_ms: clock::unix_ms(),
+                });
+                self.status.adopted = false;
+                self.running = Some(running);
+                self.record();
+            }
+            Err(message) => {
+                own_log::note(&format!("not started: {message}"));
+                let exit = Exit { spawn_error: Some(message), ..record::unknown_exit() };
+                self.ended(exit, Duration::ZERO);
+            }
+        }
+    }
+
+    fn spawn(&self) -> Result<Running, String> {
+        let spec = &self.spec;
+        let (name, arguments) = spec.command.split_first().ok_or("the command is empty")?;
+        let file = program::find(name, &spec.directory, &spec.environment)?;
+        let (out, error) = self.output.ends().map_err(|error| format!("its output: {error}"))?;
+        let mut command = Command::new(&file);
+        command.arg0(name).args(arguments).current_dir(&spec.directory);
+        command.env_clear().envs(&spec.environment).env(process::TOKEN, &spec.token);
+        if let Some(notify) = &self.notify {
+            command.env(notify::VARIABLE, notify.name());
+        }
+        if let Some(user) = spec.user {
+            command.uid(user.uid).gid(user.gid);
+        }
+        command.process_group(0).stdin(Stdio::null()).stdout(out).stderr(error);
+        let cgroups = self.family.cgroup().doors();
+        let files_max = spec.limits.files;
+        BeforeExec { cgroups, files_max, seated: Vec::new() }.add_to(&mut command);
+        let memory_kills = self.family.cgroup().memory_kills();
+        let child = command.spawn().map_err(|error| {
+            format!(
+                "{} cannot be executed in {}: {error}",
+                file.display(),
+                spec.directory.display()
+            )
+        })?;
+        // Not reaped yet, so its pid is its own even if it has ended already.
+        let process = process::read(child.id()).ok_or("it cannot be seen in /proc")?;
+        let watch = process::watch(process).ok_or("it cannot be watched: no pidfd")?;
+        Ok(Running { process, watch, ours: true, since: Instant::now(), memory_kills })
+    }
+
+    /// Asks the kernel for everybody who has ended: the child, and orphans that became ours.
+    pub(super) fn reap(&mut self) {
+        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
+            let pid = u32::try_from(pid.as_raw_nonzero().get()).ok();
+            let running = self.running.as_ref().filter(|running| running.ours);
+            if running.is_some_and(|running| Some(running.process.pid) == pid) {
+                self.child_ended(Some(status));
+            }
+        }
+    }
+
+    /// The child has ended; `how` is known of our own only.
+    pub(super) fn child_ended(&mut self, how: Option<WaitStatus>) {
+        let Some(running) = self.running.take() else { return };
+        let exit = Exit {
+            code: how.and_then(WaitStatus::exit_status),
+            signal: how.and_then(WaitStatus::terminating_signal),
+            out_of_memory: self.family.cgroup().memory_kills() > running.memory_kills,
+            ..record::unknown_exit()
+        };
+        self.ended(exit, running.since.elapsed());
+    }
+
+    /// Records an end at once, ends who is left of it, and plans the next start.
+    pub(super) fn ended(&mut self, exit: Exit, life: Duration) {
+        self.output.finish();
+        self.status.child = None;
+        self.status.ready = false;
+        self.status.exit = Some(exit);
+        self.record();
+        let now = Instant::now();
+        let ending = match &self.stopping {
+            Some(stopping) => Ending::until(stopping.kill_at),
+            None => Ending::after_exit(now, self.spec.grace_ms),
+        };
+        self.ending = Some(ending);
+        let delay = self.backoff.after_life_of(life);
+        if self.stopping.is_none() && self.spec.restart == Restart::Always {
+            self.start_at = Some(now + delay);
+        }
+    }
+
+    pub(super) fn start_again(&mut self) {
+        self.status.restarts = self.status.restarts.saturating_add(1);
+        self.start();
+    }
+
+    /// Somebody says the app is ready: taken from the instance's own processes only.
+    pub(super) fn hear(&mut self) {
+        let Some(child) = self.child_pid() else { return };
+        while let Some(ready) = self.notify.as_ref().and_then(notify::Notify::receive) {
+            if !self.status.ready && self.may_say_ready(ready, child) {
+                self.status.ready = true;
+                self.record();
+            }
+        }
+    }
+
+    /// A helper that only said so may have ended already; then its user must be the child's.
+    fn may_say_ready(&self, ready: notify::Ready, child: u32) -> bool {
+        let own = rustix::process::geteuid().as_raw();
+        let user = self.spec.user.map_or(own, |user| user.uid);
+        match process::read(ready.pid) {
+            Some(_) => self.family.holds(ready.pid, child),
+            None => ready.uid == user,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_to_a_limit_and_a_long_life_resets_them() {
+        let mut backoff = Backoff::default();
+        let short: Vec<u128> =
+            (0..9).map(|_| backoff.after_life_of(Duration::ZERO).as_millis()).collect();
+        assert_eq!(short, [100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000]);
+        assert_eq!(backoff.after_life_of(BACKOFF_RESET), BACKOFF_FIRST);
+        assert_eq!(backoff.after_life_of(Duration::ZERO), BACKOFF_FIRST * 2);
+    }
+}
