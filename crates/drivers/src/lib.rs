@@ -1,1 +1,8 @@
-//! .
+//! The effects behind the engine's ports, for one machine.
+
+mod blocking;
+pub mod clock;
+pub mod file;
+pub mod host;
+pub mod layout;
+pub mod releases;

@@ -1,0 +1,27 @@
+//! The machine's clocks.
+
+use async_trait::async_trait;
+use engine::port::clock::Clock;
+use model::service::Millis;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The machine's clocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+#[async_trait]
+impl Clock for SystemClock {
+    fn now_ms(&self) -> u64 {
+        unix_ms()
+    }
+
+    async fn wait(&self, time: Millis) {
+        tokio::time::sleep(time.duration()).await;
+    }
+}
+
+/// Unix time in ms; 0 before 1970.
+pub(crate) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

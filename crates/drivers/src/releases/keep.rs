@@ -1,0 +1,166 @@
+//! Which releases are kept, which of them serves, and how one is removed.
+
+use super::{DirectoryReleases, record::names, segment};
+use crate::file;
+use model::{
+    failure::{Blame, Failure},
+    name::EnvironmentId,
+    release::Artifact,
+};
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+/// A directory under `releases/` that is being removed.
+const TRASH: &str = ".trash-";
+
+impl DirectoryReleases {
+    /// What is in place under this version; none if nothing is.
+    pub(super) fn kept_artifact(
+        &self,
+        environment: &EnvironmentId,
+        version: &str,
+    ) -> Result<Option<Artifact>, Failure> {
+        let directory = self.layout.release(environment, version);
+        if !is_directory(&directory)? {
+            return Ok(None);
+        }
+        let path = self.layout.contents(environment).join(format!("{version}.json"));
+        read_artifact(&path)
+    }
+
+    pub(super) fn link_now(
+        &self,
+        environment: &EnvironmentId,
+        current: Option<&str>,
+        previous: Option<&str>,
+    ) -> Result<(), Failure> {
+        self.environment_directory(environment)?;
+        let links = [
+            (self.layout.previous(environment), previous),
+            (self.layout.current(environment), current),
+        ];
+        for (link, version) in links {
+            let Some(version) = version else { continue };
+            let directory = self.layout.release(environment, segment("a version", version)?);
+            if !is_directory(&directory)? {
+                return Err(gone(version));
+            }
+            refuse_what_is_no_link(&link)?;
+            file::swap_link(&link, &Path::new("releases").join(version))
+                .map_err(|error| file::failure("swap the link", &link, &error))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn links_now(
+        &self,
+        environment: &EnvironmentId,
+    ) -> Result<(Option<String>, Option<String>), Failure> {
+        let version = |link: PathBuf| match fs::read_link(&link) {
+            Ok(target) => {
+                let name = target.file_name().map(|it| it.to_string_lossy().into_owned());
+                Ok(name.filter(|_| target.starts_with("releases")))
+            }
+            // Something that is no link is somebody else's: it points at no release of ours.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {
+                Ok(None)
+            }
+            Err(error) => Err(file::failure("read the link", &link, &error)),
+        };
+        Ok((
+            version(self.layout.current(environment))?,
+            version(self.layout.previous(environment))?,
+        ))
+    }
+
+    pub(super) fn remove_now(
+        &self,
+        environment: &EnvironmentId,
+        version: &str,
+    ) -> Result<(), Failure> {
+        segment("a version", version)?;
+        let (current, previous) = self.links_now(environment)?;
+        if [current, previous].iter().flatten().any(|it| it == version) {
+            let message = format!("remove release {version}: `current` or `previous` points at it");
+            return Err(Failure::new(Blame::Request, message));
+        }
+        let records: Vec<_> = self
+            .records(environment)?
+            .into_iter()
+            .filter(|record| record.version == version)
+            .collect();
+        let directory = self.layout.release(environment, version);
+        let is_there = is_directory(&directory)?;
+        if is_there && records.is_empty() {
+            let message = format!("remove {}: it was not made here", directory.display());
+            return Err(Failure::new(Blame::Request, message).hint("remove it by hand, if you may"));
+        }
+        if is_there {
+            let trash = self.trash(environment, version);
+            file::rename(&directory, &trash)
+                .map_err(|error| file::failure("move away", &directory, &error))?;
+        }
+        for record in records {
+            remove_file(&self.layout.record(environment, &record.id))?;
+        }
+        for kind in ["json", "list"] {
+            remove_file(&self.layout.contents(environment).join(format!("{version}.{kind}")))?;
+        }
+        self.empty_trash(environment)
+    }
+
+    fn trash(&self, environment: &EnvironmentId, version: &str) -> PathBuf {
+        let at_ms = crate::clock::unix_ms();
+        self.layout.releases(environment).join(format!("{TRASH}{version}-{at_ms}"))
+    }
+
+    fn empty_trash(&self, environment: &EnvironmentId) -> Result<(), Failure> {
+        let directory = self.layout.releases(environment);
+        for name in names(&directory)?.iter().filter(|name| name.starts_with(TRASH)) {
+            let path = directory.join(name);
+            file::remove_tree(&path).map_err(|error| file::failure("remove", &path, &error))?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn read_artifact(path: &Path) -> Result<Option<Artifact>, Failure> {
+    let bytes = file::read(path).map_err(|error| file::failure("read", path, &error))?;
+    bytes
+        .map(|it| serde_json::from_slice(&it))
+        .transpose()
+        .map_err(|error| file::failure("understand", path, &error.into()))
+}
+
+pub(super) fn is_directory(path: &Path) -> Result<bool, Failure> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(metadata.is_dir()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(file::failure("look at", path, &error)),
+    }
+}
+
+pub(super) fn remove_file(path: &Path) -> Result<(), Failure> {
+    file::remove(path).map_err(|error| file::failure("remove", path, &error))
+}
+
+pub(super) fn gone(version: &str) -> Failure {
+    Failure::new(Blame::Platform, format!("use release {version}: its content is missing"))
+        .hint("deploy it again, or choose another of `cutover releases`")
+}
+
+fn refuse_what_is_no_link(link: &Path) -> Result<(), Failure> {
+    match fs::symlink_metadata(link) {
+        Ok(metadata) if !metadata.is_symlink() => {
+            let message = format!("swap {}: it is no link, and not made here", link.display());
+            Err(Failure::new(Blame::Platform, message)
+                .hint("move it away, then run the same command again"))
+        }
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(file::failure("look at", link, &error)),
+    }
+}

@@ -1,0 +1,142 @@
+//! Content that arrives: `incoming/NAME/`, with what it consists of beside it.
+
+use super::{
+    DirectoryReleases, content::Content, keep::read_artifact, make, segment, unpack, unwritable,
+};
+use crate::file;
+use model::{
+    failure::{Blame, Failure},
+    id::DeploymentId,
+    name::EnvironmentId,
+    release::Artifact,
+};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+/// The three paths of one thing that arrived.
+pub(super) struct Incoming {
+    /// Its content.
+    pub(super) directory: PathBuf,
+    /// What it sums up to; written last.
+    pub(super) artifact: PathBuf,
+    /// What it consists of.
+    pub(super) list: PathBuf,
+    partial: PathBuf,
+}
+
+impl DirectoryReleases {
+    /// Unpacks a tar stream, as [`super::send::pack`] writes it, into `incoming/DEPLOYMENT/`.
+    ///
+    /// Nothing in the stream is trusted.  Sending again replaces what was sent.  Blocks.
+    pub fn receive(
+        &self,
+        environment: &EnvironmentId,
+        deployment: &DeploymentId,
+        reader: impl Read,
+    ) -> Result<Artifact, Failure> {
+        self.take_in(environment, &deployment.0, None, "an upload", reader)
+    }
+
+    /// Unpacks, sums up, and puts it in its place whole.
+    pub(super) fn take_in(
+        &self,
+        environment: &EnvironmentId,
+        name: &str,
+        commit: Option<String>,
+        described: &str,
+        reader: impl Read,
+    ) -> Result<Artifact, Failure> {
+        let incoming = self.incoming(environment, name)?;
+        self.environment_directory(environment)?;
+        make(&self.layout.incoming(environment), file::MODE_PRIVATE_DIRECTORY)?;
+        incoming.discard()?;
+        let taken = unpack::unpack(reader, &incoming.partial)
+            .and_then(|content| incoming.finish(&content, commit, described));
+        if taken.is_err() {
+            // The first failure is what counts; what is left is removed by the next try.
+            let _ = incoming.discard();
+        }
+        taken
+    }
+
+    /// What arrived under this name; none if it did not, or not whole.
+    pub(super) fn arrived(
+        &self,
+        environment: &EnvironmentId,
+        name: &str,
+    ) -> Result<Option<Artifact>, Failure> {
+        let incoming = self.incoming(environment, name)?;
+        if !super::keep::is_directory(&incoming.directory)? {
+            return Ok(None);
+        }
+        read_artifact(&incoming.artifact)
+    }
+
+    pub(super) fn incoming(
+        &self,
+        environment: &EnvironmentId,
+        name: &str,
+    ) -> Result<Incoming, Failure> {
+        let directory = self.layout.incoming(environment);
+        let name = segment("an upload's name", name)?;
+        Ok(Incoming {
+            directory: directory.join(name),
+            artifact: directory.join(format!(".{name}.json")),
+            list: directory.join(format!(".{name}.list")),
+            partial: directory.join(format!(".{name}.partial")),
+        })
+    }
+
+    pub(super) fn discard_upload_now(
+        &self,
+        environment: &EnvironmentId,
+        deployment: &DeploymentId,
+    ) -> Result<(), Failure> {
+        self.incoming(environment, &deployment.0)?.discard()
+    }
+}
+
+impl Incoming {
+    fn finish(
+        &self,
+        content: &Content,
+        commit: Option<String>,
+        described: &str,
+    ) -> Result<Artifact, Failure> {
+        if content.files() == 0 {
+            return Err(Failure::new(Blame::Request, "make a release of what was sent: no files")
+                .hint("send the directory that holds the built application"));
+        }
+        let artifact = Artifact {
+            digest: content.digest(),
+            bytes: content.bytes(),
+            files: content.files(),
+            commit,
+            described: described.to_owned(),
+        };
+        write(&self.list, content.text().as_bytes())?;
+        file::rename(&self.partial, &self.directory)
+            .map_err(|error| file::failure("move into place", &self.directory, &error))?;
+        let text = serde_json::to_vec(&artifact).map_err(|error| unwritable(&error))?;
+        write(&self.artifact, &text)?;
+        Ok(artifact)
+    }
+
+    /// Removes all of it; repeating it is harmless.
+    pub(super) fn discard(&self) -> Result<(), Failure> {
+        super::keep::remove_file(&self.artifact)?;
+        super::keep::remove_file(&self.list)?;
+        for directory in [&self.directory, &self.partial] {
+            file::remove_tree(directory)
+                .map_err(|error| file::failure("remove", directory, &error))?;
+        }
+        Ok(())
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    file::write(path, bytes, file::MODE_PRIVATE)
+        .map_err(|error| file::failure("write", path, &error))
+}
