@@ -1,1 +1,15 @@
-//! .
+//! What the tests of the other crates stand on: load whose every request's fate is counted,
+//! snapshots that show what a run left behind, guards, ports, and releases of the example apps.
+//!
+//! Development only: nothing of this is in the product.
+
+pub mod app;
+pub mod crc;
+pub mod guard;
+pub mod load;
+pub mod ports;
+pub mod time;
+pub mod tree;
+pub mod websocket;
+
+pub use time::{eventually, within};
