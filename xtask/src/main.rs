@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a command")]
 
 mod ci;
+mod demo;
 mod program;
 mod tidy;
 
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask WORD
 
+  demo     builds everything and runs `cutover demo`
   ci       installs what is missing, then runs every check and test
   tidy     holds the house rules: crate edges, lengths of functions, files and lines
 ";
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
+        ["demo"] => demo::run(),
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
         _ => {

@@ -1,0 +1,149 @@
+//! One screen of truth: what serves is what the route files and the proxy say, never what was
+//! hoped.
+//!
+//! The same report is built by the daemon and, where it does not run, by the command line, which
+//! then only reads.
+
+mod environment;
+mod memory;
+
+use crate::{
+    api::words::{Info, ProxyReport, StatusReport},
+    controller::Controller,
+};
+use drivers::{Local, layout::Layout};
+use model::{
+    failure::{Blame, Failure},
+    name::EnvironmentId,
+};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, UNIX_EPOCH},
+};
+use store::ReadOnly;
+
+/// For the proxy to say what it serves.
+const PROXY_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Below this much free space the status says so.
+const DISK_FREE_BYTES_MIN: u64 = 512 << 20;
+
+/// All a report is built from.
+struct Sources<'a> {
+    local: &'a Local,
+    journal: Option<ReadOnly>,
+    layout: Layout,
+    proxy: Option<proxy::control::Status>,
+}
+
+/// As the daemon sees it.
+///
+/// # Errors
+///
+/// Where the journal or the state directory cannot be read.
+pub async fn online(controller: &Controller) -> Result<StatusReport, Failure> {
+    let info = crate::api::status::of(controller);
+    build(&controller.local, &controller.root, Some(info)).await
+}
+
+/// As somebody sees it who only reads, since no daemon answers.
+///
+/// # Errors
+///
+/// Where the journal or the state directory cannot be read.
+pub async fn offline(root: &Path) -> Result<StatusReport, Failure> {
+    // It never starts anything, so that which program it would start does not matter.
+    let local = drivers::local(root.to_path_buf(), PathBuf::new());
+    build(&local, root, None).await
+}
+
+async fn build(
+    local: &Local,
+    root: &Path,
+    controller: Option<Info>,
+) -> Result<StatusReport, Failure> {
+    let layout = Layout::new(root);
+    let proxy = proxy_status(root).await;
+    let journal = open_journal(root)?;
+    let sources = Sources { local, journal, layout, proxy };
+    let mut report = StatusReport {
+        root: root.display().to_string(),
+        controller_last_seen_ms: controller.is_none().then(|| last_seen_ms(root)).flatten(),
+        controller,
+        proxy: sources.proxy.as_ref().map(proxy_report),
+        environments: vec![],
+        disk_free_bytes: disk_free_bytes(root),
+        alerts: sources.proxy.iter().flat_map(|it| it.alerts.clone()).collect(),
+    };
+    for id in environments(&sources)? {
+        report.environments.push(environment::report(&sources, &id).await?);
+    }
+    alert(&mut report);
+    Ok(report)
+}
+
+async fn proxy_status(root: &Path) -> Option<proxy::control::Status> {
+    use proxy::control::{Answer, Ask};
+    match proxy::client::ask_async(root, &Ask::Status, PROXY_ANSWER_TIMEOUT).await {
+        Ok(Answer::Status(status)) => Some(status),
+        _ => None,
+    }
+}
+
+fn proxy_report(status: &proxy::control::Status) -> ProxyReport {
+    ProxyReport {
+        pid: status.pid,
+        addresses: status.addresses.clone(),
+        uptime_ms: status.uptime_ms,
+        connections: status.connections,
+    }
+}
+
+fn open_journal(root: &Path) -> Result<Option<ReadOnly>, Failure> {
+    if !root.join("state.db").exists() {
+        return Ok(None);
+    }
+    let opened = store::read_only(root);
+    opened.map(Some).map_err(|it| Failure::new(Blame::Platform, format!("read the journal: {it}")))
+}
+
+/// Every environment that the journal or a route file knows.
+fn environments(sources: &Sources<'_>) -> Result<BTreeSet<EnvironmentId>, Failure> {
+    let mut all = BTreeSet::new();
+    if let Some(journal) = &sources.journal {
+        all.extend(journal.environments()?);
+    }
+    let served = sources.proxy.iter().flat_map(|it| it.environments.keys());
+    all.extend(served.filter_map(|it| it.replacen('.', "/", 1).parse().ok()));
+    Ok(all)
+}
+
+fn last_seen_ms(root: &Path) -> Option<u64> {
+    // Each life of the controller writes its epoch there, and each step its outcome.
+    let times = ["state.db-wal", "state.db", "daemon.log"]
+        .iter()
+        .filter_map(|it| fs::metadata(root.join(it)).ok()?.modified().ok());
+    let newest = times.max()?.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(newest.as_millis()).ok()
+}
+
+fn disk_free_bytes(root: &Path) -> u64 {
+    rustix::fs::statvfs(root).map_or(0, |it| it.f_bavail * it.f_frsize)
+}
+
+fn alert(report: &mut StatusReport) {
+    if report.disk_free_bytes < DISK_FREE_BYTES_MIN && Path::new(&report.root).exists() {
+        let mib = report.disk_free_bytes >> 20;
+        report.alerts.push(format!("only {mib} MiB are free under {}", report.root));
+    }
+    let serving = |it: &crate::api::words::EnvironmentReport| !it.serving.is_empty();
+    if report.proxy.is_none() && report.environments.iter().any(serving) {
+        let text = "the proxy does not answer: nothing is served; `cutover proxy start` starts it";
+        report.alerts.push(text.to_owned());
+    }
+    for environment in &report.environments {
+        let problems = environment.link_problems.iter();
+        report.alerts.extend(problems.map(|it| format!("{}: {it}", environment.id)));
+    }
+}

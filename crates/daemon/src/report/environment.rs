@@ -1,0 +1,310 @@
+//! One environment's part of the report.
+
+use super::{Sources, memory::resident_bytes};
+use crate::api::words::{EnvironmentReport, EnvironmentState, InstanceReport};
+use engine::port::{
+    releases::Releases,
+    router::{InForce, Router},
+    runtime::{Life, Runtime},
+};
+use model::{
+    deployment::{DeploymentRecord, Stage},
+    failure::Failure,
+    instance::Instance,
+    journal::Outcome,
+    name::EnvironmentId,
+    plan::{Kind, ReleaseLabel},
+    release::Standing,
+};
+use std::collections::BTreeMap;
+
+/// Ended deployments in a report.
+const LAST_MAX: usize = 5;
+/// Deployments that are looked through for what brought the present release.
+const HISTORY_MAX: usize = 100;
+
+/// What is known of one environment.
+///
+/// # Errors
+///
+/// Where the journal, the route files or the run directory cannot be read.
+pub async fn report(
+    sources: &Sources<'_>,
+    id: &EnvironmentId,
+) -> Result<EnvironmentReport, Failure> {
+    let in_force = sources.local.router.in_force(id).await?;
+    let (current, previous) = sources.local.releases.links(id).await?;
+    let history = match &sources.journal {
+        Some(journal) => journal.history(id, HISTORY_MAX)?,
+        None => vec![],
+    };
+    let active = history.iter().find(|it| !matches!(it.stage, Stage::Ended(_))).cloned();
+    let attention = match &sources.journal {
+        Some(journal) => journal.unfinished()?.into_iter().find(|it| {
+            it.environment == *id && it.stage == Stage::Ended(Outcome::NeedsAttention)
+        }),
+        None => None,
+    };
+    let serving = labels(&in_force);
+    let instances = instances(sources, id, &in_force, active.as_ref()).await?;
+    let state = state(&in_force, &instances, active.is_some(), attention.is_some());
+    let mut report = EnvironmentReport {
+        id: id.clone(),
+        since_ms: since_ms(&serving, &history),
+        state,
+        generation: in_force.routes.as_ref().map_or(0, |it| it.generation.0),
+        probation: in_force.probation.map(|it| it.0),
+        held: in_force.routes.as_ref().is_some_and(|it| it.hold.is_some()),
+        hosts: in_force.routes.iter().flat_map(|it| it.hosts.clone()).collect(),
+        paths: paths(&in_force),
+        instances,
+        link_problems: link_problems(sources, id, &serving, current.as_deref(), active.is_some()),
+        current,
+        previous,
+        requests: 0,
+        failed: 0,
+        active,
+        attention,
+        last: history
+            .into_iter()
+            .filter(|it| matches!(it.stage, Stage::Ended(_)))
+            .take(LAST_MAX)
+            .collect(),
+        rollback_options: vec![],
+        next_command: None,
+        serving,
+    };
+    count_requests(sources, &mut report);
+    report.rollback_options = rollback_options(sources, &report)?;
+    report.next_command = next_command(&report);
+    Ok(report)
+}
+
+fn labels(in_force: &InForce) -> Vec<ReleaseLabel> {
+    let mut labels: Vec<ReleaseLabel> = vec![];
+    for instance in in_force.routes.iter().flat_map(|it| it.instances()) {
+        if !labels.iter().any(|it| it.id == instance.release) {
+            let (id, version) = (instance.release.clone(), instance.version.clone());
+            labels.push(ReleaseLabel { id, version });
+        }
+    }
+    labels
+}
+
+fn paths(in_force: &InForce) -> Vec<(String, String)> {
+    let paths = in_force.routes.iter().flat_map(|it| &it.paths);
+    paths.map(|it| (it.path.clone(), it.service.to_string())).collect()
+}
+
+fn since_ms(serving: &[ReleaseLabel], history: &[DeploymentRecord]) -> Option<u64> {
+    let label = serving.first()?;
+    let brought = |it: &&DeploymentRecord| {
+        it.to.as_ref() == Some(label)
+            && !matches!(it.kind, Kind::Restart | Kind::Scale)
+            && matches!(it.stage, Stage::Ended(Outcome::Deployed | Outcome::DeployedUntidy))
+    };
+    history.iter().find(brought).and_then(|it| it.ended_at_ms)
+}
+
+async fn instances(
+    sources: &Sources<'_>,
+    id: &EnvironmentId,
+    in_force: &InForce,
+    active: Option<&DeploymentRecord>,
+) -> Result<Vec<InstanceReport>, Failure> {
+    let lead = format!("{}.", id.stem());
+    let all = sources.local.runtime.list().await?;
+    let lives: BTreeMap<String, Life> = all
+        .into_iter()
+        .filter(|it| it.0.0.starts_with(&lead))
+        .map(|it| (it.0.0, it.1))
+        .collect();
+    let warm = match &sources.journal {
+        Some(journal) => journal.retired()?,
+        None => vec![],
+    };
+    let mut reports: Vec<InstanceReport> = vec![];
+    for instance in in_force.routes.iter().flat_map(|it| it.instances()) {
+        reports.push(one(sources, id, instance, "serving", lives.get(&instance.id.0)));
+    }
+    for (instance, until_ms) in warm.iter().filter(|it| it.0.environment == *id) {
+        let mut report = one(sources, id, instance, "warm", lives.get(&instance.id.0));
+        report.warm_until_ms = Some(*until_ms);
+        reports.push(report);
+    }
+    let planned = active.iter().filter_map(|it| it.plan.as_ref()).flat_map(|it| &it.steps);
+    for step in planned {
+        let model::plan::Step::Start { instance } = step else { continue };
+        if lives.contains_key(&instance.id.0) && !reports.iter().any(|it| it.id == instance.id.0) {
+            reports.push(one(sources, id, instance, "candidate", lives.get(&instance.id.0)));
+        }
+    }
+    for (name, life) in &lives {
+        if !reports.iter().any(|it| it.id == *name) {
+            reports.push(stray(name, &lead, life));
+        }
+    }
+    Ok(reports)
+}
+
+fn one(
+    sources: &Sources<'_>,
+    id: &EnvironmentId,
+    instance: &Instance,
+    role: &str,
+    life: Option<&Life>,
+) -> InstanceReport {
+    let environment = sources.proxy.as_ref().and_then(|it| it.environments.get(&id.stem()));
+    let in_flight = environment.and_then(|it| it.in_flight.get(&instance.id.0));
+    let mut report = InstanceReport {
+        id: instance.id.0.clone(),
+        service: instance.service.to_string(),
+        version: instance.version.clone(),
+        role: role.to_owned(),
+        status: String::new(),
+        pid: None,
+        port: instance.port,
+        slot: instance.slot.to_string(),
+        restarts: 0,
+        since_ms: None,
+        memory_bytes: None,
+        in_flight: in_flight.copied().unwrap_or(0),
+        warm_until_ms: None,
+    };
+    fill(&mut report, life.unwrap_or(&Life::Absent));
+    report
+}
+
+/// An instance of ours that neither a route nor the journal needs.
+fn stray(name: &str, lead: &str, life: &Life) -> InstanceReport {
+    let service = name.strip_prefix(lead).and_then(|it| it.split('.').next()).unwrap_or_default();
+    let mut report = InstanceReport {
+        id: name.to_owned(),
+        service: service.to_owned(),
+        version: String::new(),
+        role: "stray".to_owned(),
+        status: String::new(),
+        pid: None,
+        port: None,
+        slot: String::new(),
+        restarts: 0,
+        since_ms: None,
+        memory_bytes: None,
+        in_flight: 0,
+        warm_until_ms: None,
+    };
+    fill(&mut report, life);
+    report
+}
+
+fn fill(report: &mut InstanceReport, life: &Life) {
+    match life {
+        Life::Absent => report.status = "absent".to_owned(),
+        Life::Stopped => report.status = "stopped".to_owned(),
+        Life::Exited(exited) => {
+            report.status = format!("exited: {}", exited.how);
+            report.restarts = exited.restarts;
+            report.since_ms = Some(exited.at_ms);
+        }
+        Life::Running(running) => {
+            report.status = "running".to_owned();
+            report.pid = Some(running.pid);
+            report.restarts = running.restarts;
+            report.since_ms = Some(running.since_ms);
+            report.memory_bytes = resident_bytes(running.pid);
+        }
+    }
+}
+
+fn state(
+    in_force: &InForce,
+    instances: &[InstanceReport],
+    active: bool,
+    attention: bool,
+) -> EnvironmentState {
+    let serving = || instances.iter().filter(|it| it.role == "serving");
+    if attention {
+        EnvironmentState::NeedsAttention
+    } else if active {
+        EnvironmentState::Deploying
+    } else if serving().next().is_none() {
+        EnvironmentState::Inactive
+    } else if in_force.alive && serving().any(|it| it.status == "running") {
+        EnvironmentState::Active
+    } else {
+        EnvironmentState::Failed
+    }
+}
+
+fn link_problems(
+    sources: &Sources<'_>,
+    id: &EnvironmentId,
+    serving: &[ReleaseLabel],
+    current: Option<&str>,
+    active: bool,
+) -> Vec<String> {
+    let mut problems = vec![];
+    let releases = sources.layout.releases(id);
+    if let Some(version) = current
+        && !releases.join(version).is_dir()
+    {
+        problems.push(format!("`current` points at {version}, which is not there"));
+    }
+    // In a deployment the link follows the traffic.
+    if let (Some(label), false) = (serving.first(), active)
+        && current != Some(label.version.as_str())
+    {
+        let current = current.unwrap_or("nothing");
+        problems.push(format!("`current` points at {current}, but {} serves", label.version));
+    }
+    problems
+}
+
+fn count_requests(sources: &Sources<'_>, report: &mut EnvironmentReport) {
+    let Some(proxy) = &sources.proxy else { return };
+    let Some(environment) = proxy.environments.get(&report.id.stem()) else { return };
+    for label in &report.serving {
+        if let Some(counters) = environment.releases.get(&label.id.0) {
+            report.requests += counters.completed + counters.aborted;
+            report.failed += counters.by_class[5] + counters.aborted;
+        }
+    }
+}
+
+fn rollback_options(
+    sources: &Sources<'_>,
+    report: &EnvironmentReport,
+) -> Result<Vec<(String, bool)>, Failure> {
+    let Some(journal) = &sources.journal else { return Ok(vec![]) };
+    let warm = |version: &str| {
+        report.instances.iter().any(|it| it.role == "warm" && it.version == version)
+    };
+    let serves = |version: &str| report.serving.iter().any(|it| it.version == version);
+    let mut options: Vec<(String, bool)> = vec![];
+    for (_, version, standing) in journal.standings(&report.id)? {
+        let known = options.iter().any(|it| it.0 == version);
+        let kept = sources.layout.releases(&report.id).join(&version).is_dir();
+        if standing == Standing::Accepted && !serves(&version) && kept && !known {
+            options.push((version.clone(), warm(&version)));
+        }
+    }
+    Ok(options)
+}
+
+fn next_command(report: &EnvironmentReport) -> Option<String> {
+    let id = &report.id;
+    if let Some(record) = &report.attention {
+        return Some(format!("cutover show {0}, then cutover resume {0} or abort {0}", record.id));
+    }
+    match report.state {
+        EnvironmentState::Deploying => {
+            report.active.as_ref().map(|it| format!("cutover attach {}", it.id))
+        }
+        EnvironmentState::Failed => Some(format!("cutover logs {id}")),
+        EnvironmentState::Inactive if report.current.is_some() => {
+            Some(format!("cutover start {id}"))
+        }
+        EnvironmentState::Inactive => Some(format!("cutover deploy {id}")),
+        EnvironmentState::Active | EnvironmentState::NeedsAttention => None,
+    }
+}
