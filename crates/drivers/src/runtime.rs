@@ -1,0 +1,5 @@
+//! Runs instances.
+
+pub mod process;
+
+pub use process::ProcessRuntime;

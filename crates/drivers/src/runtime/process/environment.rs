@@ -1,0 +1,108 @@
+//! What an instance is told: its command, its variables, its directory.
+
+use super::ProcessRuntime;
+use crate::{account, host};
+use model::{
+    failure::{Blame, Failure},
+    instance::Instance,
+    release::Release,
+    service::ServiceSpec,
+};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// Where instances listen.
+pub(crate) const HOST: &str = "127.0.0.1";
+
+/// The instance's service, as its release has it.
+pub(crate) fn service_of<'a>(
+    instance: &Instance,
+    release: &'a Release,
+) -> Result<&'a ServiceSpec, Failure> {
+    release.spec.services.iter().find(|it| it.name == instance.service).ok_or_else(|| {
+        let message = format!(
+            "find service {} in release {} of {}",
+            instance.service, release.version, instance.environment
+        );
+        Failure::new(Blame::Us, message)
+    })
+}
+
+/// `text` with `{version} {commit} {port} {release} {environment}` filled in.
+pub(crate) fn placeholders_filled(text: &str, instance: &Instance, release: &Release) -> String {
+    let port = instance.port.map(|it| it.to_string()).unwrap_or_default();
+    let values = [
+        ("{version}", release.version.as_str()),
+        ("{commit}", release.artifact.commit.as_deref().unwrap_or_default()),
+        ("{port}", port.as_str()),
+        ("{release}", release.id.0.as_str()),
+        ("{environment}", instance.environment.environment.as_str()),
+    ];
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    // One pass: what is filled in is never looked at again.
+    while let Some(open) = rest.find('{') {
+        filled.push_str(&rest[..open]);
+        rest = &rest[open..];
+        match values.iter().find(|(name, _)| rest.starts_with(name)) {
+            Some((name, value)) => {
+                filled.push_str(value);
+                rest = &rest[name.len()..];
+            }
+            None => {
+                filled.push('{');
+                rest = &rest[1..];
+            }
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
+
+/// All of an instance's variables but those that its `supervise` adds.
+pub(crate) fn variables(
+    instance: &Instance,
+    release: &Release,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let service = service_of(instance, release)?;
+    let home = match &service.user {
+        Some(user) => account::account(user)?.home,
+        None => account::own_home(),
+    };
+    let deployed_at = i64::try_from(release.created_at_ms)
+        .ok()
+        .and_then(|it| jiff::Timestamp::from_millisecond(it).ok())
+        .map(|it| it.to_string())
+        .unwrap_or_default();
+    let injected = [
+        ("PATH", host::PATH.to_owned()),
+        ("LANG", host::LANG.to_owned()),
+        ("HOME", home.to_string_lossy().into_owned()),
+        ("HOST", HOST.to_owned()),
+        ("PORT", instance.port.map(|it| it.to_string()).unwrap_or_default()),
+        ("CUTOVER_PROJECT", instance.environment.project.to_string()),
+        ("CUTOVER_ENVIRONMENT", instance.environment.environment.to_string()),
+        ("CUTOVER_SERVICE", instance.service.to_string()),
+        ("CUTOVER_INSTANCE", instance.id.to_string()),
+        ("CUTOVER_RELEASE", release.id.to_string()),
+        ("CUTOVER_VERSION", release.version.clone()),
+        ("CUTOVER_COMMIT", release.artifact.commit.clone().unwrap_or_default()),
+        ("CUTOVER_SLOT", instance.slot.to_string()),
+        ("CUTOVER_DEPLOYED_AT", deployed_at),
+    ];
+    let mut variables: BTreeMap<String, String> =
+        injected.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    if instance.port.is_none() {
+        variables.remove("PORT");
+    }
+    for (name, value) in &service.env {
+        variables.insert(name.clone(), placeholders_filled(value, instance, release));
+    }
+    Ok(variables)
+}
+
+impl ProcessRuntime {
+    /// The release's real path, not the link that moves.
+    pub(crate) fn directory(&self, instance: &Instance) -> PathBuf {
+        self.layout().release(&instance.environment, &instance.version)
+    }
+}
