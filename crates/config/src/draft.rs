@@ -1,0 +1,8 @@
+//! The configuration as it was read: each value with its place, nothing filled in yet.
+
+pub(crate) mod environment;
+pub(crate) mod probe;
+pub(crate) mod project;
+pub(crate) mod root;
+pub(crate) mod service;
+pub(crate) mod variable;

@@ -1,0 +1,106 @@
+//! One environment as it was read.
+
+use crate::{
+    address,
+    draft::{
+        project::{self, SourceDraft},
+        service::ServiceDraft,
+        variable::{self, Required, Variables},
+    },
+    report::{Field, Place, Placed, Report, Table},
+    scalar,
+    yaml::Value,
+};
+use model::{name::Name, service::VersionScheme};
+
+/// Every key of an environment.
+pub(crate) const KEYS: [&str; 9] = [
+    "domains",
+    "version",
+    "env",
+    "env_file",
+    "required_env",
+    "services",
+    "source",
+    "disk_free",
+    "keep_releases",
+];
+
+/// Releases that may be asked to be kept.
+const KEEP_RELEASES_MAX: u64 = 1000;
+
+/// One environment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EnvironmentDraft {
+    /// Of its name.
+    pub(crate) place: Place,
+    pub(crate) path: String,
+    pub(crate) domains: Option<Placed<Vec<Placed<String>>>>,
+    pub(crate) version: Option<Placed<VersionScheme>>,
+    pub(crate) env: Variables,
+    pub(crate) env_file: Option<Placed<Vec<Placed<String>>>>,
+    pub(crate) required_env: Option<Required>,
+    pub(crate) disk_free_bytes: Option<Placed<u64>>,
+    pub(crate) keep_releases: Option<Placed<u32>>,
+    pub(crate) source: Option<SourceDraft>,
+    /// What it lays over the project's services.
+    pub(crate) services: Vec<(Name, ServiceDraft)>,
+    /// A key was there but wrong: what depends on it is not judged.
+    pub(crate) broken: bool,
+}
+
+impl EnvironmentDraft {
+    /// An environment without keys may be left empty.
+    pub(crate) fn read(field: &Field<'_>, report: &mut Report) -> EnvironmentDraft {
+        let mut draft =
+            EnvironmentDraft { place: field.place, path: field.path.clone(), ..Default::default() };
+        if field.node.value == Value::Null {
+            return draft;
+        }
+        let elsewhere = [
+            ("command", "to a service: `services: { web: { command: … } }`"),
+            ("instances", "to a service: `services: { web: { instances: … } }`"),
+            ("health", "to a service: `services: { web: { health: … } }`"),
+            ("routes", "to a service: `services: { web: { routes: … } }`"),
+        ];
+        let Some(table) = Table::read(field, &KEYS, &elsewhere, report) else {
+            draft.broken = true;
+            return draft;
+        };
+        let problems_before = report.len();
+        draft.read_keys(&table, report);
+        if let Some(services) = table.get("services") {
+            draft.services = project::services(services, report);
+        }
+        draft.broken = report.len() > problems_before;
+        draft
+    }
+
+    fn read_keys(&mut self, table: &Table<'_>, report: &mut Report) {
+        let schemes = [
+            ("timestamp", VersionScheme::Timestamp),
+            ("semver", VersionScheme::Semver),
+            ("git", VersionScheme::Git),
+            ("any", VersionScheme::Any),
+        ];
+        self.domains =
+            table.get("domains").and_then(|it| scalar::list(it, report, address::domain));
+        self.version = table.get("version").and_then(|it| scalar::choice(it, &schemes, report));
+        if let Some(env) = table.get("env") {
+            self.env = variable::variables(env, report);
+        }
+        self.env_file =
+            table.get("env_file").and_then(|it| scalar::list(it, report, variable::file_path));
+        self.required_env = table.get("required_env").and_then(|it| variable::required(it, report));
+        self.disk_free_bytes = table.get("disk_free").and_then(|it| scalar::size(it, 0, report));
+        self.keep_releases = table
+            .get("keep_releases")
+            .and_then(|it| scalar::number(it, 1..=KEEP_RELEASES_MAX, report));
+        self.source = table.get("source").and_then(|it| SourceDraft::read(it, report));
+    }
+
+    /// The host names.
+    pub(crate) fn domains(&self) -> &[Placed<String>] {
+        self.domains.as_ref().map_or(&[], |it| it.value.as_slice())
+    }
+}

@@ -1,0 +1,68 @@
+//! The whole file as it was read.
+
+use crate::{
+    address,
+    draft::project::{ProjectDraft, named},
+    report::{Field, Placed, Report, Table},
+    scalar,
+    yaml::Node,
+};
+use model::name::Name;
+
+/// The whole file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RootDraft {
+    /// Where the embedded proxy listens, if it is said.
+    pub(crate) listen: Option<Placed<Vec<Placed<String>>>>,
+    /// May be given, and is refused when it is to be deployed.
+    pub(crate) tls: Option<Placed<()>>,
+    pub(crate) projects: Vec<(Name, ProjectDraft)>,
+}
+
+impl RootDraft {
+    pub(crate) fn read(root: &Node, report: &mut Report) -> RootDraft {
+        let mut draft = RootDraft::default();
+        let field = Field::root(root);
+        let elsewhere = [
+            ("services", "to a project: `projects: { shop: { services: … } }`"),
+            ("environments", "to a project: `projects: { shop: { environments: … } }`"),
+            ("source", "to a project: `projects: { shop: { source: … } }`"),
+            ("listen", "under `proxy`"),
+        ];
+        let Some(table) = Table::read(&field, &["proxy", "projects"], &elsewhere, report) else {
+            return draft;
+        };
+        if let Some(proxy) = table.get("proxy") {
+            draft.read_proxy(proxy, report);
+        }
+        match table.get("projects") {
+            Some(projects) => {
+                for (name, inner) in named(projects, "projects", report) {
+                    draft.projects.push((name, ProjectDraft::read(&inner, report)));
+                }
+            }
+            None => {
+                let hint = "begin with `projects:`; `cutover init` writes an example";
+                field.error(report, "there is no `projects`").hint(hint);
+            }
+        }
+        draft
+    }
+
+    fn read_proxy(&mut self, field: &Field<'_>, report: &mut Report) {
+        let Some(table) = Table::read(field, &["listen", "tls"], &[], report) else { return };
+        self.listen = table.get("listen").and_then(|it| scalar::list(it, report, address::listen));
+        if let Some(listen) = &self.listen {
+            for (index, item) in listen.value.iter().enumerate() {
+                if listen.value[..index].iter().any(|it| it.value == item.value) {
+                    let message = format!("`{}` is given twice", item.value);
+                    report.error(item.place, item.path.clone(), message).hint("keep one");
+                }
+            }
+        }
+        if let Some(tls) = table.get("tls") {
+            scalar::list(tls, report, address::listen);
+            self.tls = Some(tls.placed(()));
+        }
+    }
+}

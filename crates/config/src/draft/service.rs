@@ -1,0 +1,298 @@
+//! One service as it was read, and how an environment's values are laid over it.
+
+use crate::{
+    address, argv,
+    draft::{
+        probe::{HealthDraft, SmokeDraft},
+        variable::{self, Required, Variables},
+    },
+    report::{Field, Place, Placed, Report, Table},
+    scalar,
+    yaml::Value,
+};
+use model::service::{Millis, Readiness, StopSignal};
+
+/// Every key of a service.
+pub(crate) const KEYS: [&str; 25] = [
+    "command",
+    "image",
+    "runtime",
+    "instances",
+    "routes",
+    "port",
+    "health",
+    "smoke",
+    "strategy",
+    "drain",
+    "stop_signal",
+    "grace",
+    "start_timeout",
+    "bake",
+    "keep_warm",
+    "limits",
+    "user",
+    "env",
+    "env_file",
+    "required_env",
+    "migrate",
+    "volumes",
+    "listen",
+    "upstream_keepalive",
+    "readiness",
+];
+
+/// Copies of one service that one machine can be asked for.
+const INSTANCES_MAX: u64 = 256;
+
+const MINUTE: Millis = Millis::seconds(60);
+const HOUR: Millis = Millis::seconds(3600);
+const DAY: Millis = Millis::seconds(24 * 3600);
+
+/// What runs a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runtime {
+    /// A process that we start; the default.
+    Process,
+    /// One that may be named, and is refused when it is to be deployed.
+    Unbuilt(&'static str),
+}
+
+/// How the new takes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StrategyDraft {
+    BlueGreen,
+    Recreate,
+    /// May be named, and is refused when it is to be deployed.
+    Unbuilt(&'static str),
+}
+
+/// What each instance may use.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LimitsDraft {
+    pub(crate) memory_bytes: Option<Placed<u64>>,
+    pub(crate) processes: Option<Placed<u64>>,
+    pub(crate) files: Option<Placed<u64>>,
+}
+
+/// One service.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ServiceDraft {
+    /// Of its name.
+    pub(crate) place: Place,
+    pub(crate) path: String,
+    pub(crate) command: Option<Placed<Vec<String>>>,
+    pub(crate) runtime: Option<Placed<Runtime>>,
+    pub(crate) instances: Option<Placed<u16>>,
+    pub(crate) routes: Option<Placed<Vec<Placed<String>>>>,
+    pub(crate) port: Option<Placed<u16>>,
+    pub(crate) readiness: Option<Placed<Readiness>>,
+    pub(crate) health: Option<Placed<HealthDraft>>,
+    pub(crate) smoke: Option<Placed<Vec<Placed<SmokeDraft>>>>,
+    pub(crate) strategy: Option<Placed<StrategyDraft>>,
+    pub(crate) drain: Option<Placed<Millis>>,
+    pub(crate) stop_signal: Option<Placed<StopSignal>>,
+    pub(crate) grace: Option<Placed<Millis>>,
+    pub(crate) start_timeout: Option<Placed<Millis>>,
+    pub(crate) bake: Option<Placed<Millis>>,
+    pub(crate) keep_warm: Option<Placed<Millis>>,
+    pub(crate) limits: LimitsDraft,
+    pub(crate) user: Option<Placed<String>>,
+    pub(crate) env: Variables,
+    pub(crate) env_file: Option<Placed<Vec<Placed<String>>>>,
+    pub(crate) required_env: Option<Required>,
+    pub(crate) upstream_keepalive: Option<Placed<bool>>,
+    /// Keys that may be given, and are refused when they are to be deployed.
+    pub(crate) image: Option<Placed<()>>,
+    pub(crate) volumes: Option<Placed<()>>,
+    pub(crate) migrate: Option<Placed<()>>,
+    pub(crate) listen: Option<Placed<()>>,
+    /// A key was there but wrong: what depends on it is not judged.
+    pub(crate) broken: bool,
+}
+
+impl ServiceDraft {
+    /// `place` is that of its name.
+    pub(crate) fn read(field: &Field<'_>, report: &mut Report) -> ServiceDraft {
+        let mut draft =
+            ServiceDraft { place: field.place, path: field.path.clone(), ..Default::default() };
+        let elsewhere = [
+            ("domains", "to the environment, beside `services`"),
+            ("version", "to the environment, beside `services`"),
+            ("keep_releases", "to the environment, beside `services`"),
+            ("source", "to the project, beside `services`"),
+        ];
+        let Some(table) = Table::read(field, &KEYS, &elsewhere, report) else {
+            draft.broken = true;
+            return draft;
+        };
+        let problems_before = report.len();
+        draft.read_process(&table, report);
+        draft.read_traffic(&table, report);
+        draft.read_times(&table, report);
+        draft.read_environment(&table, report);
+        draft.broken = report.len() > problems_before;
+        draft
+    }
+
+    fn read_process(&mut self, table: &Table<'_>, report: &mut Report) {
+        let runtimes = [
+            ("process", Runtime::Process),
+            ("docker", Runtime::Unbuilt("docker")),
+            ("compose", Runtime::Unbuilt("compose")),
+            ("pm2", Runtime::Unbuilt("pm2")),
+            ("systemd", Runtime::Unbuilt("systemd")),
+            ("swarm", Runtime::Unbuilt("swarm")),
+            ("kubernetes", Runtime::Unbuilt("kubernetes")),
+        ];
+        let strategies = [
+            ("blue-green", StrategyDraft::BlueGreen),
+            ("recreate", StrategyDraft::Recreate),
+            ("rolling", StrategyDraft::Unbuilt("rolling")),
+            ("canary", StrategyDraft::Unbuilt("canary")),
+        ];
+        self.command = table.get("command").and_then(|it| argv::command(it, report));
+        self.runtime = table.get("runtime").and_then(|it| scalar::choice(it, &runtimes, report));
+        self.strategy =
+            table.get("strategy").and_then(|it| scalar::choice(it, &strategies, report));
+        self.instances =
+            table.get("instances").and_then(|it| scalar::number(it, 0..=INSTANCES_MAX, report));
+        self.stop_signal = table.get("stop_signal").and_then(|it| stop_signal(it, report));
+        self.user = table.get("user").and_then(|it| address::user(it, report));
+        if let Some(limits) = table.get("limits") {
+            self.limits = LimitsDraft::read(limits, report);
+        }
+        self.image =
+            table.get("image").and_then(|it| scalar::word(it, report)).map(|it| it.with(()));
+        self.volumes = table.get("volumes").map(|it| it.placed(()));
+        self.migrate = table.get("migrate").map(|it| it.placed(()));
+        self.listen = table.get("listen").and_then(|it| listen(it, report));
+    }
+
+    fn read_traffic(&mut self, table: &Table<'_>, report: &mut Report) {
+        let readiness = [
+            ("port", Readiness::Port),
+            ("notify", Readiness::Notify),
+            ("running", Readiness::Running),
+        ];
+        self.routes = table.get("routes").and_then(|it| scalar::list(it, report, address::route));
+        self.port = table.get("port").and_then(|it| scalar::number(it, 1..=65535, report));
+        self.readiness =
+            table.get("readiness").and_then(|it| scalar::choice(it, &readiness, report));
+        self.health = table.get("health").and_then(|it| HealthDraft::read(it, report));
+        self.smoke = table.get("smoke").and_then(|it| {
+            if matches!(it.node.value, Value::Mapping(_)) {
+                let only = SmokeDraft::read(it, report)?;
+                return Some(it.placed(vec![only]));
+            }
+            scalar::list(it, report, SmokeDraft::read)
+        });
+        self.upstream_keepalive =
+            table.get("upstream_keepalive").and_then(|it| scalar::switch(it, report));
+    }
+
+    fn read_times(&mut self, table: &Table<'_>, report: &mut Report) {
+        let mut time = |key: &str, least: Millis, most: Millis| {
+            table.get(key).and_then(|it| scalar::time(it, least..=most, report))
+        };
+        self.drain = time("drain", Millis(0), HOUR);
+        self.grace = time("grace", Millis(0), HOUR);
+        self.start_timeout = time("start_timeout", Millis(100), HOUR);
+        self.bake = time("bake", Millis(0), HOUR);
+        self.keep_warm = time("keep_warm", Millis(0), DAY);
+    }
+
+    fn read_environment(&mut self, table: &Table<'_>, report: &mut Report) {
+        if let Some(env) = table.get("env") {
+            self.env = variable::variables(env, report);
+        }
+        self.env_file =
+            table.get("env_file").and_then(|it| scalar::list(it, report, variable::file_path));
+        self.required_env = table.get("required_env").and_then(|it| variable::required(it, report));
+    }
+
+    /// This one's values where it has them, else those of the base.  Lists are taken whole;
+    /// `env`, `health` and `limits` key by key.
+    pub(crate) fn over(&self, base: &ServiceDraft) -> ServiceDraft {
+        macro_rules! laid {
+            ($($key:ident)*) => {
+                ServiceDraft {
+                    place: base.place,
+                    path: base.path.clone(),
+                    limits: self.limits.over(&base.limits),
+                    health: match (&self.health, &base.health) {
+                        (Some(own), Some(below)) => Some(own.with(own.value.over(&below.value))),
+                        (own, below) => own.clone().or_else(|| below.clone()),
+                    },
+                    env: self.env.over(&base.env),
+                    broken: self.broken || base.broken,
+                    $($key: self.$key.clone().or_else(|| base.$key.clone()),)*
+                }
+            };
+        }
+        laid! {
+            command runtime instances routes port readiness smoke strategy drain stop_signal grace
+            start_timeout bake keep_warm user env_file required_env upstream_keepalive image
+            volumes migrate listen
+        }
+    }
+
+    /// The path prefixes.
+    pub(crate) fn routes(&self) -> &[Placed<String>] {
+        self.routes.as_ref().map_or(&[], |it| it.value.as_slice())
+    }
+}
+
+impl LimitsDraft {
+    fn read(field: &Field<'_>, report: &mut Report) -> LimitsDraft {
+        let known = ["memory", "processes", "files"];
+        let Some(table) = Table::read(field, &known, &[], report) else {
+            return LimitsDraft::default();
+        };
+        let count_max = u64::from(u32::MAX);
+        LimitsDraft {
+            memory_bytes: table.get("memory").and_then(|it| scalar::size(it, 1 << 20, report)),
+            processes: table
+                .get("processes")
+                .and_then(|it| scalar::number(it, 1..=count_max, report)),
+            files: table.get("files").and_then(|it| scalar::number(it, 1..=count_max, report)),
+        }
+    }
+
+    fn over(&self, base: &LimitsDraft) -> LimitsDraft {
+        LimitsDraft {
+            memory_bytes: self.memory_bytes.clone().or_else(|| base.memory_bytes.clone()),
+            processes: self.processes.clone().or_else(|| base.processes.clone()),
+            files: self.files.clone().or_else(|| base.files.clone()),
+        }
+    }
+}
+
+/// With or without `SIG`, in any case.
+fn stop_signal(field: &Field<'_>, report: &mut Report) -> Option<Placed<StopSignal>> {
+    let signals = [
+        ("SIGTERM", StopSignal::SigTerm),
+        ("SIGINT", StopSignal::SigInt),
+        ("SIGQUIT", StopSignal::SigQuit),
+        ("SIGHUP", StopSignal::SigHup),
+        ("SIGUSR1", StopSignal::SigUsr1),
+        ("SIGUSR2", StopSignal::SigUsr2),
+    ];
+    if let Value::Scalar { text, .. } = &field.node.value {
+        let upper = text.to_ascii_uppercase();
+        let full = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
+        if let Some((_, signal)) = signals.iter().find(|(name, _)| *name == full) {
+            return Some(field.placed(*signal));
+        }
+    }
+    scalar::choice(field, &signals, report)
+}
+
+/// `port` is what every service does and needs no word; a socket is not built.
+fn listen(field: &Field<'_>, report: &mut Report) -> Option<Placed<()>> {
+    let forms = [("port", false), ("socket", true)];
+    let found = scalar::choice(field, &forms, report)?;
+    found.value.then(|| found.with(()))
+}
+
+/// For probes, whose times have a bound of their own.
+pub(crate) const PROBE_TIME_MAX: Millis = Millis(10 * MINUTE.0);

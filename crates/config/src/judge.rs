@@ -1,0 +1,201 @@
+//! What can only be seen when values are put together: services over environments, environments
+//! beside each other.
+
+use crate::{
+    draft::{
+        environment::EnvironmentDraft,
+        project::ProjectDraft,
+        root::RootDraft,
+        service::{Runtime, ServiceDraft, StrategyDraft},
+    },
+    problem::Severity,
+    report::{Place, Placed, Report},
+};
+use model::{name::Name, service::Readiness};
+use std::{collections::HashMap, net::SocketAddr};
+
+/// Reports everything that the values contradict each other in.
+pub(crate) fn judge(root: &RootDraft, report: &mut Report) {
+    domains(root, report);
+    for (_, project) in &root.projects {
+        for (name, environment) in &project.environments {
+            let services = laid(project, environment);
+            for (_, service) in &services {
+                if !service.broken {
+                    judge_service(service, name, root, report);
+                }
+            }
+            routes(&services, environment, report);
+        }
+        // A service is judged even where no environment says what becomes of it.
+        if project.environments.is_empty() {
+            for (_, service) in &project.services {
+                command(service, report);
+            }
+        }
+    }
+}
+
+/// The project's services as one environment has them.
+pub(crate) fn laid(
+    project: &ProjectDraft,
+    environment: &EnvironmentDraft,
+) -> Vec<(Name, ServiceDraft)> {
+    let with_own = |(name, base): &(Name, ServiceDraft)| {
+        let over = environment.services.iter().find(|(it, _)| it == name);
+        (name.clone(), over.map_or_else(|| base.clone(), |(_, it)| it.over(base)))
+    };
+    project.services.iter().map(with_own).collect()
+}
+
+/// Copies that run when nobody says: one if they had to share a port.
+pub(crate) fn instances(service: &ServiceDraft, environment: &Name) -> u16 {
+    let by_default =
+        if environment.as_str() == "production" && service.port.is_none() { 2 } else { 1 };
+    service.instances.as_ref().map_or(by_default, |it| it.value)
+}
+
+fn domains(root: &RootDraft, report: &mut Report) {
+    let mut owners: HashMap<&str, (String, Place)> = HashMap::new();
+    for (project, inner) in &root.projects {
+        for (name, environment) in &inner.environments {
+            for domain in environment.domains() {
+                let own = format!("{project}/{name}");
+                let Some((owner, at)) = owners.get(domain.value.as_str()) else {
+                    owners.insert(&domain.value, (own, domain.place));
+                    continue;
+                };
+                let message = if *owner == own {
+                    format!("`{}` is given twice: first at {at}", domain.value)
+                } else {
+                    format!("`{}` belongs to `{owner}` already, at {at}", domain.value)
+                };
+                report
+                    .error(domain.place, domain.path.clone(), message)
+                    .hint("a host name leads to one environment: keep one of the two");
+            }
+        }
+    }
+}
+
+fn judge_service(
+    service: &ServiceDraft,
+    environment: &Name,
+    root: &RootDraft,
+    report: &mut Report,
+) {
+    command(service, report);
+    let copies = instances(service, environment);
+    let routed = !service.routes().is_empty();
+    if let Some(given) = &service.instances
+        && given.value == 0
+        && routed
+    {
+        report
+            .error(given.place, given.path.clone(), "`instances` is 0 and routes lead here")
+            .hint("run at least 1, or take the `routes` away");
+    }
+    if let Some(readiness) = &service.readiness
+        && readiness.value == Readiness::Running
+        && routed
+    {
+        report
+            .error(
+                readiness.place,
+                readiness.path.clone(),
+                "to be `running` is not enough for a service with routes: it must answer",
+            )
+            .hint("use `port` or `notify`");
+    }
+    if let Some(port) = &service.port {
+        judge_port(service, port, copies, root, report);
+    }
+    let unasked = service.health.as_ref().is_none_or(|it| it.value.spec().is_none());
+    if routed && unasked && service.health.is_none() {
+        let message = "nothing asks this service whether it is healthy before traffic moves to it";
+        report
+            .add(Severity::Warning, service.place, service.path.clone(), message)
+            .hint("add `health: { path: /health }`, or `health: none` if its port is enough");
+    }
+    if let Some(health) = &service.health
+        && unasked
+        && matches!(health.value, crate::draft::probe::HealthDraft::Given(_))
+    {
+        report
+            .error(health.place, health.path.clone(), "`health` asks nothing")
+            .hint("add `path: /health`, `tcp: true` or `command: [program]`");
+    }
+}
+
+fn judge_port(
+    service: &ServiceDraft,
+    port: &Placed<u16>,
+    copies: u16,
+    root: &RootDraft,
+    report: &mut Report,
+) {
+    if copies > 1 {
+        let message = format!("{copies} instances cannot share the port {}", port.value);
+        report
+            .error(port.place, port.path.clone(), message)
+            .hint("remove `port`: each instance is given one in PORT");
+    }
+    let taken = root.listen.iter().flat_map(|it| &it.value).find(|it| {
+        it.value.parse::<SocketAddr>().is_ok_and(|address| address.port() == port.value)
+    });
+    if let Some(listen) = taken {
+        let message = format!("the proxy listens on port {}, at {}", port.value, listen.place);
+        report.error(port.place, port.path.clone(), message).hint("give one of the two another");
+    }
+    let strategy = service.strategy.as_ref().map(|it| it.value);
+    if matches!(strategy, None | Some(StrategyDraft::BlueGreen)) && copies > 0 {
+        let message = "old and new cannot run beside each other on one fixed port";
+        report
+            .add(Severity::Warning, port.place, port.path.clone(), message)
+            .hint("remove `port`, or use `strategy: recreate`, which holds requests meanwhile");
+    }
+}
+
+fn command(service: &ServiceDraft, report: &mut Report) {
+    let ours = service.runtime.as_ref().is_none_or(|it| it.value == Runtime::Process);
+    if service.command.is_some() || service.broken || !ours || service.image.is_some() {
+        return;
+    }
+    let name = service.path.rsplit('.').next().unwrap_or_default();
+    report
+        .error(
+            service.place,
+            service.path.clone(),
+            format!("the service `{name}` has no `command`"),
+        )
+        .hint("add `command: [program, argument]`");
+}
+
+fn routes(services: &[(Name, ServiceDraft)], environment: &EnvironmentDraft, report: &mut Report) {
+    let mut owners: HashMap<&str, (&Name, Place)> = HashMap::new();
+    for (name, service) in services {
+        for route in service.routes() {
+            let Some((owner, at)) = owners.get(route.value.as_str()) else {
+                owners.insert(&route.value, (name, route.place));
+                continue;
+            };
+            let message = if *owner == name {
+                format!("the route `{}` is given twice: first at {at}", route.value)
+            } else {
+                format!("the route `{}` leads to `{owner}` already, at {at}", route.value)
+            };
+            report
+                .error(route.place, route.path.clone(), message)
+                .hint("a path prefix leads to one service: keep one of the two");
+        }
+    }
+    if !owners.is_empty() && environment.domains.is_none() && !environment.broken {
+        report
+            .error(
+                environment.place,
+                environment.path.clone(),
+                "services have routes, and no `domains` say for which hosts",
+            )
+            .hint("add `domains: [shop.example]`, or `domains: [\"*\"]` for every host");
+    }
+}

@@ -1,0 +1,293 @@
+//! What one environment comes to: every default filled in, every variable merged.
+
+use crate::{
+    document::Document,
+    draft::{
+        environment::EnvironmentDraft,
+        project::{ProjectDraft, SourceDraft},
+        service::{Runtime, ServiceDraft, StrategyDraft},
+        variable::Required,
+    },
+    judge,
+    problem::{Problem, any_error},
+    read::EnvFiles,
+    report::{Placed, Report},
+    variables::{FilesRead, Kept, Merged, is_stand_in},
+};
+use model::{
+    name::{EnvironmentId, Name},
+    service::{
+        EnvironmentSpec, Limits, Millis, Readiness, ServiceSpec, StopSignal, Strategy,
+        VersionScheme,
+    },
+};
+use std::collections::BTreeSet;
+
+/// The file that names what must be set, for `required_env: example`.
+pub const EXAMPLE_FILE: &str = ".env.example";
+
+/// Releases kept when nobody says.
+const KEEP_RELEASES: u32 = 5;
+
+/// Where the content of a release comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceConfig {
+    /// Relative to the configuration file; never led by `-`.
+    Directory(String),
+    /// A repository.
+    Git {
+        /// As `git` takes it; never led by `-`.
+        url: String,
+        /// Branch, tag or commit; `HEAD` when left out; never led by `-`.
+        reference: String,
+    },
+}
+
+/// One environment, ready to be deployed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    /// All that a deployment needs besides the content.
+    pub spec: EnvironmentSpec,
+    /// Where the content comes from.
+    pub source: SourceConfig,
+    /// Env files that were read, as the configuration names them.
+    pub env_files: Vec<String>,
+    /// Names of variables that must be set, and are.
+    pub required_env: Vec<String>,
+    /// Warnings and notes.
+    pub notes: Vec<Problem>,
+}
+
+/// Whether what is not built yet stands in the way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unbuilt {
+    Refused,
+    Accepted,
+}
+
+impl Document {
+    /// One environment with every value filled in.  `is_root` decides where the proxy listens when
+    /// nobody says.
+    ///
+    /// # Errors
+    /// All problems: of the whole file if it has any, else of this environment's env files,
+    /// required variables and of keys that are not built yet.
+    pub fn resolve(
+        &self,
+        id: &EnvironmentId,
+        env_files: &dyn EnvFiles,
+        is_root: bool,
+    ) -> Result<Resolved, Vec<Problem>> {
+        if any_error(self.problems()) {
+            return Err(self.problems().to_vec());
+        }
+        let (resolved, problems) = self.fill(id, env_files, is_root, Unbuilt::Refused);
+        match resolved {
+            Some(resolved) if !any_error(&problems) => Ok(Resolved { notes: problems, ..resolved }),
+            _ => Err(problems),
+        }
+    }
+
+    pub(crate) fn check_environment(
+        &self,
+        id: &EnvironmentId,
+        env_files: &dyn EnvFiles,
+        is_root: bool,
+    ) -> Vec<Problem> {
+        self.fill(id, env_files, is_root, Unbuilt::Accepted).1
+    }
+
+    fn fill(
+        &self,
+        id: &EnvironmentId,
+        env_files: &dyn EnvFiles,
+        is_root: bool,
+        unbuilt: Unbuilt,
+    ) -> (Option<Resolved>, Vec<Problem>) {
+        let mut report = Report::new(&self.file, self.source.clone());
+        let Some((project, environment)) = self.drafts(id) else {
+            let message = format!("there is no environment `{id}`");
+            report.error(Default::default(), "", message).hint("name one that is declared");
+            return (None, report.finish());
+        };
+        if unbuilt == Unbuilt::Refused {
+            if let Some(tls) = &self.root.tls {
+                refuse(tls, "`proxy.tls`", "end TLS in front of the proxy", &mut report);
+            }
+            for (_, service) in judge::laid(project, environment) {
+                refuse_unbuilt(&service, &mut report);
+            }
+        }
+        let mut filling = Filling {
+            project,
+            environment,
+            name: &id.environment,
+            files: FilesRead::new(env_files),
+            required: BTreeSet::new(),
+            report,
+        };
+        let services = filling.services();
+        let spec = EnvironmentSpec {
+            id: id.clone(),
+            domains: environment.domains().iter().map(|it| it.value.clone()).collect(),
+            version: environment.version.as_ref().map_or(VersionScheme::Timestamp, |it| it.value),
+            keep_releases: environment.keep_releases.as_ref().map_or(KEEP_RELEASES, |it| it.value),
+            disk_free_bytes: environment.disk_free_bytes.as_ref().map(|it| it.value),
+            services,
+            listen: self.listen(is_root),
+        };
+        let resolved = Resolved {
+            spec,
+            source: source(project, environment),
+            env_files: filling.files.paths,
+            required_env: filling.required.into_iter().collect(),
+            notes: Vec::new(),
+        };
+        (Some(resolved), filling.report.finish())
+    }
+
+    fn drafts(&self, id: &EnvironmentId) -> Option<(&ProjectDraft, &EnvironmentDraft)> {
+        let (_, project) = self.root.projects.iter().find(|(name, _)| *name == id.project)?;
+        let (_, environment) =
+            project.environments.iter().find(|(name, _)| *name == id.environment)?;
+        Some((project, environment))
+    }
+}
+
+fn source(project: &ProjectDraft, environment: &EnvironmentDraft) -> SourceConfig {
+    match environment.source.as_ref().or(project.source.as_ref()) {
+        None => SourceConfig::Directory(".".to_owned()),
+        Some(SourceDraft::Directory(path)) => SourceConfig::Directory(path.clone()),
+        Some(SourceDraft::Git { url, reference }) => {
+            SourceConfig::Git { url: url.clone(), reference: reference.clone() }
+        }
+    }
+}
+
+fn refuse<T>(at: &Placed<T>, what: &str, instead: &str, report: &mut Report) {
+    let message = format!("{what} is not built yet: it can be checked, not deployed");
+    report.error(at.place, at.path.clone(), message).hint(instead);
+}
+
+fn refuse_unbuilt(service: &ServiceDraft, report: &mut Report) {
+    if let Some(at) = &service.runtime
+        && let Runtime::Unbuilt(name) = at.value
+    {
+        let instead = "use `runtime: process` with a `command`";
+        refuse(at, &format!("runtime `{name}`"), instead, report);
+    }
+    if let Some(at) = &service.strategy
+        && let StrategyDraft::Unbuilt(name) = at.value
+    {
+        let instead = "use `blue-green` or `recreate`";
+        refuse(at, &format!("strategy `{name}`"), instead, report);
+    }
+    let keys = [
+        (&service.image, "`image`", "give a `command` that runs the files of the source"),
+        (&service.volumes, "`volumes`", "let the program use a directory of its own"),
+        (&service.migrate, "`migrate`", "run migrations before the deployment"),
+        (&service.listen, "listen `socket`", "let the service listen on the port in PORT"),
+    ];
+    for (key, what, instead) in keys {
+        if let Some(at) = key {
+            refuse(at, what, instead, report);
+        }
+    }
+}
+
+/// One environment while its values are filled in.
+struct Filling<'d> {
+    project: &'d ProjectDraft,
+    environment: &'d EnvironmentDraft,
+    name: &'d Name,
+    files: FilesRead<'d>,
+    required: BTreeSet<String>,
+    report: Report,
+}
+
+impl Filling<'_> {
+    fn services(&mut self) -> Vec<ServiceSpec> {
+        let mut services = Vec::new();
+        for (name, base) in &self.project.services {
+            let over =
+                self.environment.services.iter().find(|(it, _)| it == name).map(|(_, it)| it);
+            let merged =
+                Merged::of(base, self.environment, over, &mut self.files, &mut self.report);
+            let laid = over.map_or_else(|| base.clone(), |it| it.over(base));
+            let own = [&self.environment.required_env, &laid.required_env];
+            for required in own.into_iter().flatten() {
+                self.require(required, &merged);
+            }
+            services.push(filled(name, &laid, merged, self.name));
+        }
+        services
+    }
+
+    fn require(&mut self, required: &Required, merged: &Merged) {
+        let names: Vec<Placed<String>> = match required {
+            Required::Names(names) => names.clone(),
+            Required::Example(at) => {
+                let path = at.with(EXAMPLE_FILE.to_owned());
+                let entries = self.files.entries(&path, Kept::Open, &mut self.report);
+                entries.iter().map(|it| at.with(it.name.clone())).collect()
+            }
+        };
+        for name in names {
+            let trouble = match merged.values.get(&name.value).map(|it| it.trim()) {
+                None => "is required and is not set",
+                Some("") => "is required and is empty",
+                Some(value) if is_stand_in(value) => "is required and holds only a stand-in",
+                Some(_) => {
+                    self.required.insert(name.value);
+                    continue;
+                }
+            };
+            let message = format!("`{}` {trouble}", name.value);
+            let reported = self.report.error(name.place, name.path.clone(), message);
+            match self.files.paths.last() {
+                Some(file) => reported.hint(format!("set it in `{file}`")),
+                None => reported.hint("set it under `env`, or in an env file named by `env_file`"),
+            }
+        }
+    }
+}
+
+fn filled(name: &Name, laid: &ServiceDraft, merged: Merged, environment: &Name) -> ServiceSpec {
+    let time = |given: &Option<Placed<Millis>>, seconds: u64| {
+        given.as_ref().map_or(Millis::seconds(seconds), |it| it.value)
+    };
+    let listens = !laid.routes().is_empty() || laid.port.is_some();
+    let readiness = if listens { Readiness::Port } else { Readiness::Running };
+    let strategy = match laid.strategy.as_ref().map(|it| it.value) {
+        Some(StrategyDraft::Recreate) => Strategy::Recreate,
+        // What is not built is refused before this is used.
+        None | Some(StrategyDraft::BlueGreen | StrategyDraft::Unbuilt(_)) => Strategy::BlueGreen,
+    };
+    let tests = laid.smoke.iter().flat_map(|it| &it.value);
+    ServiceSpec {
+        name: name.clone(),
+        command: laid.command.as_ref().map(|it| it.value.clone()).unwrap_or_default(),
+        instances: judge::instances(laid, environment),
+        routes: laid.routes().iter().map(|it| it.value.clone()).collect(),
+        port: laid.port.as_ref().map(|it| it.value),
+        readiness: laid.readiness.as_ref().map_or(readiness, |it| it.value),
+        health: laid.health.as_ref().and_then(|it| it.value.spec()),
+        smoke: tests.map(|it| it.value.0.clone()).collect(),
+        strategy,
+        drain: time(&laid.drain, 30),
+        stop_signal: laid.stop_signal.as_ref().map_or(StopSignal::SigTerm, |it| it.value),
+        grace: time(&laid.grace, 10),
+        start_timeout: time(&laid.start_timeout, 60),
+        bake: time(&laid.bake, 10),
+        keep_warm: time(&laid.keep_warm, 600),
+        limits: Limits {
+            memory_bytes: laid.limits.memory_bytes.as_ref().map(|it| it.value),
+            processes: laid.limits.processes.as_ref().map(|it| it.value),
+            files: laid.limits.files.as_ref().map(|it| it.value),
+        },
+        user: laid.user.as_ref().map(|it| it.value.clone()),
+        secret_env: merged.secret_names(),
+        env: merged.values,
+        upstream_keepalive: laid.upstream_keepalive.as_ref().is_none_or(|it| it.value),
+    }
+}

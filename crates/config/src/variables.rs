@@ -1,0 +1,223 @@
+//! The variables of one service in one environment: all sources laid over each other.
+//!
+//! Later wins: what every instance is given < env files < the service's `env` < the environment's
+//! `env` < the service's `env` within the environment.  Env files are read in the order service,
+//! environment, service within the environment, where the last replaces the first.
+
+use crate::{
+    draft::{environment::EnvironmentDraft, service::ServiceDraft, variable::Variables},
+    env_file::{self, EnvEntry},
+    problem::{Problem, Severity},
+    read::{EnvFiles, EnvReadError},
+    report::{Placed, Report},
+};
+use std::collections::{BTreeMap, HashMap};
+
+/// A name that every instance is given anyway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reserved {
+    /// By it an instance is known: it cannot be given.
+    Identity,
+    /// It may be given, and then wins.
+    Injected,
+}
+
+/// Whether every instance is given this name.
+pub(crate) fn reserved(name: &str) -> Option<Reserved> {
+    match name {
+        "PORT" | "HOST" | "PATH" | "HOME" | "LANG" => Some(Reserved::Injected),
+        "NOTIFY_SOCKET" => Some(Reserved::Identity),
+        _ if name.starts_with("CUTOVER_") => Some(Reserved::Identity),
+        _ => None,
+    }
+}
+
+/// `[A-Za-z_][A-Za-z0-9_]*`.
+pub(crate) fn is_variable_name(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    let led = bytes.next().is_some_and(|it| it.is_ascii_alphabetic() || it == b'_');
+    led && bytes.all(|it| it.is_ascii_alphanumeric() || it == b'_')
+}
+
+/// Whether a value only holds the place of one: `changeme`, `TODO`, `<password>`, `your-key`.
+pub(crate) fn is_stand_in(value: &str) -> bool {
+    let lower = value.trim().to_ascii_lowercase();
+    let words = ["changeme", "change-me", "change_me", "todo", "fixme", "placeholder", "secret"];
+    let crossed = lower.len() >= 3 && lower.bytes().all(|it| it == b'x');
+    words.contains(&lower.as_str())
+        || crossed
+        || (lower.starts_with('<') && lower.ends_with('>'))
+        || ["your-", "your_", "replace-me", "replace_me"].iter().any(|it| lower.starts_with(it))
+}
+
+/// Env files that were read, each once.
+pub(crate) struct FilesRead<'f> {
+    source: &'f dyn EnvFiles,
+    read: HashMap<String, Vec<EnvEntry>>,
+    /// In the order of reading.
+    pub(crate) paths: Vec<String>,
+}
+
+/// Whether a file must be closed to other users.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Secret,
+    Open,
+}
+
+impl<'f> FilesRead<'f> {
+    pub(crate) fn new(source: &'f dyn EnvFiles) -> FilesRead<'f> {
+        FilesRead { source, read: HashMap::new(), paths: Vec::new() }
+    }
+
+    /// The variables of one file; problems are reported when it is first read.
+    pub(crate) fn entries(
+        &mut self,
+        path: &Placed<String>,
+        kept: Kept,
+        report: &mut Report,
+    ) -> &[EnvEntry] {
+        let name = &path.value;
+        if !self.read.contains_key(name) {
+            let entries = self.load(path, kept, report);
+            self.read.insert(name.clone(), entries);
+            if kept == Kept::Secret {
+                self.paths.push(name.clone());
+            }
+        }
+        self.read.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    fn load(&self, path: &Placed<String>, kept: Kept, report: &mut Report) -> Vec<EnvEntry> {
+        let name = &path.value;
+        let found = match self.source.read(name) {
+            Ok(found) => found,
+            Err(error) => {
+                let message = format!("the env file `{name}` {error}");
+                let reported = report.error(path.place, path.path.clone(), message);
+                reported.hint(match error {
+                    EnvReadError::Missing => "create it beside the configuration, or name another",
+                    EnvReadError::Unreadable(_) => "run as a user who may read it",
+                    _ => "name a text file of `NAME=value` lines",
+                });
+                return Vec::new();
+            }
+        };
+        if kept == Kept::Secret && found.mode & 0o077 != 0 {
+            let mode = found.mode & 0o777;
+            let message = format!("the env file `{name}` is open to other users (mode {mode:04o})");
+            let reported = report.error(path.place, path.path.clone(), message);
+            reported.hint(format!("run `chmod 600 {name}`"));
+        }
+        let (entries, problems) = env_file::parse(name, &found.text);
+        for problem in problems {
+            report.add_foreign(problem);
+        }
+        entries
+    }
+}
+
+/// The values of one service, merged.
+#[derive(Default)]
+pub(crate) struct Merged {
+    pub(crate) values: BTreeMap<String, String>,
+    origins: BTreeMap<String, Origin>,
+}
+
+struct Origin {
+    /// `.env.production:3`, or the place in the configuration.
+    shown: String,
+    secret: bool,
+}
+
+impl Merged {
+    /// Lays all sources over each other.  Names set in two of them are reported as notes.
+    pub(crate) fn of(
+        base: &ServiceDraft,
+        environment: &EnvironmentDraft,
+        over: Option<&ServiceDraft>,
+        files: &mut FilesRead<'_>,
+        report: &mut Report,
+    ) -> Merged {
+        let mut merged = Merged::default();
+        let over_files = over.and_then(|it| it.env_file.as_ref());
+        let first = if over_files.is_some() { None } else { base.env_file.as_ref() };
+        let layers = [first, environment.env_file.as_ref(), over_files];
+        for path in layers.into_iter().flatten().flat_map(|it| &it.value) {
+            let entries = files.entries(path, Kept::Secret, report).to_vec();
+            for entry in entries {
+                merged.lay_entry(entry, &path.value, report);
+            }
+        }
+        merged.lay_variables(&base.env, report, Said::Yes);
+        merged.lay_variables(&environment.env, report, Said::Yes);
+        if let Some(over) = over {
+            // To give a service another value in one environment is what this layer is for.
+            merged.lay_variables(&over.env, report, Said::OfFiles);
+        }
+        merged.note_injected(base, over, report);
+        merged
+    }
+
+    fn lay_entry(&mut self, entry: EnvEntry, file: &str, report: &mut Report) {
+        let origin = Origin { shown: format!("{file}:{}", entry.line), secret: true };
+        if let Some(earlier) = self.origins.insert(entry.name.clone(), origin) {
+            report.add_foreign(Problem {
+                file: file.to_owned(),
+                line: entry.line,
+                column: entry.column,
+                length: 1,
+                path: String::new(),
+                severity: Severity::Note,
+                message: also_set(&entry.name, &earlier.shown),
+                suggestion: None,
+                excerpt: None,
+            });
+        }
+        self.values.insert(entry.name, entry.value);
+    }
+
+    fn lay_variables(&mut self, variables: &Variables, report: &mut Report, said: Said) {
+        for (name, variable) in &variables.0 {
+            let origin = Origin { shown: variable.place.to_string(), secret: false };
+            let earlier = self.origins.insert(name.clone(), origin);
+            self.values.insert(name.clone(), variable.value.clone());
+            if let Some(earlier) = earlier.filter(|it| it.secret || said == Said::Yes) {
+                let message = also_set(name, &earlier.shown);
+                report.add(Severity::Note, variable.place, variable.path.clone(), message);
+            }
+        }
+    }
+
+    fn note_injected(&self, base: &ServiceDraft, over: Option<&ServiceDraft>, report: &mut Report) {
+        let fixed_port = over.and_then(|it| it.port.as_ref()).or(base.port.as_ref()).is_some();
+        for (name, origin) in &self.origins {
+            if reserved(name) != Some(Reserved::Injected) || (name == "PORT" && fixed_port) {
+                continue;
+            }
+            let shown = &origin.shown;
+            let message = format!("`{name}` is given to each instance, and overridden at {shown}");
+            let severity = if name == "PORT" { Severity::Warning } else { Severity::Note };
+            let reported = report.add(severity, base.place, base.path.clone(), message);
+            if name == "PORT" {
+                reported.hint("remove it: instances of old and new need different ports");
+            }
+        }
+    }
+
+    /// Names whose value came from an env file.
+    pub(crate) fn secret_names(&self) -> Vec<String> {
+        self.origins.iter().filter(|(_, it)| it.secret).map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// Which repetitions are worth a note.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Yes,
+    OfFiles,
+}
+
+fn also_set(name: &str, earlier: &str) -> String {
+    format!("`{name}` is also set at {earlier}; the value here is used")
+}
