@@ -151,9 +151,17 @@ impl Running {
 /// # Errors
 /// If there is no connection, or no end of the answer within a few seconds.
 pub fn get(address: SocketAddr, path: &str) -> io::Result<String> {
+    get_from(address, "localhost", path)
+}
+
+/// As [`get`], with another `Host`.
+///
+/// # Errors
+/// If there is no connection, or no end of the answer within a few seconds.
+pub fn get_from(address: SocketAddr, host: &str, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())

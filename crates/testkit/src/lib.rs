@@ -8,6 +8,7 @@ pub mod crc;
 pub mod guard;
 pub mod load;
 pub mod ports;
+pub mod stand;
 pub mod time;
 pub mod tree;
 pub mod websocket;
