@@ -185,7 +185,7 @@ impl Cgroup {
             .is_some_and(|group| fs::write(group.join("cgroup.kill"), "1").is_ok());
         let Some(freezer) = self.freezer.as_ref().filter(|_| !killed) else { return };
         let state = freezer.join("freezer.state");
-        // Frozen processes cannot fork, so one round gets them all; whatever fails, they are thawed.
+        // Frozen processes cannot fork: one round gets them all. Whatever fails, they are thawed.
         let _ = fs::write(&state, "FROZEN");
         for pid in processes_in(freezer) {
             if let Some(process) = crate::process::read(pid) {

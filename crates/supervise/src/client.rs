@@ -136,6 +136,12 @@ pub fn write_holder_spec(root: &Path, spec: &HolderSpec) -> io::Result<()> {
     whole_file::write(&directory.join(place::HOLDER_SPEC), &serde_json::to_vec(spec)?)
 }
 
+/// Removes the control groups of an instance that ended together with its `supervise`, by a kill
+/// from outside; one that was stopped has left none, and one that still runs keeps its own.
+pub fn remove_groups(spec: &InstanceSpec) {
+    instance::remove_groups(spec);
+}
+
 /// Starts `PROGRAM supervise …` for an instance whose specification is written; gives its pid.  It
 /// outlives this process.  Whether it works is told by asking it, or by its `supervise.log`.
 ///

@@ -30,8 +30,11 @@ use std::{
     fs::{File, OpenOptions},
     os::unix::fs::OpenOptionsExt,
     path::Path,
-    time::Instant,
+    time::{Duration, Instant},
 };
+
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Everything about the one instance of this process.
 struct Instance {
@@ -66,8 +69,7 @@ struct Instance {
 /// refuses something.
 pub fn run_instance(root: &Path, instance: &str, adopt: bool) -> Result<(), RoleError> {
     let directory = place::of_instance(root, instance);
-    let lock = lock(&directory, instance)?;
-    drop(lock);
+    drop(lock_patiently(&directory, instance)?);
     session::begin(&directory.join(place::LOG))?;
     session::guard_descendants()?;
     let result = open(&directory, instance, adopt).and_then(Instance::serve);
@@ -78,7 +80,7 @@ pub fn run_instance(root: &Path, instance: &str, adopt: bool) -> Result<(), Role
 }
 
 fn open(directory: &Path, id: &str, adopt: bool) -> Result<Instance, RoleError> {
-    let lock = lock(directory, id)?;
+    let lock = lock_patiently(directory, id)?;
     let place = Place::open(directory.to_owned()).map_err(|error| failed(directory, error))?;
     let spec = read_spec(&place.file(place::SPEC), id)?;
     let cgroup = Cgroup::open(&group_name(&spec));
@@ -122,6 +124,20 @@ fn open(directory: &Path, id: &str, adopt: bool) -> Result<Instance, RoleError> 
     Ok(instance)
 }
 
+/// Waits a moment for a predecessor that is being killed.
+fn lock_patiently(directory: &Path, id: &str) -> Result<File, RoleError> {
+    let mut tries_left = LOCK_TRIES;
+    loop {
+        tries_left -= 1;
+        match lock(directory, id) {
+            Err(error) if error.code == crate::EXIT_TAKEN && tries_left > 0 => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            result => return result,
+        }
+    }
+}
+
 /// Held for the life of the process; the kernel releases it with the process.
 fn lock(directory: &Path, id: &str) -> Result<File, RoleError> {
     let path = directory.join(place::LOCK);
@@ -162,6 +178,11 @@ fn read_spec(path: &Path, id: &str) -> Result<InstanceSpec, RoleError> {
         }
         None => Ok(spec),
     }
+}
+
+/// See [`crate::client::remove_groups`].
+pub(crate) fn remove_groups(spec: &InstanceSpec) {
+    Cgroup::open(&group_name(spec)).remove();
 }
 
 /// The same after every take-over, another in every installation: the token is hashed, since names

@@ -7,7 +7,7 @@ mod room;
 use crate::{clock, place, place::Place, spec};
 use intake::Intake;
 use log_file::{Lock, LogFile};
-use room::{Room, Verdict};
+use room::{Rate, Room, Verdict};
 use std::{
     io,
     os::fd::{BorrowedFd, OwnedFd},
@@ -44,6 +44,7 @@ pub(crate) struct Output {
 struct Channel {
     intake: Intake,
     file: LogFile,
+    rate: Rate,
 }
 
 impl Output {
@@ -60,6 +61,7 @@ impl Output {
             Ok(Channel {
                 intake: Intake::open(place.file(fifo), owner)?,
                 file: LogFile::new(path.clone(), bytes_max, count),
+                rate: Rate::new(),
             })
         };
         Ok(Self {
@@ -104,7 +106,8 @@ impl Output {
     /// Says how many lines were dropped, once there is room again; gives when to ask again.
     pub(crate) fn report_dropped(&mut self, now: Instant) -> Option<Duration> {
         let wait = self.room.recheck_after(now)?;
-        if wait.is_zero() && self.room.verdict(now, 0) == Verdict::Write {
+        let calm = self.out.rate.is_over(now) && self.error.rate.is_over(now);
+        if wait.is_zero() && calm && self.room.is_enough(now, 0) {
             self.write_marker();
             return None;
         }
@@ -123,19 +126,25 @@ impl Output {
         if lines.is_empty() {
             return;
         }
-        match self.room.verdict(Instant::now(), lines.len()) {
+        let channel = match stream {
+            Stream::Out => &mut self.out,
+            Stream::Error => &mut self.error,
+        };
+        match self.room.verdict(&mut channel.rate, Instant::now(), lines.len()) {
             Verdict::Drop => self.room.count_dropped(lines),
-            Verdict::Write => {
-                self.write_marker();
-                let held = self.lock.take();
-                let written = self.channel(stream).file.append(lines, held);
-                if written.is_err() || self.write_combined(lines, held).is_err() {
-                    self.room.count_dropped(lines);
-                    self.room.no_space();
-                }
-                self.lock.release();
-            }
+            Verdict::Write => self.write_now(stream, lines),
         }
+    }
+
+    fn write_now(&mut self, stream: Stream, lines: &[u8]) {
+        self.write_marker();
+        let held = self.lock.take();
+        let written = self.channel(stream).file.append(lines, held);
+        if written.is_err() || self.write_combined(lines, held).is_err() {
+            self.room.count_dropped(lines);
+            self.room.no_space();
+        }
+        self.lock.release();
     }
 
     /// Each line with its time and the instance.

@@ -10,7 +10,7 @@ use std::{
 /// Where programs are looked for when the child's environment names no PATH.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// Relative names with a slash are meant from `directory`, others are looked for in the child's PATH.
+/// Relative names with a slash start at `directory`; others are looked for in the child's PATH.
 pub(crate) fn find(
     name: &str,
     directory: &Path,

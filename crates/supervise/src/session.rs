@@ -7,8 +7,8 @@ use rustix::{
 };
 use std::path::Path;
 
-/// A session of its own, `/` as directory, umask 077, default signals, stdin from nowhere, stdout and
-/// stderr to `log`.
+/// A session of its own, `/` as directory, umask 077, default signals, stdin from nowhere, stdout
+/// and stderr to `log`.
 pub(crate) fn begin(log: &Path) -> Result<(), RoleError> {
     signals::close_inherited_descriptors();
     signals::settle();

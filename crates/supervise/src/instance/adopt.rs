@@ -43,8 +43,8 @@ impl Instance {
         {
             return Some((process, child.started_at_ms));
         }
-        // It may have been killed between the child's start and its record; a recorded end, however,
-        // leaves only descendants that are to be ended.
+        // It may have been killed between the child's start and its record; a recorded end,
+        // however, leaves only descendants that are to be ended.
         let may_be_unrecorded = before.is_none_or(|status| status.exit.is_none());
         let eldest = if may_be_unrecorded { self.family.eldest() } else { None };
         eldest.map(|process| (process, clock::unix_ms()))

@@ -91,7 +91,7 @@ impl Instance {
     fn signal_group(&self, child: Process) {
         let signal = self.stop_signal();
         let group = process::number(child.pid);
-        if !group.is_some_and(|group| kill_process_group(group, signal).is_ok()) {
+        if group.is_none_or(|group| kill_process_group(group, signal).is_err()) {
             process::send(child, signal);
         }
     }

@@ -29,7 +29,7 @@ impl Lock {
         Self { path: with_suffix(combined, "lock"), file: None, tries: LOCK_TRIES }
     }
 
-    /// Whether it is ours now.  Its holder may be stopped by somebody: the app must not wait for it.
+    /// Whether it is ours now.  Its holder may be stopped by somebody: no app waits for that.
     pub(super) fn take(&mut self) -> bool {
         if self.file.is_none() {
             self.file = open_for_append(&self.path).ok();
@@ -70,7 +70,7 @@ impl LogFile {
         Self { path, bytes_max, count, file: None }
     }
 
-    /// Appends whole lines.  Without the lock nothing is rotated, and what does not fit is an error.
+    /// Appends whole lines.  Without the lock nothing is rotated; what does not fit is an error.
     pub(super) fn append(&mut self, lines: &[u8], may_rotate: bool) -> io::Result<()> {
         let mut rest = lines;
         while !rest.is_empty() {

@@ -10,7 +10,7 @@ use std::{
 pub(super) const RECHECK: Duration = Duration::from_millis(100);
 /// and after so many bytes.
 const BYTES_BETWEEN_CHECKS: u64 = 1024 * 1024;
-/// A child may write so much at once,
+/// A stream may bring so much at once,
 const BURST_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
 /// and so much on average; beyond it lines are dropped, or a flood would own the disk.
 const BYTES_PER_SECOND: f64 = 32.0 * 1024.0 * 1024.0;
@@ -31,9 +31,6 @@ pub(super) struct Room {
     checked_at: Option<Instant>,
     bytes_since_check: u64,
     enough: bool,
-    burst_left: f64,
-    refilled_at: Instant,
-    flooded: bool,
     dropped: u64,
     unreported: u64,
     reason: &'static str,
@@ -47,9 +44,6 @@ impl Room {
             checked_at: None,
             bytes_since_check: 0,
             enough: true,
-            burst_left: BURST_BYTES,
-            refilled_at: Instant::now(),
-            flooded: false,
             dropped: 0,
             unreported: 0,
             reason: "",
@@ -60,7 +54,21 @@ impl Room {
         self.dropped
     }
 
-    pub(super) fn verdict(&mut self, now: Instant, bytes: usize) -> Verdict {
+    /// For so many bytes of a stream that may come at this rate.
+    pub(super) fn verdict(&mut self, rate: &mut Rate, now: Instant, bytes: usize) -> Verdict {
+        if !self.is_enough(now, bytes) {
+            self.reason = "too little space was free on the disk";
+            return Verdict::Drop;
+        }
+        if !rate.spend(now, bytes) {
+            self.reason = "they came faster than they may be written";
+            return Verdict::Drop;
+        }
+        Verdict::Write
+    }
+
+    /// Whether the disk has room for so many bytes more.
+    pub(super) fn is_enough(&mut self, now: Instant, bytes: usize) -> bool {
         self.bytes_since_check += bytes as u64;
         let due = self.checked_at.is_none_or(|at| now.duration_since(at) >= RECHECK);
         if due || (self.enough && self.bytes_since_check >= BYTES_BETWEEN_CHECKS) {
@@ -68,11 +76,7 @@ impl Room {
             self.checked_at = Some(now);
             self.bytes_since_check = 0;
         }
-        if !self.enough {
-            self.reason = "too little space was free on the disk";
-            return Verdict::Drop;
-        }
-        self.spend(now, bytes)
+        self.enough
     }
 
     /// The disk refused a write, whatever it says of its free space.
@@ -102,19 +106,36 @@ impl Room {
         let since = self.checked_at.map_or(RECHECK, |at| now.duration_since(at));
         (self.unreported > 0).then(|| RECHECK.saturating_sub(since))
     }
+}
 
-    fn spend(&mut self, now: Instant, bytes: usize) -> Verdict {
+/// How fast one stream may be written: a flood on one leaves the other its share.
+#[derive(Debug)]
+pub(super) struct Rate {
+    burst_left: f64,
+    refilled_at: Instant,
+    flooded: bool,
+}
+
+impl Rate {
+    pub(super) fn new() -> Self {
+        Self { burst_left: BURST_BYTES, refilled_at: Instant::now(), flooded: false }
+    }
+
+    /// Whether lines of this stream may be written again.
+    pub(super) fn is_over(&mut self, now: Instant) -> bool {
+        self.spend(now, 0)
+    }
+
+    fn spend(&mut self, now: Instant, bytes: usize) -> bool {
         let elapsed = now.duration_since(self.refilled_at).as_secs_f64();
         self.refilled_at = now;
         self.burst_left = (self.burst_left + elapsed * BYTES_PER_SECOND).min(BURST_BYTES);
         let needed = if self.flooded { BURST_TO_RESUME_BYTES } else { bytes as f64 };
         self.flooded = self.burst_left < needed;
-        if self.flooded {
-            self.reason = "they came faster than they may be written";
-            return Verdict::Drop;
+        if !self.flooded {
+            self.burst_left -= bytes as f64;
         }
-        self.burst_left -= bytes as f64;
-        Verdict::Write
+        !self.flooded
     }
 }
 
