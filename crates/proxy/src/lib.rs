@@ -3,5 +3,18 @@
 //! It knows generations and probations, nothing of deployments, and serves on while the daemon is
 //! down or replaced.
 
+pub mod client;
 pub mod control;
+mod controller;
+mod error;
+pub mod http1;
+pub mod limits;
+mod listeners;
+mod plane;
+mod probation;
 pub mod route_file;
+mod run;
+
+pub use error::ProxyError;
+pub use listeners::listeners_from_environment;
+pub use run::{ProxyOptions, run};

@@ -3,6 +3,15 @@
 //! The daemon stages a generation as `ENVIRONMENT.N.json`; the proxy compares it, renames it onto
 //! `ENVIRONMENT.json` and puts it in force.  What is found as `ENVIRONMENT.json` was accepted.
 
+mod disk;
+mod fitness;
+
+pub use disk::{
+    RouteFileError, generation_path, generations, live_path, marker_path, routes_directory,
+};
+pub(crate) use disk::{environment_of, read_marker};
+pub use fitness::is_environment_name;
+
 use serde::{Deserialize, Serialize};
 
 /// The format this build writes and reads.

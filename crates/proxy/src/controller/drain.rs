@@ -1,0 +1,52 @@
+//! Waiting until nothing is in flight to instances that are to be stopped.
+
+use super::Controller;
+use crate::control::Answer;
+use crate::limits::{DRAIN_DEADLINE_MAX, DRAIN_GRACE, DRAIN_INTERVAL, DRAIN_JITTER_MAX};
+use crate::plane::instance::Instance;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Waits, ends what is left at the deadline, and closes idle connections.
+pub(super) async fn drain(
+    controller: &Controller,
+    instances: &[String],
+    deadline_ms: u64,
+    epoch: u64,
+) -> Answer {
+    let checked = controller.state.borrow_mut().check_epoch(epoch);
+    if let Err((reason, message)) = checked {
+        return Answer::Refused { reason, message };
+    }
+    let begun = Instant::now();
+    let drained = matching(controller, instances);
+    let numbers: Vec<u64> = drained.iter().map(|instance| instance.number).collect();
+    // No thread may still be claiming by an older table.
+    controller.plane.turn().await;
+    let patience = Duration::from_millis(deadline_ms).min(DRAIN_DEADLINE_MAX);
+    wait_until_idle(&drained, begun + patience).await;
+    let cut = in_flight(&drained);
+    if cut > 0 {
+        controller.plane.end(&numbers, DRAIN_JITTER_MAX.min(patience));
+        wait_until_idle(&drained, Instant::now() + DRAIN_JITTER_MAX + DRAIN_GRACE).await;
+    }
+    controller.plane.forget(&numbers);
+    controller.plane.turn().await;
+    Answer::Drained { cut, waited_ms: begun.elapsed().as_millis() as u64 }
+}
+
+fn matching(controller: &Controller, ids: &[String]) -> Vec<Arc<Instance>> {
+    let state = controller.state.borrow();
+    state.instances.values().filter(|instance| ids.contains(&instance.id)).cloned().collect()
+}
+
+fn in_flight(instances: &[Arc<Instance>]) -> u64 {
+    instances.iter().map(|instance| instance.in_flight()).sum()
+}
+
+async fn wait_until_idle(instances: &[Arc<Instance>], deadline: Instant) {
+    while in_flight(instances) > 0 && Instant::now() < deadline {
+        sleep(DRAIN_INTERVAL).await;
+    }
+}

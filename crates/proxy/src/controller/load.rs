@@ -1,0 +1,164 @@
+//! What is served after a start: the live files, unless a marker or a broken file says otherwise.
+
+use super::{Environment, State, install};
+use crate::route_file::{
+    FellBack, RouteFile, environment_of, generation_path, generations, live_path, read_marker,
+    routes_directory,
+};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Reads all environments under `root`.  A broken one falls back to an earlier generation of its
+/// own; no environment is lost because of another.
+pub(crate) fn load(root: &Path, threads: usize) -> io::Result<State> {
+    let directory = routes_directory(root);
+    fs::create_dir_all(&directory)?;
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&directory)? {
+        let name = entry?.file_name();
+        names.extend(name.to_str().and_then(environment_of).map(str::to_owned));
+    }
+    names.sort();
+    let mut state = State::new(directory, threads);
+    for name in names {
+        match load_environment(&mut state, &name) {
+            Some(environment) => match install::conflict(&state, &environment.file) {
+                Some(message) => state.alert(format!("{name} is not served: {message}")),
+                None => {
+                    state.epoch = state.epoch.max(environment.epoch);
+                    state.environments.insert(name, environment);
+                }
+            },
+            None => state.alert(format!(
+                "{name} is not served: none of its route files can be used; install a generation"
+            )),
+        }
+    }
+    Ok(state)
+}
+
+fn load_environment(state: &mut State, name: &str) -> Option<Environment> {
+    let directory = state.directory.clone();
+    let marker = match read_marker(&directory, name) {
+        Ok(marker) => marker,
+        Err(error) => {
+            state.alert(format!("{name}: the marker of its last fall-back is unreadable: {error}"));
+            None
+        }
+    };
+    let path = live_path(&directory, name);
+    let live = read_own(&path, name);
+    let mut highest = marker.as_ref().map_or(0, |marker| marker.generation.max(marker.fallback));
+    let file = match live {
+        Ok(file) => {
+            highest = highest.max(file.generation);
+            outranked(state, name, file, marker.as_ref())?
+        }
+        Err(message) => {
+            let broken = fs::read(&path).ok().and_then(|bytes| claimed_generation(&bytes));
+            highest = highest.max(broken.unwrap_or(0));
+            let kept = earlier(&directory, name, broken, marker.as_ref());
+            let serves = kept.as_ref().map_or(String::new(), |file| {
+                format!("; generation {} is served instead", file.generation)
+            });
+            state.alert(format!("{message}{serves}"));
+            kept?
+        }
+    };
+    Some(begin(state, file, highest, marker))
+}
+
+fn begin(
+    state: &mut State,
+    file: RouteFile,
+    highest: u64,
+    marker: Option<FellBack>,
+) -> Environment {
+    let file = Arc::new(file);
+    let mut environment = Environment {
+        file: file.clone(),
+        highest,
+        epoch: file.epoch,
+        fell_back: marker,
+        probation: None,
+        gate: None,
+    };
+    environment.settle(file.clone());
+    // A generation that was returned to has its own probation behind it.
+    let returned = environment.fell_back.as_ref().is_some_and(|m| m.fallback >= file.generation);
+    if let Some(probation) = file.probation.as_ref().filter(|_| !returned) {
+        // The time that was used up before is not known: it starts again in full.
+        let fallback = install::fallback(&state.directory, &file, probation.fallback, None);
+        if let Err(message) = &fallback {
+            state.alert(format!("{}: there is no way back: {message}", file.environment));
+        }
+        environment.probation = state.underway(&file, fallback.ok());
+    }
+    environment
+}
+
+/// The live file, or what the marker says is served in its stead.
+fn outranked(
+    state: &mut State,
+    name: &str,
+    file: RouteFile,
+    marker: Option<&FellBack>,
+) -> Option<RouteFile> {
+    let Some(marker) = marker.filter(|marker| is_outranked(&file, marker)) else {
+        return Some(file);
+    };
+    match install::fallback(&state.directory, &file, marker.fallback, None) {
+        Ok(fallback) => Some((*fallback).clone()),
+        Err(message) => {
+            state.alert(format!(
+                "{name}: generation {} was left ({}), but what it returned to is lost: {message}",
+                file.generation, marker.reason
+            ));
+            None
+        }
+    }
+}
+
+/// Whether the marker names this generation, or one that it confirms.
+fn is_outranked(file: &RouteFile, marker: &FellBack) -> bool {
+    let confirmed = file.confirms.as_ref().map(|confirms| confirms.generation);
+    file.generation == marker.generation || confirmed == Some(marker.generation)
+}
+
+/// A good earlier generation: the last before the broken one.  Where the broken file does not say
+/// which it was, the lowest on disk: higher ones may be staged and were never accepted.
+fn earlier(
+    directory: &Path,
+    name: &str,
+    broken: Option<u64>,
+    marker: Option<&FellBack>,
+) -> Option<RouteFile> {
+    let mut found = generations(directory, name).ok()?;
+    if let Some(broken) = broken {
+        found.retain(|generation| *generation < broken);
+        found.reverse();
+    }
+    let fit = |file: &RouteFile| !marker.is_some_and(|marker| is_outranked(file, marker));
+    found
+        .into_iter()
+        .filter_map(|generation| read_own(&generation_path(directory, name, generation), name).ok())
+        .find(fit)
+}
+
+fn read_own(path: &Path, name: &str) -> Result<RouteFile, String> {
+    let file = RouteFile::read(path).map_err(|error| error.to_string())?;
+    if file.environment != name {
+        return Err(format!("{} is of {}, not of {name}", path.display(), file.environment));
+    }
+    Ok(file)
+}
+
+/// The generation that a broken file was, if that much of it can be read.
+fn claimed_generation(bytes: &[u8]) -> Option<u64> {
+    let text = String::from_utf8_lossy(bytes);
+    let rest = text.split_once("\"generation\"")?.1.trim_start().strip_prefix(':')?.trim_start();
+    let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+    rest[..digits].parse().ok()
+}

@@ -1,0 +1,178 @@
+//! What is in force and how it changes: installs, confirmations, probations.  One thread, so that
+//! every change is made under one lock by nature.
+
+mod build;
+mod drain;
+mod install;
+mod load;
+mod marker;
+pub(crate) mod monitor;
+mod socket;
+mod status;
+
+pub(crate) use load::load;
+pub(crate) use socket::{bind, serve};
+
+use crate::limits::ALERTS_MAX;
+use crate::plane::Plane;
+use crate::plane::hold::HoldGate;
+use crate::plane::instance::{Instance, Release};
+use crate::plane::table::Table;
+use crate::probation::error_test::ErrorTest;
+use crate::probation::trial::Trial;
+use crate::route_file::{FellBack, RouteFile};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// The proxy without its traffic.
+pub(crate) struct Controller {
+    pub(crate) plane: Arc<Plane>,
+    pub(crate) state: RefCell<State>,
+    /// Drawn at start.
+    pub(crate) nonce: String,
+    pub(crate) started: Instant,
+    pub(crate) addresses: Vec<String>,
+    pub(crate) listeners: Arc<[TcpListener]>,
+}
+
+/// All environments, and what they share.
+pub(crate) struct State {
+    /// Of the route files.
+    directory: PathBuf,
+    threads: usize,
+    environments: BTreeMap<String, Environment>,
+    /// By id, address and release: what is served anew is counted anew.
+    instances: HashMap<(String, String, String), Arc<Instance>>,
+    /// By environment and release id.
+    releases: BTreeMap<(String, String), Arc<Release>>,
+    /// Gates of the table in force.
+    gates: Vec<Arc<HoldGate>>,
+    /// The highest that any daemon named.
+    epoch: u64,
+    alerts: VecDeque<String>,
+    next_instance: u64,
+}
+
+/// One environment.
+struct Environment {
+    /// In force.
+    file: Arc<RouteFile>,
+    /// The highest generation that was ever on disk.
+    highest: u64,
+    /// The highest epoch of an accepted file.
+    epoch: u64,
+    fell_back: Option<FellBack>,
+    probation: Option<Underway>,
+    gate: Option<Arc<HoldGate>>,
+}
+
+/// A probation that has not ended.
+struct Underway {
+    /// `None` where its file is lost; then there is no way back.
+    fallback: Option<Arc<RouteFile>>,
+    trial: Arc<Trial>,
+    expires_at: Instant,
+}
+
+impl Environment {
+    /// Puts `file` in force, without a probation.
+    fn settle(&mut self, file: Arc<RouteFile>) {
+        self.gate = file.hold.as_ref().map(|hold| Arc::new(HoldGate::new(hold)));
+        self.highest = self.highest.max(file.generation);
+        self.file = file;
+        self.probation = None;
+    }
+}
+
+impl State {
+    pub(crate) fn new(directory: PathBuf, threads: usize) -> Self {
+        State {
+            directory,
+            threads,
+            environments: BTreeMap::new(),
+            instances: HashMap::new(),
+            releases: BTreeMap::new(),
+            gates: Vec::new(),
+            epoch: 0,
+            alerts: VecDeque::new(),
+            next_instance: 1,
+        }
+    }
+
+    fn alert(&mut self, text: String) {
+        tracing::error!("{text}");
+        if self.alerts.contains(&text) {
+            return;
+        }
+        if self.alerts.len() == ALERTS_MAX {
+            self.alerts.pop_front();
+        }
+        self.alerts.push_back(text);
+    }
+
+    /// Begins the probation of `file`, which is about to be in force, against `fallback`.
+    fn underway(&mut self, file: &RouteFile, fallback: Option<Arc<RouteFile>>) -> Option<Underway> {
+        let probation = file.probation.as_ref()?;
+        let old = fallback.iter().flat_map(|file| file.targets());
+        let mut ids: Vec<&str> = old.map(|target| target.release.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let (requests, failures) = ids
+            .iter()
+            .filter_map(|id| self.releases.get(&(file.environment.clone(), (*id).to_owned())))
+            .map(|release| release.record())
+            .fold((0, 0), |sum, record| (sum.0 + record.0, sum.1 + record.1));
+        let test = ErrorTest::against(requests, failures);
+        Some(Underway {
+            fallback,
+            trial: Arc::new(Trial::new(self.threads, test)),
+            expires_at: Instant::now() + Duration::from_millis(probation.expires_ms),
+        })
+    }
+}
+
+impl Controller {
+    /// Makes the state's table the one in force.  What it no longer names is left to
+    /// [`Controller::settled`].
+    fn publish(&self) {
+        let mut state = self.state.borrow_mut();
+        let table = build::table(&mut state);
+        self.plane.table.store(Arc::new(table));
+        let gates: Vec<Arc<HoldGate>> =
+            state.environments.values().filter_map(|kept| kept.gate.clone()).collect();
+        let before = std::mem::replace(&mut state.gates, gates);
+        for gate in before {
+            if !state.gates.iter().any(|other| Arc::ptr_eq(other, &gate)) {
+                gate.release();
+            }
+        }
+    }
+
+    /// Waits until every thread serves by the table in force, and closes idle connections to what
+    /// it does not name.  `false` if a thread is stuck.
+    async fn settled(&self) -> bool {
+        let settled = self.plane.turn().await;
+        let unrouted: Vec<u64> = {
+            let state = self.state.borrow();
+            let instances = state.instances.values();
+            let unrouted = instances.filter(|i| !i.routed.load(Ordering::Relaxed));
+            unrouted.map(|instance| instance.number).collect()
+        };
+        if !unrouted.is_empty() {
+            self.plane.forget(&unrouted);
+        }
+        settled
+    }
+}
+
+/// The table of a state that was just loaded, before any thread runs.
+pub(crate) fn first_table(state: &mut State) -> Table {
+    let table = build::table(state);
+    state.gates = state.environments.values().filter_map(|kept| kept.gate.clone()).collect();
+    table
+}

@@ -1,0 +1,57 @@
+//! What is in force and what was served, for whoever asks.
+
+use super::{Controller, Environment, State};
+use crate::control::{EnvironmentStatus, ProbationStatus, Status};
+use std::time::Instant;
+
+/// The proxy's own word.
+pub(super) fn status(controller: &Controller) -> Status {
+    let state = controller.state.borrow();
+    let environments = state
+        .environments
+        .iter()
+        .map(|(name, known)| (name.clone(), environment(&state, name, known)))
+        .collect();
+    Status {
+        nonce: controller.nonce.clone(),
+        pid: std::process::id(),
+        uptime_ms: controller.started.elapsed().as_millis() as u64,
+        addresses: controller.addresses.clone(),
+        connections: controller.plane.connections() as u64,
+        environments,
+        alerts: state.alerts.iter().cloned().collect(),
+    }
+}
+
+fn environment(state: &State, name: &str, known: &Environment) -> EnvironmentStatus {
+    let mut status = EnvironmentStatus {
+        generation: known.file.generation,
+        highest: known.highest,
+        probation: known.probation.as_ref().map(|underway| {
+            let left = underway.expires_at.saturating_duration_since(Instant::now());
+            let failures = underway.trial.failures();
+            ProbationStatus {
+                fallback: known.file.probation.as_ref().map_or(0, |p| p.fallback),
+                expires_in_ms: left.as_millis() as u64,
+                requests: underway.trial.successes() + failures,
+                failures,
+            }
+        }),
+        fell_back: known.fell_back.clone(),
+        held: known.gate.as_ref().map_or(0, |gate| gate.waiting()),
+        ..EnvironmentStatus::default()
+    };
+    for ((environment, id), release) in &state.releases {
+        if environment == name {
+            status.releases.insert(id.clone(), release.sum());
+        }
+    }
+    for instance in state.instances.values() {
+        let own = state.releases.get(&(name.to_owned(), instance.release.id.clone()));
+        let in_flight = instance.in_flight();
+        if own.is_some_and(|own| std::sync::Arc::ptr_eq(own, &instance.release)) && in_flight > 0 {
+            *status.in_flight.entry(instance.id.clone()).or_default() += in_flight;
+        }
+    }
+    status
+}

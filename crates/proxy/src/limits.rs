@@ -1,0 +1,93 @@
+//! Every bound of the data plane, by name.
+
+use std::time::Duration;
+
+/// A request or response head may have this many bytes.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// A head may have this many fields.
+pub const HEAD_FIELDS_MAX: usize = 100;
+/// The trailers of a chunked body may have this many bytes.
+pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
+/// One thread reads this many bytes at a time, for whatever connection.
+pub const SCRATCH_BYTES: usize = 64 * 1024;
+/// From a request's first byte to the end of its head.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A client's connection may be idle between two requests this long.
+pub const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// A client that neither sends the body it announced nor takes the response is given up after.
+pub const CLIENT_STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// A client that has ended its sending half may still wait this long for the rest of an answer.
+pub const HALF_CLOSED_GRACE: Duration = Duration::from_secs(5);
+/// After the last response of a connection we read this long, so that no reset destroys it.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+/// And at most this many bytes.
+pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
+/// A target has this long to take a connection.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A target that takes no more bytes of a request is given up after.
+pub const UPSTREAM_STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// From the request to the first byte of its response.
+pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Interim responses before the final one.
+pub const INTERIM_RESPONSES_MAX: u32 = 16;
+/// When no target takes a connection, all are tried this many times.
+pub const CONNECT_ROUNDS_MAX: u32 = 2;
+/// Between two such rounds.
+pub const CONNECT_PAUSE: Duration = Duration::from_millis(50);
+/// Different targets tried for one request within a round.
+pub const CONNECT_TARGETS_MAX: usize = 8;
+/// Idle connections kept for one instance by one thread.
+pub const POOL_PER_INSTANCE_MAX: usize = 128;
+/// A kept connection is closed after this long without a request.
+pub const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a thread looks for kept connections that ended.
+pub const POOL_SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// A request that may not be sent twice takes a kept connection only if it was idle less than half
+/// of this, or of the shortest time after which the instance was seen closing one.
+pub const POOL_UNSAFE_IDLE: Duration = Duration::from_secs(2);
+/// Data-plane threads, where the machine has as many cores.
+pub const THREADS_MAX: usize = 2;
+/// Descriptors kept for the control socket, route files and the runtime.
+pub const DESCRIPTORS_RESERVED: u64 = 96;
+/// One descriptor in this many may be an idle upstream connection.
+pub const DESCRIPTORS_PER_IDLE: u64 = 8;
+/// Connections over the limit that are answered with 503 at a time; the rest is closed at once.
+pub const REFUSALS_MAX: usize = 32;
+/// Pause of the accepting thread when the kernel is out of descriptors or memory.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// At a shutdown requests in flight have this long.
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Once one side of a tunnel has ended, the other has this long.
+pub const TUNNEL_HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(30);
+/// After our close frame both sides of a WebSocket have this long to answer with theirs.
+pub const CLOSE_FRAME_TIMEOUT: Duration = Duration::from_secs(1);
+/// Streams that a drain ends are ended spread over this long.
+pub const DRAIN_JITTER_MAX: Duration = Duration::from_secs(1);
+/// What a drain waits beyond its deadline for the streams it has ended.
+pub const DRAIN_GRACE: Duration = Duration::from_secs(4);
+/// How often a drain looks whether nothing is in flight any more.
+pub const DRAIN_INTERVAL: Duration = Duration::from_millis(5);
+/// How often the targets of a probation are probed.
+pub const PROBE_INTERVAL: Duration = Duration::from_millis(250);
+/// A probe that is neither taken nor refused this long counts as taken.
+pub const PROBE_TIMEOUT: Duration = Duration::from_millis(200);
+/// Shortest time between two probes that failing requests ask for.
+pub const PROBE_NUDGE_INTERVAL: Duration = Duration::from_millis(20);
+/// Releases of one environment whose counters are kept.
+pub const RELEASES_KEPT_MAX: usize = 32;
+/// Alerts shown in a status; the oldest go first.
+pub const ALERTS_MAX: usize = 64;
+/// Bytes of a route file.
+pub const ROUTE_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Control connections served at a time.
+pub const CONTROL_CONNECTIONS_MAX: usize = 64;
+/// Bytes of one line on the control socket.
+pub const CONTROL_LINE_BYTES_MAX: usize = 1024 * 1024;
+/// A control connection that asks nothing is closed after.
+pub const CONTROL_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// A drain may be asked to wait this long at most.
+pub const DRAIN_DEADLINE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Every thread must have run a turn this soon after a swap; one that has not is reported.
+pub const TURN_TIMEOUT: Duration = Duration::from_secs(10);
+/// What clients are told to wait when there is nothing to serve them.
+pub const RETRY_AFTER_S: u32 = 1;

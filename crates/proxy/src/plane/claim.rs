@@ -1,0 +1,146 @@
+//! A request's hold on its target, from the choice to the one outcome that is counted.
+
+use super::hold::HoldPlace;
+use super::instance::{Counters, Instance};
+use super::table::{Route, Target};
+use super::thread::Thread;
+use crate::http1::refusal::Refusal;
+use crate::http1::request::Request;
+use crate::probation::trial::Trial;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What is to be done with a request by the table in force.
+pub(super) enum Choice {
+    /// Send it there.
+    Send(Claim),
+    /// It has to wait.
+    Hold(HoldPlace),
+    /// No target is left that was not tried.
+    Exhausted,
+    /// Answer it ourselves.
+    Refuse(Refusal),
+}
+
+/// Counts as in flight while it lives, and as aborted if it ends without a word.
+pub(super) struct Claim {
+    pub(super) instance: Arc<Instance>,
+    pub(super) keepalive: bool,
+    /// The thread's entry for it.
+    pub(super) slot: usize,
+    thread: Rc<Thread>,
+    trial: Option<Arc<Trial>>,
+    started: Instant,
+    settled: bool,
+}
+
+/// Looks the request up and claims a target in the same step: nothing else runs on this thread in
+/// between, and that is what an acknowledged swap relies on.
+pub(super) fn choose(thread: &Rc<Thread>, request: &Request, tried: &[u64]) -> Choice {
+    let table = thread.plane.table.load();
+    let Some(prefix) = table.find(&request.host, request.path()) else {
+        return Choice::Refuse(Refusal::NO_ROUTE);
+    };
+    if let Some(gate) = &prefix.environment.hold {
+        return gate.enter().map_or(Choice::Refuse(Refusal::HELD), Choice::Hold);
+    }
+    let Some(route) = &prefix.route else { return Choice::Refuse(Refusal::EMPTY) };
+    match pick(thread, route, tried) {
+        Some(target) => {
+            let trial = prefix.environment.trial.as_ref().filter(|_| target.on_trial);
+            Choice::Send(Claim::new(thread, target, route.keepalive, trial.cloned()))
+        }
+        None if tried.is_empty() => Choice::Refuse(Refusal::EMPTY),
+        None => Choice::Exhausted,
+    }
+}
+
+fn pick<'a>(thread: &Thread, route: &'a Route, tried: &[u64]) -> Option<&'a Target> {
+    let fresh = |target: &&Target| target.weight > 0 && !tried.contains(&target.instance.number);
+    let by_weight = |targets: &'a [Target]| {
+        let total: u64 = targets.iter().filter(fresh).map(|t| u64::from(t.weight)).sum();
+        let mut place = (thread.next_pick() * total) >> 32;
+        targets.iter().filter(fresh).find(|target| {
+            let hit = place < u64::from(target.weight);
+            place = place.saturating_sub(u64::from(target.weight));
+            hit
+        })
+    };
+    by_weight(&route.targets).or_else(|| match tried {
+        [] => None,
+        _ => by_weight(&route.rescue),
+    })
+}
+
+impl Claim {
+    fn new(
+        thread: &Rc<Thread>,
+        target: &Target,
+        keepalive: bool,
+        trial: Option<Arc<Trial>>,
+    ) -> Self {
+        let instance = target.instance.clone();
+        instance.claim(thread.index);
+        instance.release.counters(thread.index).routed();
+        Claim {
+            slot: thread.begin(instance.number),
+            instance,
+            keepalive,
+            thread: thread.clone(),
+            trial,
+            started: Instant::now(),
+            settled: false,
+        }
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        self.instance.release.counters(self.thread.index)
+    }
+
+    /// The head of the final response came.
+    pub(super) fn answered(&self, status: u16) {
+        match &self.trial {
+            _ if status >= 500 => self.failed(),
+            Some(trial) => trial.succeeded(self.thread.index),
+            None => {}
+        }
+    }
+
+    /// The instance answered 5xx, or not at all.
+    pub(super) fn failed(&self) {
+        self.counters().failed();
+        if let Some(trial) = &self.trial {
+            trial.failed();
+        }
+    }
+
+    /// It took no connection: the monitor of a probation should look at once.
+    pub(super) fn refused(&self) {
+        self.failed();
+        if let Some(trial) = &self.trial {
+            trial.nudge.notify_one();
+        }
+    }
+
+    /// The whole response was handed to the client.
+    pub(super) fn completed(mut self, status: u16) {
+        self.settled = true;
+        self.counters().completed(status, self.started.elapsed());
+    }
+
+    /// The request is sent to another target, and counts there.
+    pub(super) fn moved(mut self) {
+        self.settled = true;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.counters().aborted();
+        }
+        self.thread.finish(self.slot);
+        self.instance.release_claim(self.thread.index);
+    }
+}

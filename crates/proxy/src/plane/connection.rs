@@ -1,0 +1,155 @@
+//! One client's connection: requests one after the other.
+
+use super::exchange::{self, After};
+use super::thread::Thread;
+use super::wire::{Sink, poll_read};
+use crate::http1::Version;
+use crate::http1::refusal::Refusal;
+use crate::http1::request::{self, Request};
+use crate::limits::{
+    CLIENT_IDLE_TIMEOUT, CLIENT_STALL_TIMEOUT, HEAD_TIMEOUT, LINGER_BYTES_MAX, LINGER_TIMEOUT,
+};
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::Poll;
+use tokio::net::TcpStream;
+use tokio::net::tcp::ReadHalf;
+use tokio::time::timeout;
+
+/// What clients speak to us.
+const SCHEME: &str = "http";
+
+/// Serves until either side ends it.
+pub(super) async fn serve(thread: &Rc<Thread>, mut stream: TcpStream, peer: SocketAddr) {
+    // Bytes of the next request that came with the one before.
+    let mut inbox = Vec::new();
+    loop {
+        if inbox.is_empty() {
+            // An idle connection owns no buffer.
+            inbox = Vec::new();
+            let (mut half, _) = stream.split();
+            let first = timeout(CLIENT_IDLE_TIMEOUT, fill(thread, &mut half, &mut inbox));
+            if !matches!(first.await, Ok(Ok(1..))) {
+                return;
+            }
+        }
+        // The state of a request is large and short-lived; an idle connection does not carry it.
+        let after = Box::pin(serve_one(thread, &mut stream, &mut inbox, peer)).await;
+        match after {
+            After::Next => {}
+            After::Close => return,
+            After::Linger => return Box::pin(linger(thread, &mut stream)).await,
+        }
+    }
+}
+
+/// Tells a client that there are too many.
+pub(super) async fn refuse(thread: &Rc<Thread>, mut stream: TcpStream) {
+    let (_, half) = stream.split();
+    let mut sink = Sink::new(half);
+    Refusal::FULL.write(sink.pending(), false, false, Version::Http11);
+    let sent = timeout(LINGER_TIMEOUT, sink.flush()).await;
+    if matches!(sent, Ok(Ok(()))) {
+        linger(thread, &mut stream).await;
+    }
+}
+
+async fn serve_one(
+    thread: &Rc<Thread>,
+    stream: &mut TcpStream,
+    inbox: &mut Vec<u8>,
+    peer: SocketAddr,
+) -> After {
+    let (mut read, write) = stream.split();
+    let mut sink = Sink::new(write);
+    let head = timeout(HEAD_TIMEOUT, read_head(thread, &mut read, inbox, peer)).await;
+    let refusal = match head {
+        Ok(Ok(Ok(request))) => {
+            inbox.drain(..request.consumed);
+            let client = exchange::Client { thread, read, sink, inbox };
+            return exchange::run(client, request).await;
+        }
+        Ok(Ok(Err(refusal))) => refusal,
+        Ok(Err(_)) => return After::Close,
+        Err(_) => Refusal::TIMEOUT,
+    };
+    refusal.write(sink.pending(), false, false, Version::Http11);
+    match timeout(CLIENT_STALL_TIMEOUT, sink.flush()).await {
+        Ok(Ok(())) => After::Linger,
+        _ => After::Close,
+    }
+}
+
+async fn read_head(
+    thread: &Thread,
+    half: &mut ReadHalf<'_>,
+    inbox: &mut Vec<u8>,
+    peer: SocketAddr,
+) -> io::Result<Result<Request, Refusal>> {
+    // Some clients end a body with an empty line that belongs to nothing.
+    let mut may_skip_line = true;
+    let client = Address::new(peer);
+    loop {
+        if may_skip_line && inbox.starts_with(b"\r\n") {
+            inbox.drain(..2);
+            may_skip_line = false;
+        }
+        match request::read(inbox, client.text(), SCHEME) {
+            Ok(Some(request)) => return Ok(Ok(request)),
+            Ok(None) => {}
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+        if fill(thread, half, inbox).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+/// A client's address in words, without an allocation for a connection that is idle.
+struct Address(String);
+
+impl Address {
+    fn new(peer: SocketAddr) -> Self {
+        Address(peer.ip().to_canonical().to_string())
+    }
+
+    fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+async fn fill(thread: &Thread, half: &mut ReadHalf<'_>, inbox: &mut Vec<u8>) -> io::Result<usize> {
+    poll_fn(|context| {
+        poll_read(thread, half, context, |_, bytes| {
+            inbox.extend_from_slice(bytes);
+            bytes.len()
+        })
+    })
+    .await
+}
+
+/// Says that no more comes, and reads on for a moment: closing with unread bytes would reset the
+/// connection and could take our last response with it.
+async fn linger(thread: &Thread, stream: &mut TcpStream) {
+    let (mut read, write) = stream.split();
+    let mut sink = Sink::new(write);
+    let mut left = LINGER_BYTES_MAX;
+    let ended = async {
+        poll_fn(|context| sink.poll_shutdown(context)).await?;
+        poll_fn(|context| {
+            loop {
+                match poll_read(thread, &mut read, context, |_, bytes| bytes.len()) {
+                    Poll::Ready(Ok(length @ 1..)) if length < left => left -= length,
+                    Poll::Ready(Ok(_)) => return Poll::Ready(Ok::<(), io::Error>(())),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await
+    };
+    // Whatever came of it, the connection is closed now.
+    let _ended = timeout(LINGER_TIMEOUT, ended).await;
+}

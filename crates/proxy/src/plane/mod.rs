@@ -1,0 +1,160 @@
+//! The data plane: threads that share nothing but the route table and their counters.
+
+mod accept;
+mod claim;
+mod connection;
+mod download;
+mod exchange;
+pub(crate) mod histogram;
+pub(crate) mod hold;
+pub(crate) mod instance;
+mod pool;
+pub(crate) mod table;
+pub(crate) mod thread;
+mod tunnel;
+mod upload;
+mod wire;
+
+use crate::limits::{DESCRIPTORS_PER_IDLE, DESCRIPTORS_RESERVED, REFUSALS_MAX, TURN_TIMEOUT};
+use arc_swap::ArcSwap;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use table::Table;
+use thread::Message;
+use tokio::sync::{mpsc, oneshot};
+
+/// What the threads share with each other and with the controller.
+pub(crate) struct Plane {
+    pub(crate) table: ArcSwap<Table>,
+    threads: Box<[ThreadHandle]>,
+    connections_max: usize,
+    idle_per_thread_max: usize,
+    refusals: AtomicUsize,
+    closing: AtomicBool,
+    wake: OwnedFd,
+}
+
+struct ThreadHandle {
+    sender: mpsc::UnboundedSender<Message>,
+    connections: AtomicUsize,
+}
+
+/// The running threads.
+pub(crate) struct Running {
+    pub(crate) plane: Arc<Plane>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Plane {
+    /// Starts the data-plane threads and the one that accepts.
+    pub(crate) fn start(
+        table: Table,
+        listeners: Arc<[TcpListener]>,
+        count: usize,
+    ) -> io::Result<Running> {
+        let descriptors = raise_descriptor_limit();
+        let idle_max = (descriptors / DESCRIPTORS_PER_IDLE) as usize;
+        let left = descriptors.saturating_sub(DESCRIPTORS_RESERVED) as usize;
+        let mut receivers = Vec::new();
+        let threads = (0..count)
+            .map(|_| {
+                let (sender, receiver) = mpsc::unbounded_channel();
+                receivers.push(receiver);
+                ThreadHandle { sender, connections: AtomicUsize::new(0) }
+            })
+            .collect();
+        let plane = Arc::new(Plane {
+            table: ArcSwap::from_pointee(table),
+            threads,
+            // Each client's connection may need one to an instance.
+            connections_max: (left.saturating_sub(idle_max + REFUSALS_MAX) / 2).max(1),
+            idle_per_thread_max: idle_max / count,
+            refusals: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+            wake: rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC)?,
+        });
+        let mut threads = Vec::new();
+        for (index, receiver) in receivers.into_iter().enumerate() {
+            let plane = plane.clone();
+            let name = format!("data-{index}");
+            let run = move || thread::run(plane, index, receiver);
+            threads.push(std::thread::Builder::new().name(name).spawn(run)?);
+        }
+        let accepting = plane.clone();
+        let run = move || accept::run(&accepting, &listeners);
+        threads.push(std::thread::Builder::new().name("accept".to_owned()).spawn(run)?);
+        Ok(Running { plane, threads })
+    }
+
+    /// Client connections open now.
+    pub(crate) fn connections(&self) -> usize {
+        self.threads.iter().map(|thread| thread.connections.load(Ordering::Relaxed)).sum()
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+
+    /// Returns when every thread has run a turn since the call: none then uses an older table for
+    /// a request that has not claimed its target.  `false` if one is stuck.
+    pub(crate) async fn turn(&self) -> bool {
+        let mut turns = Vec::new();
+        for thread in &self.threads {
+            let (done, turn) = oneshot::channel();
+            if thread.sender.send(Message::Turn(done)).is_ok() {
+                turns.push(turn);
+            }
+        }
+        let all = async {
+            for turn in turns {
+                // A thread that has ended serves nothing.
+                let _ended = turn.await;
+            }
+        };
+        tokio::time::timeout(TURN_TIMEOUT, all).await.is_ok()
+    }
+
+    /// Closes idle connections to these instances.
+    pub(crate) fn forget(&self, instances: &[u64]) {
+        self.send_all(|| Message::Forget(instances.to_vec()));
+    }
+
+    /// Ends what is in flight to these instances, spread over `window`.
+    pub(crate) fn end(&self, instances: &[u64], window: Duration) {
+        self.send_all(|| Message::End { instances: instances.to_vec(), window });
+    }
+
+    fn send_all(&self, message: impl Fn() -> Message) {
+        for thread in &self.threads {
+            let _ended = thread.sender.send(message());
+        }
+    }
+}
+
+impl Running {
+    /// Stops accepting, lets what is in flight end within the shutdown's limit, and returns.
+    pub(crate) fn stop(self) {
+        self.plane.closing.store(true, Ordering::Relaxed);
+        // An eventfd takes a one unless it is full, and then it wakes as well.
+        let _full = rustix::io::write(&self.plane.wake, &1u64.to_ne_bytes());
+        self.plane.send_all(|| Message::Close);
+        for thread in self.threads {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+fn raise_descriptor_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum.unwrap_or(u64::from(u32::MAX)),
+        Err(_) => limit.current.unwrap_or(1024),
+    }
+}

@@ -1,0 +1,219 @@
+//! One data-plane thread: what its tasks share, and the messages it takes.
+
+use super::connection;
+use super::pool::Pool;
+use super::{Plane, accept};
+use crate::limits::{POOL_SWEEP_INTERVAL, SCRATCH_BYTES, SHUTDOWN_TIMEOUT};
+use std::cell::{Cell, RefCell};
+use std::net::{SocketAddr, TcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Waker};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::LocalSet;
+
+/// What a thread is told.
+pub(crate) enum Message {
+    /// Serve this client.
+    Client(TcpStream, SocketAddr),
+    /// Tell this client that there are too many.
+    Refuse(TcpStream),
+    /// Answer, to prove that no task is between reading the table and claiming a target.
+    Turn(oneshot::Sender<()>),
+    /// Close idle connections to these instances.
+    Forget(Vec<u64>),
+    /// End what is in flight to these instances.
+    End { instances: Vec<u64>, window: Duration },
+    /// Serve no more.
+    Close,
+}
+
+/// Shared by the tasks of one thread.
+pub(crate) struct Thread {
+    pub(crate) index: usize,
+    pub(crate) plane: Arc<Plane>,
+    /// The one read buffer.  It is borrowed within a poll only.
+    pub(crate) scratch: RefCell<Box<[u8]>>,
+    pub(crate) pool: RefCell<Pool>,
+    pool_filled: Notify,
+    exchanges: RefCell<Exchanges>,
+    picks: Cell<u64>,
+}
+
+#[derive(Default)]
+struct Exchanges {
+    entries: Vec<Entry>,
+    free: Vec<usize>,
+}
+
+#[derive(Default)]
+struct Entry {
+    /// 0: the entry is free.
+    instance: u64,
+    /// Tells one use of the entry from the next.
+    serial: u64,
+    ending: bool,
+    waker: Option<Waker>,
+}
+
+impl Thread {
+    /// Registers a request in flight to `instance`; its slot.
+    pub(crate) fn begin(&self, instance: u64) -> usize {
+        let mut exchanges = self.exchanges.borrow_mut();
+        let slot = exchanges.free.pop().unwrap_or_else(|| {
+            exchanges.entries.push(Entry::default());
+            exchanges.entries.len() - 1
+        });
+        exchanges.entries[slot].instance = instance;
+        slot
+    }
+
+    pub(crate) fn finish(&self, slot: usize) {
+        let mut exchanges = self.exchanges.borrow_mut();
+        let serial = exchanges.entries[slot].serial + 1;
+        exchanges.entries[slot] = Entry { serial, ..Entry::default() };
+        exchanges.free.push(slot);
+    }
+
+    /// Whether a drain ends this request; if not, the task is woken when one does.
+    pub(crate) fn is_ending(&self, slot: usize, context: &Context<'_>) -> bool {
+        let entry = &mut self.exchanges.borrow_mut().entries[slot];
+        if !entry.ending && !entry.waker.as_ref().is_some_and(|w| w.will_wake(context.waker())) {
+            entry.waker = Some(context.waker().clone());
+        }
+        entry.ending
+    }
+
+    /// A number for the next pick among targets, evenly spread over 0..2^32 however few are taken.
+    pub(crate) fn next_pick(&self) -> u64 {
+        let pick = self.picks.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.picks.set(pick);
+        pick >> 32
+    }
+
+    /// Keeps a connection for the next request.
+    pub(crate) fn keep(&self, instance: u64, stream: tokio::net::TcpStream, idle_s: Option<u64>) {
+        let mut pool = self.pool.borrow_mut();
+        if pool.is_empty() {
+            self.pool_filled.notify_one();
+        }
+        pool.put(instance, stream, idle_s);
+    }
+
+    fn in_flight(&self) -> usize {
+        let exchanges = self.exchanges.borrow();
+        exchanges.entries.len() - exchanges.free.len()
+    }
+}
+
+/// Runs until it is told to close.
+pub(crate) fn run(plane: Arc<Plane>, index: usize, inbox: mpsc::UnboundedReceiver<Message>) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "a data-plane thread could not start");
+            return;
+        }
+    };
+    let pool = Pool::new(plane.idle_per_thread_max);
+    let thread = Rc::new(Thread {
+        index,
+        plane,
+        scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+        pool: RefCell::new(pool),
+        pool_filled: Notify::new(),
+        exchanges: RefCell::default(),
+        picks: Cell::new((index as u64) << 61),
+    });
+    let tasks = LocalSet::new();
+    tasks.spawn_local(sweep(thread.clone()));
+    tasks.block_on(&runtime, serve(&thread, inbox));
+}
+
+async fn serve(thread: &Rc<Thread>, mut inbox: mpsc::UnboundedReceiver<Message>) {
+    while let Some(message) = inbox.recv().await {
+        match message {
+            Message::Client(stream, peer) => {
+                tokio::task::spawn_local(client(thread.clone(), stream, peer));
+            }
+            Message::Refuse(stream) => {
+                tokio::task::spawn_local(refuse(thread.clone(), stream));
+            }
+            Message::Turn(done) => {
+                // The asker may have given up.
+                let _gone = done.send(());
+            }
+            Message::Forget(instances) => {
+                thread.pool.borrow_mut().retain(|number| !instances.contains(&number));
+            }
+            Message::End { instances, window } => end(thread, &instances, window),
+            Message::Close => break,
+        }
+    }
+    let deadline = tokio::time::Instant::now() + SHUTDOWN_TIMEOUT;
+    while thread.in_flight() > 0 && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn client(thread: Rc<Thread>, stream: TcpStream, peer: SocketAddr) {
+    let _counted = ConnectionGuard(thread.clone());
+    match tokio::net::TcpStream::from_std(stream) {
+        Ok(stream) => connection::serve(&thread, stream, peer).await,
+        Err(error) => tracing::warn!(%error, "a client's connection could not be taken over"),
+    }
+}
+
+struct ConnectionGuard(Rc<Thread>);
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        let handle = &self.0.plane.threads[self.0.index];
+        handle.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn refuse(thread: Rc<Thread>, stream: TcpStream) {
+    let _counted = accept::RefusalGuard(thread.plane.clone());
+    if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
+        connection::refuse(&thread, stream).await;
+    }
+}
+
+/// Marks the requests, each after a part of the window, and wakes their tasks.
+fn end(thread: &Rc<Thread>, instances: &[u64], window: Duration) {
+    let exchanges = thread.exchanges.borrow();
+    let marked: Vec<(usize, u64)> = exchanges
+        .entries
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| instances.contains(&entry.instance))
+        .map(|(slot, entry)| (slot, entry.serial))
+        .collect();
+    let count = marked.len() as u32;
+    for (place, (slot, serial)) in (0u32..).zip(marked) {
+        let thread = thread.clone();
+        let delay = window.mul_f64(f64::from(place) / f64::from(count));
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(delay).await;
+            let entry = &mut thread.exchanges.borrow_mut().entries[slot];
+            if entry.serial == serial {
+                entry.ending = true;
+                entry.waker.take().into_iter().for_each(Waker::wake);
+            }
+        });
+    }
+}
+
+/// Looks after the pool, and sleeps while it is empty.
+async fn sweep(thread: Rc<Thread>) {
+    loop {
+        if thread.pool.borrow().is_empty() {
+            thread.pool_filled.notified().await;
+        }
+        tokio::time::sleep(POOL_SWEEP_INTERVAL).await;
+        thread.pool.borrow_mut().sweep();
+    }
+}

@@ -1,0 +1,102 @@
+//! Reading into the thread's buffer and writing past it.
+
+use super::thread::Thread;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+
+/// Slices written with one call.
+const SLICES_MAX: usize = 36;
+
+/// Reads once into the thread's buffer and hands over what came, before any other task can run.
+/// Nothing means the end.
+pub(crate) fn poll_read<R>(
+    thread: &Thread,
+    half: &mut ReadHalf<'_>,
+    context: &mut Context<'_>,
+    take: impl FnOnce(&mut Context<'_>, &[u8]) -> R,
+) -> Poll<io::Result<R>> {
+    let mut scratch = thread.scratch.borrow_mut();
+    let mut buffer = ReadBuf::new(&mut scratch[..]);
+    ready!(Pin::new(half).poll_read(context, &mut buffer))?;
+    Poll::Ready(Ok(take(context, buffer.filled())))
+}
+
+/// The writing side of a connection.  It holds only what the kernel did not take at once.
+pub(crate) struct Sink<'a> {
+    half: WriteHalf<'a>,
+    pending: Vec<u8>,
+    written: usize,
+}
+
+impl<'a> Sink<'a> {
+    pub(crate) fn new(half: WriteHalf<'a>) -> Self {
+        Sink { half, pending: Vec::new(), written: 0 }
+    }
+
+    /// Bytes that go out before anything offered later.
+    pub(crate) fn pending(&mut self) -> &mut Vec<u8> {
+        &mut self.pending
+    }
+
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.written == self.pending.len()
+    }
+
+    /// Writes as much as the kernel takes, and keeps the rest.
+    pub(crate) fn offer(
+        &mut self,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> io::Result<()> {
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let first = IoSlice::new(&self.pending[self.written..]);
+        slices[0] = first;
+        slices[1..=parts.len()].copy_from_slice(parts);
+        let slices = &slices[..=parts.len()];
+        let mut taken = match Pin::new(&mut self.half).poll_write_vectored(context, slices) {
+            Poll::Ready(Ok(taken)) => taken,
+            Poll::Ready(Err(error)) => return Err(error),
+            Poll::Pending => 0,
+        };
+        let from_pending = taken.min(first.len());
+        self.written += from_pending;
+        taken -= from_pending;
+        if self.is_flushed() {
+            self.pending.clear();
+            self.written = 0;
+        }
+        for part in parts {
+            let skip = taken.min(part.len());
+            taken -= skip;
+            self.pending.extend_from_slice(&part[skip..]);
+        }
+        Ok(())
+    }
+
+    /// Until the kernel has taken everything.
+    pub(crate) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.is_flushed() {
+            let rest = &self.pending[self.written..];
+            let taken = ready!(Pin::new(&mut self.half).poll_write(context, rest))?;
+            if taken == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.written += taken;
+        }
+        self.pending.clear();
+        self.written = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        std::future::poll_fn(|context| self.poll_flush(context)).await
+    }
+
+    /// Tells the other side that nothing more comes.
+    pub(crate) fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.half).poll_shutdown(context)
+    }
+}

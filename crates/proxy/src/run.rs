@@ -1,0 +1,81 @@
+//! From listeners to traffic.
+
+use crate::controller::{self, Controller};
+use crate::error::ProxyError;
+use crate::limits::THREADS_MAX;
+use crate::plane::Plane;
+use crate::route_file::routes_directory;
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::LocalSet;
+
+/// What the proxy is started with.
+#[derive(Debug)]
+pub struct ProxyOptions {
+    /// The state directory.
+    pub root: PathBuf,
+    /// Bound and listening.
+    pub listeners: Vec<TcpListener>,
+    /// As they were bound, in the order of `listeners`.
+    pub addresses: Vec<String>,
+}
+
+/// Serves until SIGTERM or SIGINT; then accepts no more, lets requests in flight end, and returns.
+///
+/// # Errors
+/// When the state directory or the system do not allow a start.
+pub fn run(options: ProxyOptions) -> Result<(), ProxyError> {
+    if options.listeners.is_empty() {
+        return Err(ProxyError::NoListeners);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, serve(options))
+}
+
+async fn serve(options: ProxyOptions) -> Result<(), ProxyError> {
+    let ProxyOptions { root, listeners, addresses } = options;
+    let started = Instant::now();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let mut state = controller::load(&root, threads)
+        .map_err(|source| ProxyError::Routes { path: routes_directory(&root), source })?;
+    let listeners: Arc<[TcpListener]> = listeners.into();
+    let table = controller::first_table(&mut state);
+    let running = Plane::start(table, listeners.clone(), threads)?;
+    let control = bind(&root)?;
+    let controller = Rc::new(Controller {
+        plane: running.plane.clone(),
+        state: RefCell::new(state),
+        nonce: draw_nonce()?,
+        started,
+        addresses,
+        listeners,
+    });
+    controller::monitor::start_all(&controller);
+    tracing::info!(addresses = ?controller.addresses, "serving");
+    tokio::select! {
+        () = controller::serve(controller.clone(), control) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    running.stop();
+    Ok(())
+}
+
+fn bind(root: &Path) -> Result<tokio::net::UnixListener, ProxyError> {
+    controller::bind(root).map_err(|source| ProxyError::Control { path: root.to_owned(), source })
+}
+
+fn draw_nonce() -> io::Result<String> {
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
