@@ -48,7 +48,7 @@ pub(crate) fn command(field: &Field<'_>, report: &mut Report) -> Option<Placed<V
 }
 
 /// The first thing outside quotation marks that only a shell would understand, and what to do.
-fn needs_shell(text: &str) -> Option<(String, String)> {
+pub(crate) fn needs_shell(text: &str) -> Option<(String, String)> {
     const OPERATORS: [&str; 9] = ["&&", "||", ">>", "$(", "|", ";", ">", "<", "&"];
     let argv = "give a list of program and arguments, or put the line in a script of your own";
     let mut quote = None;

@@ -21,9 +21,7 @@ pub(crate) fn judge(root: &RootDraft, report: &mut Report) {
         for (name, environment) in &project.environments {
             let services = laid(project, environment);
             for (_, service) in &services {
-                if !service.broken {
-                    judge_service(service, name, root, report);
-                }
+                judge_service(service, name, root, report);
             }
             routes(&services, environment, report);
         }
@@ -111,7 +109,7 @@ fn judge_service(
         judge_port(service, port, copies, root, report);
     }
     let unasked = service.health.as_ref().is_none_or(|it| it.value.spec().is_none());
-    if routed && unasked && service.health.is_none() {
+    if routed && service.health.is_none() && !service.broken.contains(&"health") {
         let message = "nothing asks this service whether it is healthy before traffic moves to it";
         report
             .add(Severity::Warning, service.place, service.path.clone(), message)
@@ -158,7 +156,11 @@ fn judge_port(
 
 fn command(service: &ServiceDraft, report: &mut Report) {
     let ours = service.runtime.as_ref().is_none_or(|it| it.value == Runtime::Process);
-    if service.command.is_some() || service.broken || !ours || service.image.is_some() {
+    if service.command.is_some()
+        || service.broken.contains(&"command")
+        || !ours
+        || service.image.is_some()
+    {
         return;
     }
     let name = service.path.rsplit('.').next().unwrap_or_default();
@@ -189,7 +191,7 @@ fn routes(services: &[(Name, ServiceDraft)], environment: &EnvironmentDraft, rep
                 .hint("a path prefix leads to one service: keep one of the two");
         }
     }
-    if !owners.is_empty() && environment.domains.is_none() && !environment.broken {
+    if !owners.is_empty() && environment.domains.is_none() && !environment.domains_broken {
         report
             .error(
                 environment.place,

@@ -49,6 +49,16 @@ pub(crate) fn written(length: Millis) -> String {
     }
 }
 
+/// As it would be written: `1M`, `512M`, `100`.
+pub(crate) fn written_size(bytes: u64) -> String {
+    let units = [(40, "T"), (30, "G"), (20, "M"), (10, "K")];
+    let fits = |shift: u32| bytes != 0 && bytes % (1 << shift) == 0;
+    match units.iter().find(|(shift, _)| fits(*shift)) {
+        Some((shift, unit)) => format!("{}{unit}", bytes >> shift),
+        None => bytes.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! Reading files: the only part of this crate that touches the disk.
 
 use crate::{
-    init::Facts,
+    init::{Facts, SOURCES},
     problem::{Problem, Severity},
 };
 use std::{
@@ -155,6 +155,7 @@ pub fn read_facts(directory: &Path) -> Facts {
         pyproject: text("pyproject.toml"),
         requirements: text("requirements.txt"),
         cargo_toml: text("Cargo.toml"),
+        sources: SOURCES.iter().filter_map(|it| text(it)).collect(),
     }
 }
 

@@ -223,6 +223,8 @@ pub(crate) fn is_extension(key: &str) -> bool {
 /// A mapping with a fixed set of keys.
 pub(crate) struct Table<'t> {
     fields: HashMap<Arc<str>, Field<'t>>,
+    /// Keys that unknown ones were probably meant to be.
+    meant: Vec<String>,
 }
 
 impl<'t> Table<'t> {
@@ -239,6 +241,7 @@ impl<'t> Table<'t> {
             return None;
         };
         let mut fields = HashMap::new();
+        let mut meant = Vec::new();
         for (key, inner) in field.entries(report, "a mapping") {
             if known.contains(&&*key) {
                 fields.insert(key, inner);
@@ -250,6 +253,7 @@ impl<'t> Table<'t> {
                 reported.hint(format!("`{key}` belongs {home}"));
             } else if let Some(near) = nearest(&key, known) {
                 reported.hint(format!("did you mean `{near}`?"));
+                meant.push(near.to_owned());
             } else {
                 reported.hint(format!(
                     "known here: {}; a key of your own begins with `x-`",
@@ -257,11 +261,16 @@ impl<'t> Table<'t> {
                 ));
             }
         }
-        Some(Table { fields })
+        Some(Table { fields, meant })
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&Field<'t>> {
         self.fields.get(key)
+    }
+
+    /// Whether the key is there, or one that was probably meant to be it.
+    pub(crate) fn gives(&self, key: &str) -> bool {
+        self.fields.contains_key(key) || self.meant.iter().any(|it| it == key)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     nearest::nearest,
     placeholder,
-    quantity::{duration, size_bytes, written},
+    quantity::{duration, size_bytes, written, written_size},
     report::{Field, Placed, Report, quoted_list},
     yaml::Value,
 };
@@ -129,7 +129,10 @@ pub(crate) fn size(field: &Field<'_>, least: u64, report: &mut Report) -> Option
     };
     let fits = found.filter(|it| *it >= least && *it <= SIZE_BYTES_MAX);
     if fits.is_none() {
-        field.wrong(report, &format!("a size from {least} bytes to 1024T, such as `512M` or `2G`"));
+        field.wrong(
+            report,
+            &format!("a size from {} to 1024T, such as `512M` or `2G`", written_size(least)),
+        );
     }
     fits.map(|it| field.placed(it))
 }

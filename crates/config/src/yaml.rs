@@ -158,7 +158,7 @@ impl<'r> Composer<'r> {
                 }
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let plain = style == ScalarStyle::Plain && !self.text_tag(tag.as_deref(), place);
+                let plain = style == ScalarStyle::Plain && !self.text_tag(tag.as_deref(), span);
                 let weight = Weight { nodes: 1, text_bytes: text.len(), depth: 1 };
                 let value = if plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL") {
                     Value::Null
@@ -169,14 +169,14 @@ impl<'r> Composer<'r> {
                 return self.complete(Node { place, value }, anchor, weight);
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.text_tag(tag.as_deref(), place);
+                self.text_tag(tag.as_deref(), span);
                 let weight = Weight { nodes: 1, text_bytes: 0, depth: 1 };
                 self.count(weight, place)?;
                 self.open.push(Open::Sequence { place, anchor, items: Vec::new(), weight });
                 return self.depth_fits(0, place);
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.text_tag(tag.as_deref(), place);
+                self.text_tag(tag.as_deref(), span);
                 let weight = Weight { nodes: 1, text_bytes: 0, depth: 1 };
                 self.count(weight, place)?;
                 let map = OpenMapping::default();
@@ -305,10 +305,11 @@ impl<'r> Composer<'r> {
     }
 
     /// Whether the tag says that this is text, whatever it looks like.
-    fn text_tag(&mut self, tag: Option<&Tag>, place: Place) -> bool {
+    fn text_tag(&mut self, tag: Option<&Tag>, span: Span) -> bool {
         let Some(tag) = tag else { return false };
         if tag.core_suffix().is_none() {
             let path = self.path();
+            let place = place(span.tag_span().unwrap_or(span));
             let shown = tag.original();
             self.report
                 .error(place, path, format!("the tag `{shown}` means nothing here"))
@@ -415,6 +416,7 @@ fn syntax_message(kind: &granit_parser::ErrorKind) -> (String, Option<&'static s
             return (format!("nested more than {DEPTH_MAX} levels deep"), None);
         }
         Kind::UnclosedQuotedScalar => Some("close the quotation mark"),
+        Kind::InvalidQuotedScalarIndent => Some("close the quotation mark that opens above"),
         Kind::UnclosedFlowCollection { .. } | Kind::MismatchedFlowCollectionEnd { .. } => {
             Some("look for a bracket or brace that is missing or too many")
         }

@@ -45,8 +45,8 @@ pub(crate) struct EnvironmentDraft {
     pub(crate) source: Option<SourceDraft>,
     /// What it lays over the project's services.
     pub(crate) services: Vec<(Name, ServiceDraft)>,
-    /// A key was there but wrong: what depends on it is not judged.
-    pub(crate) broken: bool,
+    /// `domains` was there but wrong: what depends on it is not judged.
+    pub(crate) domains_broken: bool,
 }
 
 impl EnvironmentDraft {
@@ -64,15 +64,14 @@ impl EnvironmentDraft {
             ("routes", "to a service: `services: { web: { routes: … } }`"),
         ];
         let Some(table) = Table::read(field, &KEYS, &elsewhere, report) else {
-            draft.broken = true;
+            draft.domains_broken = true;
             return draft;
         };
-        let problems_before = report.len();
         draft.read_keys(&table, report);
         if let Some(services) = table.get("services") {
             draft.services = project::services(services, report);
         }
-        draft.broken = report.len() > problems_before;
+        draft.domains_broken = draft.domains.is_none() && table.gives("domains");
         draft
     }
 

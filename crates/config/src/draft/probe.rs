@@ -47,14 +47,15 @@ impl HealthDraft {
                 return Some(field.placed(HealthDraft::None));
             }
             let path = address::request_path(field, report)?;
-            let probe = Some(ProbeDraft::Http(path.value.clone()));
-            let keys = HealthKeys { probe, ..HealthKeys::default() };
-            return Some(path.with(HealthDraft::Given(keys)));
+            return Some(path.with(HealthDraft::path(&path.value)));
         }
         let known =
             ["path", "tcp", "command", "status", "interval", "timeout", "successes", "tries"];
         let table = Table::read(field, &known, &[], report)?;
-        let probe = probe(field, &table, report);
+        let probe = match probe(field, &table, report) {
+            None if ["path", "tcp", "command"].iter().any(|it| table.gives(it)) => return None,
+            probe => probe,
+        };
         let time = |key: &str, report: &mut Report| {
             let read = |it| scalar::time(it, Millis(10)..=PROBE_TIME_MAX, report);
             table.get(key).and_then(read).map(|it| it.value)
@@ -71,6 +72,12 @@ impl HealthDraft {
             tries: count("tries", report),
         };
         Some(field.placed(HealthDraft::Given(keys)))
+    }
+
+    /// GET this path, everything else as by default.
+    pub(crate) fn path(path: &str) -> HealthDraft {
+        let probe = Some(ProbeDraft::Http(path.to_owned()));
+        HealthDraft::Given(HealthKeys { probe, ..HealthKeys::default() })
     }
 
     /// This one's keys where it has them, else those of the base.

@@ -2,7 +2,7 @@
 
 use crate::{
     address,
-    draft::{environment::EnvironmentDraft, service::ServiceDraft},
+    draft::{container, environment::EnvironmentDraft, service::ServiceDraft},
     nearest::nearest,
     report::{Field, Placed, Report, Table, quoted_list},
     scalar,
@@ -28,7 +28,7 @@ pub(crate) enum SourceDraft {
 impl ProjectDraft {
     pub(crate) fn read(field: &Field<'_>, report: &mut Report) -> ProjectDraft {
         let mut draft = ProjectDraft::default();
-        let known = ["source", "services", "environments"];
+        let known = ["source", "services", "environments", "containers", "domains"];
         let elsewhere = [
             ("command", "to a service: `services: { web: { command: … } }`"),
             ("routes", "to a service: `services: { web: { routes: … } }`"),
@@ -40,6 +40,7 @@ impl ProjectDraft {
         draft.source = table.get("source").and_then(|it| SourceDraft::read(it, report));
         match table.get("services") {
             Some(services) => draft.services = self::services(services, report),
+            None if table.gives("services") || table.gives("containers") => {}
             None => missing(field, "services", "services: { web: { command: [program] } }", report),
         }
         match table.get("environments") {
@@ -48,10 +49,25 @@ impl ProjectDraft {
                     draft.environments.push((name, EnvironmentDraft::read(&inner, report)));
                 }
             }
+            None if table.gives("environments") || table.gives("domains") => {}
             None => {
                 let example = "environments: { production: { domains: [shop.example] } }";
                 missing(field, "environments", example, report);
             }
+        }
+        if let Some(containers) = table.get("containers") {
+            for (name, service) in container::services(containers, report) {
+                if draft.services.iter().any(|(it, _)| *it == name) {
+                    let message = format!("there is a service `{name}` already");
+                    let reported = report.error(service.place, service.path.clone(), message);
+                    reported.hint("keep one of the two");
+                } else {
+                    draft.services.push((name, service));
+                }
+            }
+        }
+        if let Some(domains) = table.get("domains") {
+            container::domains(domains, &mut draft.environments, report);
         }
         draft.check_overrides(report);
         draft

@@ -41,6 +41,7 @@ impl RootDraft {
                     draft.projects.push((name, ProjectDraft::read(&inner, report)));
                 }
             }
+            None if table.gives("projects") => {}
             None => {
                 let hint = "begin with `projects:`; `cutover init` writes an example";
                 field.error(report, "there is no `projects`").hint(hint);

@@ -106,8 +106,8 @@ pub(crate) struct ServiceDraft {
     pub(crate) volumes: Option<Placed<()>>,
     pub(crate) migrate: Option<Placed<()>>,
     pub(crate) listen: Option<Placed<()>>,
-    /// A key was there but wrong: what depends on it is not judged.
-    pub(crate) broken: bool,
+    /// Keys that were there but wrong: what depends on them is not judged.
+    pub(crate) broken: Vec<&'static str>,
 }
 
 impl ServiceDraft {
@@ -122,15 +122,16 @@ impl ServiceDraft {
             ("source", "to the project, beside `services`"),
         ];
         let Some(table) = Table::read(field, &KEYS, &elsewhere, report) else {
-            draft.broken = true;
+            draft.broken.extend(["command", "health"]);
             return draft;
         };
-        let problems_before = report.len();
         draft.read_process(&table, report);
         draft.read_traffic(&table, report);
         draft.read_times(&table, report);
         draft.read_environment(&table, report);
-        draft.broken = report.len() > problems_before;
+        let read = [("command", draft.command.is_some()), ("health", draft.health.is_some())];
+        let wrong = |it: &(&str, bool)| !it.1 && table.gives(it.0);
+        draft.broken.extend(read.iter().filter(|it| wrong(it)).map(|it| it.0));
         draft
     }
 
@@ -224,7 +225,7 @@ impl ServiceDraft {
                         (own, below) => own.clone().or_else(|| below.clone()),
                     },
                     env: self.env.over(&base.env),
-                    broken: self.broken || base.broken,
+                    broken: [self.broken.as_slice(), base.broken.as_slice()].concat(),
                     $($key: self.$key.clone().or_else(|| base.$key.clone()),)*
                 }
             };
