@@ -14,9 +14,10 @@ const NAMES = new Set([
   'wrong_version', 'no_keepalive', 'leak_memory', 'listen_wrong_port',
 ]);
 const GRANDCHILD_MS = 600_000;
-const LEAK_BYTES_MAX = 2 * 1024 * 1024 * 1024;
-const LEAK_STEP = 1024 * 1024;
-const LONG_LINE_BYTES = 64 * 1024 * 1024;
+const MIB = 1024 * 1024;
+const LEAK_BYTES_MAX = 2048 * MIB;
+const LONG_LINE_BYTES = 64 * MIB;
+const FLOOD_MIB = 2048;
 const ZOMBIES_MAX = 50;
 const leaked = [];
 
@@ -51,7 +52,7 @@ function start(broken, listen) {
   if (broken.has('zombies')) zombies(ZOMBIES_MAX);
   if (broken.has('leak_memory')) setInterval(leak, 10);
   if (broken.has('ansi')) ansi();
-  if (broken.has('log_flood')) writeAside('flood', 0);
+  if (broken.has('log_flood')) writeAside('flood', (broken.get('log_flood') || FLOOD_MIB) * MIB);
   if (broken.has('long_line')) writeAside('line', broken.get('long_line') || LONG_LINE_BYTES);
   if (broken.has('hang_port')) return hang();
   setTimeout(listen, broken.get('slow_start') || 0);
@@ -82,7 +83,7 @@ function zombies(left) {
 
 function leak() {
   // Filled, so that the pages are really there.
-  if (leaked.length * LEAK_STEP < LEAK_BYTES_MAX) leaked.push(Buffer.alloc(LEAK_STEP, 1));
+  if (leaked.length * MIB < LEAK_BYTES_MAX) leaked.push(Buffer.alloc(MIB, 1));
 }
 
 function ansi() {
@@ -94,15 +95,23 @@ function ansi() {
 function writeAside(kind, size) {
   const source = `
     const fs = require('node:fs');
-    const write = (text) => { try { fs.writeSync(1, text); } catch (error) {
-      if (error.code !== 'EAGAIN') throw error; } };
-    if (${JSON.stringify(kind)} === 'line') {
-      for (let left = ${size}; left > 0; left -= 65536) write('x'.repeat(Math.min(left, 65536)));
-      write('\\n');
-    } else {
-      const block = 'a line of a flood that nobody will ever read\\n'.repeat(1000);
-      for (;;) write(block);
-    }`;
+    const wait = new Int32Array(new SharedArrayBuffer(4));
+    const write = (block) => {
+      for (let at = 0; at < block.length; ) {
+        try {
+          at += fs.writeSync(1, block, at);
+        } catch (error) {
+          // A full pipe that does not block: a little later there is room.
+          if (error.code !== 'EAGAIN') throw error;
+          Atomics.wait(wait, 0, 0, 1);
+        }
+      }
+    };
+    const line = ${kind === 'line'};
+    const text = line ? 'x'.repeat(65536) : 'a line of a flood that nobody will ever read\\n'.repeat(1000);
+    const block = Buffer.from(text);
+    for (let left = ${size}; left > 0; left -= block.length) write(block.subarray(0, left));
+    if (line) write(Buffer.from('\\n'));`;
   new Worker(source, { eval: true });
 }
 

@@ -3,17 +3,22 @@
 use crate::{guard::Killed, time::eventually};
 use std::{
     env, fs,
-    fs::File,
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Arc, Mutex},
+    thread,
     time::Duration,
 };
 
 /// An example app is ready within this.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Of an app's output this much is kept, from its start; the rest is counted.
+const OUTPUT_KEPT_BYTES: usize = 4 << 20;
+const READ_BYTES: usize = 64 << 10;
 
 /// Which example app.  All behave the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,22 +95,25 @@ pub struct Running {
     pub process: Killed,
     /// Where it listens.
     pub address: SocketAddr,
-    output: PathBuf,
+    output: Arc<Mutex<Output>>,
+}
+
+#[derive(Debug, Default)]
+struct Output {
+    kept: Vec<u8>,
+    total_bytes: u64,
 }
 
 impl Running {
     /// Starts `app` from a release directory with the environment an instance gets, and `extra`.
-    /// Its output goes to `output` beside the directory, so a test may look at it.
+    /// Its output goes through a pipe, never to a file: a flood ends with the test and fills no disk.
     ///
     /// # Panics
     /// If it cannot be started: node and python3 must be installed where these tests run.
     pub fn start(app: App, directory: &Path, extra: &[(&str, &str)]) -> Self {
         let port = crate::ports::free();
-        let mut output = directory.as_os_str().to_owned();
-        output.push(format!(".{port}.output"));
-        let output = PathBuf::from(output);
-        let file = File::create(&output).expect("the release directory's parent is writable");
-        let error = file.try_clone().expect("a file can be held twice");
+        let (reader, writer) = io::pipe().expect("a pipe can be made");
+        let error = writer.try_clone().expect("a pipe's end can be held twice");
         let [program, arguments @ ..] = app.command() else {
             unreachable!("commands have a program")
         };
@@ -118,9 +126,14 @@ impl Running {
         command.env("CUTOVER_SLOT", "blue").env("CUTOVER_RELEASE", "r1");
         command.env("CUTOVER_VERSION", "from-environment");
         command.envs(extra.iter().copied());
-        command.stdin(Stdio::null()).stdout(file).stderr(error);
+        command.stdin(Stdio::null()).stdout(writer).stderr(error);
         let process = Killed::start(&mut command)
             .unwrap_or_else(|error| panic!("cannot start {program}: {error}; install it"));
+        // It holds the pipe's writing ends too.
+        drop(command);
+        let output = Arc::new(Mutex::new(Output::default()));
+        let kept = Arc::clone(&output);
+        thread::spawn(move || keep(reader, &kept));
         Self { process, address: (Ipv4Addr::LOCALHOST, port).into(), output }
     }
 
@@ -136,13 +149,26 @@ impl Running {
         self
     }
 
-    /// What it has printed.
-    ///
-    /// # Panics
-    /// If the file is gone.
+    /// What it has printed; of a flood only the first megabytes.
     pub fn output(&self) -> String {
-        let bytes = fs::read(&self.output).expect("the output file is there");
-        String::from_utf8_lossy(&bytes).into_owned()
+        let output = self.output.lock().expect("no holder of this lock panics");
+        String::from_utf8_lossy(&output.kept).into_owned()
+    }
+
+    /// How much it has printed.
+    pub fn output_bytes(&self) -> u64 {
+        self.output.lock().expect("no holder of this lock panics").total_bytes
+    }
+}
+
+/// Reads until nobody can write any more.
+fn keep(mut reader: io::PipeReader, output: &Mutex<Output>) {
+    let mut bytes = [0; READ_BYTES];
+    while let Ok(count @ 1..) = reader.read(&mut bytes) {
+        let mut output = output.lock().expect("no holder of this lock panics");
+        let room = OUTPUT_KEPT_BYTES - output.kept.len();
+        output.kept.extend_from_slice(&bytes[..count.min(room)]);
+        output.total_bytes += count as u64;
     }
 }
 
