@@ -58,8 +58,8 @@ impl App {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(self.name())
     }
 
-    /// Makes `directory` a release of this app: its files, `VERSION`, and `BREAK` with `breakage`, a
-    /// comma list as in the environment variable of the same name (see `examples/README.md`).
+    /// Makes `directory` a release of this app: its files, `VERSION`, and `BREAK` with `breakage`,
+    /// a comma list as in the environment variable of the same name (see `examples/README.md`).
     ///
     /// # Errors
     /// If a file cannot be read or written.
@@ -106,7 +106,8 @@ struct Output {
 
 impl Running {
     /// Starts `app` from a release directory with the environment an instance gets, and `extra`.
-    /// Its output goes through a pipe, never to a file: a flood ends with the test and fills no disk.
+    /// Its output goes through a pipe, never to a file: a flood ends with the test and fills no
+    /// disk.
     ///
     /// # Panics
     /// If it cannot be started: node and python3 must be installed where these tests run.

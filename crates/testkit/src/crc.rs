@@ -31,8 +31,8 @@ pub fn crc32_hex(bytes: &[u8]) -> String {
     format!("{:08x}", crc32(bytes))
 }
 
-/// The body of `/bytes/N`: byte `i` is `i mod 251`, a prime, so that no shift by a power of two goes
-/// unseen.
+/// The body of `/bytes/N`: byte `i` is `i mod 251`, a prime, so that no shift by a power of two
+/// goes unseen.
 pub fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|index| (index % 251) as u8).collect()
 }

@@ -290,8 +290,8 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// The content of the first chunk and the bytes it takes; none: it is not whole yet.  The last chunk
-/// has no content and takes its trailers too.
+/// The content of the first chunk and the bytes it takes; none: it is not whole yet.  The last
+/// chunk has no content and takes its trailers too.
 fn parse_chunk(buffer: &[u8]) -> Result<Option<(Range<usize>, usize)>, Fault> {
     let wrong = |detail: &str| Err(Fault::new(FaultKind::Protocol, detail));
     let Some(line) = find(&buffer[..buffer.len().min(MAX_CHUNK_LINE_BYTES)], b"\r\n") else {
