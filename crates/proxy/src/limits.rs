@@ -57,6 +57,10 @@ pub const REFUSALS_MAX: usize = 32;
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// At a shutdown requests in flight have this long.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// At a shutdown idle clients have this long to send another request.
+pub const SHUTDOWN_IDLE_GRACE: Duration = Duration::from_secs(1);
+/// How often a shutdown looks whether all clients are gone.
+pub const SHUTDOWN_INTERVAL: Duration = Duration::from_millis(5);
 /// Once one side of a tunnel has ended, the other has this long.
 pub const TUNNEL_HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(30);
 /// After our close frame both sides of a WebSocket have this long to answer with theirs.

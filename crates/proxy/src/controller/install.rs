@@ -1,12 +1,11 @@
 //! Taking a staged generation.
 
+use super::claims::Claims;
 use super::{Controller, Environment, State, marker, monitor};
 use crate::control::{Answer, RefusalReason};
-use crate::plane::table::normal_prefix;
 use crate::route_file::{
     RouteFile, RouteTarget, generation_path, generations, is_environment_name, live_path,
 };
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -78,9 +77,7 @@ fn take(state: &mut State, order: &Order, nonce: &str) -> Result<Taken, Refused>
     let staged = staged.map_err(|error| unfit(error.to_string()))?;
     check_identity(known, &staged, order)?;
     check_confirmation(known, &staged, nonce)?;
-    if let Some(message) = conflict(state, &staged) {
-        return Err(unfit(message));
-    }
+    Claims::of_others(state, name).add(&staged).map_err(unfit)?;
     let probation = staged.probation.as_ref();
     let current = known.map(|known| known.file.clone());
     let fallback = probation
@@ -166,30 +163,6 @@ fn check_confirmation(
     Ok(())
 }
 
-/// Which other environment claims a host and path of `file`, in words.
-pub(super) fn conflict(state: &State, file: &RouteFile) -> Option<String> {
-    let own = claims(file);
-    let others = state.environments.iter().filter(|(name, _)| **name != file.environment);
-    for (name, other) in others {
-        let fallback = other.probation.as_ref().and_then(|probation| probation.fallback.as_ref());
-        for claimed in std::iter::once(&other.file).chain(fallback) {
-            if let Some((host, path)) = claims(claimed).intersection(&own).next() {
-                return Some(format!("{name} already serves {host}{path}/"));
-            }
-        }
-    }
-    None
-}
-
-fn claims(file: &RouteFile) -> BTreeSet<(&str, &str)> {
-    let mut paths: Vec<&str> = file.routes.iter().map(|r| normal_prefix(&r.path)).collect();
-    if paths.is_empty() {
-        paths.push("");
-    }
-    let hosts = file.hosts.iter();
-    hosts.flat_map(|host| paths.iter().map(move |path| (host.as_str(), *path))).collect()
-}
-
 /// The file to return to; `current` is what is in force.  0 stands for nothing at all.
 pub(super) fn fallback(
     directory: &Path,
@@ -197,9 +170,6 @@ pub(super) fn fallback(
     generation: u64,
     current: Option<&Arc<RouteFile>>,
 ) -> Result<Arc<RouteFile>, String> {
-    if let Some(current) = current.filter(|current| current.generation == generation) {
-        return Ok(current.clone());
-    }
     if generation == 0 {
         let nothing = RouteFile {
             generation: 0,
@@ -210,6 +180,9 @@ pub(super) fn fallback(
             ..file.clone()
         };
         return Ok(Arc::new(nothing));
+    }
+    if let Some(current) = current.filter(|current| current.generation == generation) {
+        return Ok(current.clone());
     }
     let path = generation_path(directory, &file.environment, generation);
     let found = RouteFile::read(&path).map_err(|error| error.to_string())?;

@@ -1,9 +1,10 @@
 //! What is served after a start: the live files, unless a marker or a broken file says otherwise.
 
+use super::claims::Claims;
 use super::{Environment, State, install};
 use crate::route_file::{
-    FellBack, RouteFile, environment_of, generation_path, generations, live_path, read_marker,
-    routes_directory,
+    FORMAT, FellBack, RouteFile, environment_of, generation_path, generations, live_path,
+    read_marker, routes_directory,
 };
 use std::fs;
 use std::io;
@@ -22,24 +23,20 @@ pub(crate) fn load(root: &Path, threads: usize) -> io::Result<State> {
     }
     names.sort();
     let mut state = State::new(directory, threads);
+    let mut claims = Claims::default();
     for name in names {
-        match load_environment(&mut state, &name) {
-            Some(environment) => match install::conflict(&state, &environment.file) {
-                Some(message) => state.alert(format!("{name} is not served: {message}")),
-                None => {
-                    state.epoch = state.epoch.max(environment.epoch);
-                    state.environments.insert(name, environment);
-                }
-            },
-            None => state.alert(format!(
-                "{name} is not served: none of its route files can be used; install a generation"
-            )),
+        let mut environment = load_environment(&mut state, &name);
+        if let Err(message) = claims.add(&environment.file) {
+            state.alert(format!("{name} is not served: {message}"));
+            environment = lost(&name, environment.highest, environment.fell_back);
         }
+        state.epoch = state.epoch.max(environment.epoch);
+        state.environments.insert(name, environment);
     }
     Ok(state)
 }
 
-fn load_environment(state: &mut State, name: &str) -> Option<Environment> {
+fn load_environment(state: &mut State, name: &str) -> Environment {
     let directory = state.directory.clone();
     let marker = match read_marker(&directory, name) {
         Ok(marker) => marker,
@@ -49,25 +46,59 @@ fn load_environment(state: &mut State, name: &str) -> Option<Environment> {
         }
     };
     let path = live_path(&directory, name);
-    let live = read_own(&path, name);
     let mut highest = marker.as_ref().map_or(0, |marker| marker.generation.max(marker.fallback));
-    let file = match live {
+    let mut epoch = 0;
+    let file = match read_own(&path, name) {
         Ok(file) => {
             highest = highest.max(file.generation);
-            outranked(state, name, file, marker.as_ref())?
+            epoch = file.epoch;
+            outranked(&directory, file, marker.as_ref())
         }
         Err(message) => {
             let broken = fs::read(&path).ok().and_then(|bytes| claimed_generation(&bytes));
             highest = highest.max(broken.unwrap_or(0));
-            let kept = earlier(&directory, name, broken, marker.as_ref());
-            let serves = kept.as_ref().map_or(String::new(), |file| {
-                format!("; generation {} is served instead", file.generation)
-            });
-            state.alert(format!("{message}{serves}"));
-            kept?
+            let kept = earlier(&directory, name, broken, marker.as_ref()).ok_or(message.clone());
+            if let Ok(file) = &kept {
+                let serves = file.generation;
+                state.alert(format!("{message}; generation {serves} is served instead"));
+            }
+            kept
         }
     };
-    Some(begin(state, file, highest, marker))
+    let mut environment = match file {
+        Ok(file) => begin(state, file, highest, marker),
+        Err(message) => {
+            state.alert(format!("{name} is not served, install a generation: {message}"));
+            lost(name, highest, marker)
+        }
+    };
+    environment.epoch = environment.epoch.max(epoch);
+    environment
+}
+
+/// An environment of which only the numbers are known.
+fn lost(name: &str, highest: u64, fell_back: Option<FellBack>) -> Environment {
+    let nothing = RouteFile {
+        format: FORMAT,
+        environment: name.to_owned(),
+        generation: 0,
+        epoch: 0,
+        boot_id: String::new(),
+        hosts: Vec::new(),
+        routes: Vec::new(),
+        probation: None,
+        confirms: None,
+        hold: None,
+        checksum: String::new(),
+    };
+    Environment {
+        file: Arc::new(nothing),
+        highest,
+        epoch: 0,
+        fell_back,
+        probation: None,
+        gate: None,
+    }
 }
 
 fn begin(
@@ -101,24 +132,20 @@ fn begin(
 
 /// The live file, or what the marker says is served in its stead.
 fn outranked(
-    state: &mut State,
-    name: &str,
+    directory: &Path,
     file: RouteFile,
     marker: Option<&FellBack>,
-) -> Option<RouteFile> {
+) -> Result<RouteFile, String> {
     let Some(marker) = marker.filter(|marker| is_outranked(&file, marker)) else {
-        return Some(file);
+        return Ok(file);
     };
-    match install::fallback(&state.directory, &file, marker.fallback, None) {
-        Ok(fallback) => Some((*fallback).clone()),
-        Err(message) => {
-            state.alert(format!(
-                "{name}: generation {} was left ({}), but what it returned to is lost: {message}",
-                file.generation, marker.reason
-            ));
-            None
-        }
-    }
+    let fallback = install::fallback(directory, &file, marker.fallback, None);
+    fallback.map(|fallback| (*fallback).clone()).map_err(|message| {
+        format!(
+            "generation {} was left ({}), and what it returned to is lost: {message}",
+            file.generation, marker.reason
+        )
+    })
 }
 
 /// Whether the marker names this generation, or one that it confirms.

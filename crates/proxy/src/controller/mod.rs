@@ -2,6 +2,7 @@
 //! every change is made under one lock by nature.
 
 mod build;
+mod claims;
 mod drain;
 mod install;
 mod load;

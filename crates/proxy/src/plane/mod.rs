@@ -49,6 +49,7 @@ struct ThreadHandle {
 pub(crate) struct Running {
     pub(crate) plane: Arc<Plane>,
     threads: Vec<JoinHandle<()>>,
+    accepting: JoinHandle<()>,
 }
 
 impl Plane {
@@ -86,10 +87,10 @@ impl Plane {
             let run = move || thread::run(plane, index, receiver);
             threads.push(std::thread::Builder::new().name(name).spawn(run)?);
         }
-        let accepting = plane.clone();
-        let run = move || accept::run(&accepting, &listeners);
-        threads.push(std::thread::Builder::new().name("accept".to_owned()).spawn(run)?);
-        Ok(Running { plane, threads })
+        let shared = plane.clone();
+        let run = move || accept::run(&shared, &listeners);
+        let accepting = std::thread::Builder::new().name("accept".to_owned()).spawn(run)?;
+        Ok(Running { plane, threads, accepting })
     }
 
     /// Client connections open now.
@@ -143,6 +144,8 @@ impl Running {
         self.plane.closing.store(true, Ordering::Relaxed);
         // An eventfd takes a one unless it is full, and then it wakes as well.
         let _full = rustix::io::write(&self.plane.wake, &1u64.to_ne_bytes());
+        // What was accepted has to be handed over before the threads hear of the end.
+        let _panicked = self.accepting.join();
         self.plane.send_all(|| Message::Close);
         for thread in self.threads {
             let _panicked = thread.join();

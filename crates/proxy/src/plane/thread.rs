@@ -3,7 +3,9 @@
 use super::connection;
 use super::pool::Pool;
 use super::{Plane, accept};
-use crate::limits::{POOL_SWEEP_INTERVAL, SCRATCH_BYTES, SHUTDOWN_TIMEOUT};
+use crate::limits::{
+    POOL_SWEEP_INTERVAL, SCRATCH_BYTES, SHUTDOWN_IDLE_GRACE, SHUTDOWN_INTERVAL, SHUTDOWN_TIMEOUT,
+};
 use std::cell::{Cell, RefCell};
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
@@ -152,9 +154,20 @@ async fn serve(thread: &Rc<Thread>, mut inbox: mpsc::UnboundedReceiver<Message>)
             Message::Close => break,
         }
     }
-    let deadline = tokio::time::Instant::now() + SHUTDOWN_TIMEOUT;
-    while thread.in_flight() > 0 && tokio::time::Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    close(thread).await;
+}
+
+/// Lets requests in flight end.  Idle clients have a moment as well: one may be sending right now,
+/// and its next response tells it to come again on another connection.
+async fn close(thread: &Thread) {
+    let handle = &thread.plane.threads[thread.index];
+    let begun = tokio::time::Instant::now();
+    while handle.connections.load(Ordering::Relaxed) > 0 {
+        let idle = thread.in_flight() == 0 && begun.elapsed() >= SHUTDOWN_IDLE_GRACE;
+        if idle || begun.elapsed() >= SHUTDOWN_TIMEOUT {
+            return;
+        }
+        tokio::time::sleep(SHUTDOWN_INTERVAL).await;
     }
 }
 
