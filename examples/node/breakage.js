@@ -69,7 +69,8 @@ function hang() {
 function doubleFork(lifetime_ms) {
   const grandchild = `setTimeout(() => {}, ${lifetime_ms}) /* example-app-grandchild */`;
   const child =
-    `require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(grandchild)}], ` +
+    "require('node:child_process').spawn(process.execPath, " +
+    `['-e', ${JSON.stringify(grandchild)}], ` +
     "{ detached: true, stdio: 'ignore' }).unref(); process.exit(0)";
   child_process.spawn(process.execPath, ['-e', child], { detached: true, stdio: 'ignore' }).unref();
 }
@@ -87,7 +88,8 @@ function leak() {
 }
 
 function ansi() {
-  fs.writeSync(1, '\x1b[2J\x1b[1;1H\x1b[31mred\x1b[0m \x1b]0;new title\x07 \x1b]8;;http://x\x1b\\link\n');
+  fs.writeSync(1, '\x1b[2J\x1b[1;1H\x1b[31mred\x1b[0m \x1b]0;new title\x07 ');
+  fs.writeSync(1, '\x1b]8;;http://x\x1b\\link\n');
   fs.writeSync(1, Buffer.from([0x9b, 0x33, 0x31, 0x6d, 0x00, 0xff, 0xfe, 0x08, 0x0d, 0x0a]));
 }
 
@@ -108,8 +110,8 @@ function writeAside(kind, size) {
       }
     };
     const line = ${kind === 'line'};
-    const text = line ? 'x'.repeat(65536) : 'a line of a flood that nobody will ever read\\n'.repeat(1000);
-    const block = Buffer.from(text);
+    const lines = 'a line of a flood that nobody will ever read\\n'.repeat(1000);
+    const block = Buffer.from(line ? 'x'.repeat(65536) : lines);
     for (let left = ${size}; left > 0; left -= block.length) write(block.subarray(0, left));
     if (line) write(Buffer.from('\\n'));`;
   new Worker(source, { eval: true });

@@ -60,7 +60,10 @@ function healthDocument() {
     version,
     uptime: (Date.now() - STARTED_MS) / 1000,
     timestamp: new Date().toISOString(),
-    deployment: { slot: process.env.CUTOVER_SLOT || null, release: process.env.CUTOVER_RELEASE || null },
+    deployment: {
+      slot: process.env.CUTOVER_SLOT || null,
+      release: process.env.CUTOVER_RELEASE || null,
+    },
     checks: { http: 'pass', memory: 'pass' },
     system: { memory: { rss: memory } },
   };
@@ -70,7 +73,9 @@ function health(request, response) {
   healthCount += 1;
   if (breakage.health(broken, healthCount, response)) return;
   const kind = request.url.slice('/api/health'.length);
-  if (kind === '/ready') return json(response, 200, { status: 'ready', checks: { warmup: 'pass' } });
+  if (kind === '/ready') {
+    return json(response, 200, { status: 'ready', checks: { warmup: 'pass' } });
+  }
   if (kind === '/live') return json(response, 200, { status: 'alive', pid: process.pid });
   json(response, 200, healthDocument());
 }

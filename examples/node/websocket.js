@@ -50,15 +50,17 @@ function parse(buffer) {
   const mask = buffer.subarray(at, at + 4);
   const payload = Buffer.from(buffer.subarray(at + 4, at + 4 + length));
   for (let index = 0; index < length; index += 1) payload[index] ^= mask[index & 3];
-  return { last: (buffer[0] & 0x80) !== 0, opcode: buffer[0] & 0x0f, payload, size: at + 4 + length };
+  const last = (buffer[0] & 0x80) !== 0;
+  return { last, opcode: buffer[0] & 0x0f, payload, size: at + 4 + length };
 }
 
 /** Completes the handshake and echoes until one side closes; `streams` gets a way to end it. */
 function accept(request, socket, head, version, streams) {
   const key = request.headers['sec-websocket-key'];
-  const wanted = request.url === '/ws' && (request.headers.upgrade || '').toLowerCase() === 'websocket';
-  if (!key || !wanted) {
-    socket.end(`HTTP/1.1 400 Bad Request\r\nx-app-version: ${version}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
+  const upgrade = (request.headers.upgrade || '').toLowerCase();
+  if (!key || request.url !== '/ws' || upgrade !== 'websocket') {
+    const headers = `x-app-version: ${version}\r\ncontent-length: 0\r\nconnection: close`;
+    socket.end(`HTTP/1.1 400 Bad Request\r\n${headers}\r\n\r\n`);
     return;
   }
   const answer = crypto.createHash('sha1').update(key + GUID).digest('base64');

@@ -141,7 +141,8 @@ def long_line(size):
 
 
 def ansi():
-    os.write(1, b"\x1b[2J\x1b[1;1H\x1b[31mred\x1b[0m \x1b]0;new title\x07 \x1b]8;;http://x\x1b\\link\n")
+    os.write(1, b"\x1b[2J\x1b[1;1H\x1b[31mred\x1b[0m \x1b]0;new title\x07 ")
+    os.write(1, b"\x1b]8;;http://x\x1b\\link\n")
     os.write(1, bytes([0x9B, 0x33, 0x31, 0x6D, 0x00, 0xFF, 0xFE, 0x08, 0x0D, 0x0A]))
 
 

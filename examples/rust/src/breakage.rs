@@ -1,5 +1,5 @@
 //! The ways in which this app can be broken.  Chosen at start by name: in the environment variable
-//! BREAK or a file BREAK in the release, as a comma list.  `../../README.md` says what each one does.
+//! BREAK or a file BREAK in the release, as a comma list.  `../../README.md` says what each does.
 
 use crate::{leave, route::Exchange};
 use std::{
@@ -173,7 +173,7 @@ pub(crate) fn is_descendant() -> bool {
     let arguments: Vec<String> = env::args().collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [_, CHILD, ms] => {
-            // A session of its own, and a parent that is gone: nothing ties the grandchild to the app.
+            // A session of its own, and a parent that is gone: nothing ties it to the app.
             let _ = rustix::process::setsid();
             drop(descend(&[GRANDCHILD, ms]));
             true

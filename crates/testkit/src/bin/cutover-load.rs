@@ -16,8 +16,8 @@ use testkit::load::{Options, Progress, Summary, run};
 /// Makes load on one of the example apps and prints the sum as JSON.
 ///
 /// Exits with 0 if no request failed, no stream broke and no POST was lost or doubled, with 1 if
-/// any did, with 2 if there was no load.  A line `stop` on standard input ends it; so does the end of
-/// standard input when neither seconds nor requests are given.
+/// any did, with 2 if there was no load.  A line `stop` on standard input ends it; so does the end
+/// of standard input when neither seconds nor requests are given.
 #[derive(Parser)]
 #[command(name = "cutover-load")]
 struct Line {
