@@ -1,7 +1,7 @@
 //! Load in a process of its own: every request's fate is counted, and a test reads the sum.
 //!
 //! [`Load::start`] runs the `cutover-load` program, so that the load has its own descriptors and
-//! its own scheduler share.  A load without a limit stops when its caller goes, because its standard
+//! its own scheduler share.  A load without a limit stops when its caller goes: its standard
 //! input ends then.
 
 mod client;
