@@ -70,6 +70,43 @@ pub enum Status {
     Stuck,
 }
 
+impl Status {
+    /// The status after `event`, or `None` where no sound executor could have written it.
+    #[must_use]
+    pub fn after(self, event: &Event) -> Option<Status> {
+        match (self, event) {
+            (Status::Pending, Event::Began { attempt: 1 }) => Some(Status::Running { attempt: 1 }),
+            (Status::Running { attempt: last }, Event::Began { attempt })
+                if *attempt == last + 1 && *attempt <= ATTEMPTS_MAX =>
+            {
+                Some(Status::Running { attempt: *attempt })
+            }
+            (Status::Running { .. }, Event::Done) => Some(Status::Done),
+            (Status::Running { .. }, Event::Failed(_))
+            | (Status::Running { .. } | Status::Done, Event::FellBack(_)) => Some(Status::Failed),
+            // A running step is undone after an abort, or when it spent its attempts.  One whose
+            // undo failed is undone again when an operator asked for it.
+            (
+                Status::Running { .. } | Status::Done | Status::Failed | Status::Stuck,
+                Event::UndoBegan,
+            ) => Some(Status::Undoing),
+            (Status::Undoing, Event::Undone) => Some(Status::Undone),
+            (Status::Running { .. }, Event::Unclear(_))
+            | (Status::Undoing, Event::UndoFailed(_)) => Some(Status::Stuck),
+            _ => None,
+        }
+    }
+
+    /// Whether a crash in the midst of the attempt leaves another one.
+    pub(crate) fn attempts_left(self) -> bool {
+        !matches!(self, Status::Running { attempt: ATTEMPTS_MAX.. })
+    }
+
+    pub(crate) fn failed(self) -> bool {
+        self == Status::Failed || !self.attempts_left()
+    }
+}
+
 /// What the journal says of a deployment: all that `next` may know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
@@ -86,6 +123,32 @@ impl Ledger {
     pub fn new(plan: &Plan) -> Ledger {
         let statuses = vec![Status::default(); plan.steps.len()];
         Ledger { statuses, abort_asked: false, nonce: None }
+    }
+
+    /// The ledger after `record`, or `None` where no sound executor could have written it.
+    #[must_use]
+    pub fn after(mut self, record: &Record) -> Option<Ledger> {
+        match record {
+            Record::AbortAsked => self.abort_asked = true,
+            Record::Baked { nonce } => self.nonce = Some(nonce.clone()),
+            Record::Step(at, event) => {
+                let status = self.statuses.get_mut(*at)?;
+                *status = status.after(event)?;
+            }
+        }
+        Some(self)
+    }
+
+    /// Whether the traffic may be on probation: it was switched, and not yet confirmed.
+    pub fn on_probation(&self, plan: &Plan) -> bool {
+        let switched =
+            plan.switch().is_some_and(|at| at < plan.commit && self.statuses[at] == Status::Done);
+        switched && !self.committed(plan)
+    }
+
+    /// Whether the deployment only goes forward from here.
+    pub fn committed(&self, plan: &Plan) -> bool {
+        self.statuses[..plan.commit].iter().all(|it| *it == Status::Done)
     }
 }
 

@@ -4,12 +4,16 @@
 //! async.
 
 pub mod deployment;
+pub mod describe;
 pub mod failure;
 pub mod id;
 pub mod instance;
 pub mod journal;
 pub mod name;
+pub mod next;
 pub mod plan;
+pub mod planner;
 pub mod release;
+pub mod retention;
 pub mod routes;
 pub mod service;

@@ -91,10 +91,18 @@ pub enum Step {
         /// All but the confirming one, which needs the nonce of the bake.
         staged: Vec<StagedRoutes>,
     },
+    /// Put a generation in force that leads nowhere (503 with Retry-After), since none ever was: what
+    /// the first trial falls back to.
+    Announce {
+        /// It.
+        generation: Generation,
+    },
     /// Keep warm instances from being ended by the reaper, since they shall serve again.
     Claim {
         /// They.
-        instances: Vec<InstanceId>,
+        instances: Vec<Instance>,
+        /// From an undo on, they may be ended after so long.
+        keep_warm: Millis,
     },
     /// Let requests wait in the proxy.  Undone last, by `back`, when the old serves again.
     Hold {
@@ -160,7 +168,7 @@ pub enum Step {
     },
     /// From now on restart the instances when they exit.
     Keep {
-        /// They.
+        /// All that shall run from the commit on, those that ran before included.
         instances: Vec<InstanceId>,
     },
     /// Point `current` and `previous` at releases.
@@ -273,6 +281,7 @@ impl Step {
         match self {
             Step::Stage { .. } => "stage",
             Step::StageRoutes { .. } => "routes",
+            Step::Announce { .. } => "announce",
             Step::Claim { .. } => "claim",
             Step::Hold { .. } => "hold",
             Step::Start { .. } => "start",

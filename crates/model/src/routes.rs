@@ -1,6 +1,11 @@
 //! Where an environment's traffic goes: what its route file says, in the model's words.
 
-use crate::{id::Generation, instance::Instance, name::Name, service::Millis};
+use crate::{
+    id::{Generation, InstanceId},
+    instance::Instance,
+    name::Name,
+    service::Millis,
+};
 use serde::{Deserialize, Serialize};
 
 /// All of an environment's traffic, in one generation.
@@ -42,6 +47,11 @@ pub struct Hold {
 }
 
 impl Routes {
+    /// Whether requests may reach the instance.
+    pub fn leads_to(&self, instance: &InstanceId) -> bool {
+        self.paths.iter().flat_map(|it| &it.instances).any(|it| it.id == *instance)
+    }
+
     /// Every instance that a path leads to, once each.
     pub fn instances(&self) -> Vec<&Instance> {
         let mut all: Vec<&Instance> = vec![];

@@ -1,0 +1,193 @@
+//! A plan in sentences that a person reads.
+
+use crate::{
+    id::{Generation, InstanceId},
+    instance::Instance,
+    plan::{Kind, Plan, ReleaseLabel, Step, WayBack},
+    release::Source,
+    service::Millis,
+};
+
+/// What the step does, in one sentence.
+pub fn sentence(step: &Step) -> String {
+    match step {
+        Step::Stage { version, source, .. } => {
+            format!("Put release {version} in its place, from {}.", described(source))
+        }
+        Step::StageRoutes { staged } => {
+            let numbers: Vec<Generation> = staged.iter().map(|it| it.routes.generation).collect();
+            format!("Write routes {}; none of them is in force yet.", listed(&numbers))
+        }
+        Step::Announce { generation } => {
+            format!(
+                "Answer 503 with Retry-After until the first release serves (routes {generation})."
+            )
+        }
+        Step::Claim { instances, .. } => {
+            format!(
+                "Take {} back before the reaper does.",
+                named(instances.iter().map(|it| &it.id))
+            )
+        }
+        Step::Hold { held, .. } => {
+            format!("Let requests wait in the proxy (routes {held}).")
+        }
+        Step::Start { instance } => format!("Start {}.", at(instance)),
+        Step::Await { instance, check } => {
+            let patience = seconds(check.start_timeout);
+            format!("Wait until {} is ready and healthy, at most {patience}.", instance.id)
+        }
+        Step::Smoke { instance, tests } => {
+            format!("Try {} on {}.", counted(tests.len(), "request"), instance.id)
+        }
+        Step::Switch { to, back, .. } => format!(
+            "Send all requests by routes {to}, on probation: the proxy returns by itself, and an \
+             undo by routes {back}."
+        ),
+        Step::Verify { requests, .. } => {
+            let asked = counted(requests.len(), "public route");
+            format!("Ask {asked} whether the new release answers.")
+        }
+        Step::Bake { for_at_least: Millis(0), .. } => "Look once whether it serves.".to_owned(),
+        Step::Bake { for_at_least, .. } => {
+            format!("Watch it under traffic for {}.", seconds(*for_at_least))
+        }
+        Step::Confirm { by, .. } => {
+            format!("End the probation (routes {}); from here on only forward.", by.generation)
+        }
+        Step::Keep { instances } if instances.is_empty() => "Keep nothing running.".to_owned(),
+        Step::Keep { instances } => {
+            let them = counted(instances.len(), "instance");
+            format!("From now on restart {them} that exit.")
+        }
+        Step::Link { current, previous } => link(current.as_deref(), previous.as_deref()),
+        Step::Drain { instances, deadline } => {
+            let them = named(instances.iter());
+            format!("Let requests in flight to {them} finish, at most {}.", seconds(*deadline))
+        }
+        Step::Stop { instance, .. } => format!("Stop {}.", instance.id),
+        Step::Retire { instance, keep_warm } => {
+            format!("Keep {} running for {} as a quick way back.", instance.id, seconds(*keep_warm))
+        }
+        Step::Prune { releases, .. } if releases.is_empty() => {
+            "Remove routes that were not used.".to_owned()
+        }
+        Step::Prune { releases, .. } => {
+            format!("Remove releases beyond what is kept: {}.", releases.join(", "))
+        }
+        Step::Manifest => "Write the manifest.".to_owned(),
+    }
+}
+
+/// What the step is about, in a word or two: an instance, a version.
+pub fn subject(step: &Step) -> String {
+    match step {
+        Step::Stage { version, .. } => version.clone(),
+        Step::StageRoutes { staged } => {
+            let numbers: Vec<Generation> = staged.iter().map(|it| it.routes.generation).collect();
+            listed(&numbers)
+        }
+        Step::Announce { generation } => generation.to_string(),
+        Step::Claim { instances, .. } => named(instances.iter().map(|it| &it.id)),
+        Step::Hold { held, .. } => held.to_string(),
+        Step::Start { instance }
+        | Step::Await { instance, .. }
+        | Step::Smoke { instance, .. }
+        | Step::Stop { instance, .. }
+        | Step::Retire { instance, .. } => instance.id.to_string(),
+        Step::Switch { to, .. } => to.to_string(),
+        Step::Verify { requests, .. } => {
+            let asked = requests.first().map(|it| format!("{}{}", it.host, it.path));
+            asked.unwrap_or_default()
+        }
+        Step::Bake { for_at_least, .. } => seconds(*for_at_least),
+        Step::Confirm { by, .. } => by.generation.to_string(),
+        Step::Keep { instances } | Step::Drain { instances, .. } => named(instances.iter()),
+        Step::Link { current, .. } => current.clone().unwrap_or_default(),
+        Step::Prune { releases, .. } => releases.join(", "),
+        Step::Manifest => "manifest.json".to_owned(),
+    }
+}
+
+/// The plan in one sentence.
+pub fn summary(plan: &Plan) -> String {
+    let name = &plan.environment;
+    let version = |it: &Option<ReleaseLabel>| match it {
+        Some(label) => label.version.clone(),
+        None => "nothing".to_owned(),
+    };
+    let (from, to) = (version(&plan.from), version(&plan.to));
+    match plan.kind {
+        Kind::Initial => format!("First deployment of {name}: {to}"),
+        Kind::Update => format!("Update {name} from {from} to {to}"),
+        Kind::Rollback => format!("Roll {name} back from {from} to {to}"),
+        Kind::Restart => format!("Restart {name} ({to})"),
+        Kind::Scale => format!("Scale {name} ({to})"),
+        Kind::Stop => format!("Stop {name} ({from})"),
+        Kind::Start => format!("Start {name} ({to})"),
+    }
+}
+
+/// What users notice: nothing, or why not.
+pub fn downtime(plan: &Plan) -> String {
+    let holds = plan.steps.iter().any(|it| matches!(it, Step::Hold { .. }));
+    match (plan.kind, plan.way_back()) {
+        (Kind::Stop, _) => {
+            "from the switch on 503 with Retry-After, until it is started".to_owned()
+        }
+        (Kind::Initial | Kind::Start, _) => "none: nothing serves yet".to_owned(),
+        (_, WayBack::Warm) => "none: 0 s".to_owned(),
+        (_, WayBack::Cold) if holds => {
+            "requests are held while the old stops and the new starts, 30 s at most; cold way back"
+                .to_owned()
+        }
+        (_, WayBack::Cold) => "none for requests; cold way back for what runs beside".to_owned(),
+    }
+}
+
+fn described(source: &Source) -> String {
+    match source {
+        Source::Upload { described, .. } => described.clone(),
+        Source::Git { url, reference } => format!("{url} at {reference}"),
+        Source::Kept { version } => format!("the kept release {version}"),
+    }
+}
+
+fn link(current: Option<&str>, previous: Option<&str>) -> String {
+    match (current, previous) {
+        (Some(current), Some(previous)) => {
+            format!("Point `current` at {current} and `previous` at {previous}.")
+        }
+        (Some(current), None) => format!("Point `current` at {current}."),
+        (None, _) => "Leave `current` as it is.".to_owned(),
+    }
+}
+
+fn at(instance: &Instance) -> String {
+    match instance.port {
+        Some(port) => format!("{} on port {port}", instance.id),
+        None => instance.id.to_string(),
+    }
+}
+
+fn named<'a>(ids: impl Iterator<Item = &'a InstanceId>) -> String {
+    let all: Vec<&str> = ids.map(|it| it.0.as_str()).collect();
+    all.join(", ")
+}
+
+fn listed(numbers: &[Generation]) -> String {
+    let all: Vec<String> = numbers.iter().map(Generation::to_string).collect();
+    all.join(", ")
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+fn seconds(time: Millis) -> String {
+    if time.0.is_multiple_of(1000) {
+        format!("{} s", time.0 / 1000)
+    } else {
+        format!("{} ms", time.0)
+    }
+}

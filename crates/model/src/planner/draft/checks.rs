@@ -1,0 +1,74 @@
+//! What is asked of an instance before it may serve, and how it is let go.
+
+use super::Draft;
+use crate::{
+    instance::Instance,
+    plan::{ReadyCheck, Step},
+    planner::fleet::service_of,
+    service::{HealthSpec, Millis, Readiness, ServiceSpec},
+};
+
+/// How long an instance that is up already may take to say so.
+const WARM_TIMEOUT: Millis = Millis::seconds(5);
+/// Of instances whose release's record is gone.
+const DRAIN_DEFAULT: Millis = Millis::seconds(30);
+const START_TIMEOUT_DEFAULT: Millis = Millis::seconds(60);
+
+impl Draft<'_> {
+    pub(super) fn await_ready(&self, instance: &Instance) -> Step {
+        let service = self.fleet.service(instance);
+        let check = self.ready_check(service, instance.port);
+        Step::Await { instance: instance.clone(), check }
+    }
+
+    /// One question: it was healthy when it was left.
+    pub(super) fn await_once(&self, instance: &Instance) -> Step {
+        let mut check = self.ready_check(self.fleet.service(instance), instance.port);
+        check.start_timeout = WARM_TIMEOUT;
+        check.health = check.health.map(|it| HealthSpec { successes: 1, tries: 1, ..it });
+        Step::Await { instance: instance.clone(), check }
+    }
+
+    pub(super) fn smoke(&self, instance: &Instance) -> Option<Step> {
+        let tests = &self.fleet.service(instance)?.smoke;
+        let wanted = !tests.is_empty() && !self.desired.overrides.skip_smoke;
+        wanted.then(|| Step::Smoke { instance: instance.clone(), tests: tests.clone() })
+    }
+
+    pub(super) fn stop(&self, instance: &Instance) -> Step {
+        let check = self.ready_check(self.service_before(instance), instance.port);
+        Step::Stop { instance: instance.clone(), check }
+    }
+
+    /// The longest drain of their services.
+    pub(super) fn drain(&self, instances: &[&Instance]) -> Millis {
+        let drain = |it: &&Instance| self.service_before(it).map_or(DRAIN_DEFAULT, |it| it.drain);
+        instances.iter().map(drain).max().unwrap_or(DRAIN_DEFAULT)
+    }
+
+    /// The longest that the new configuration, or the old where it has no such service, asks for.
+    pub(super) fn keep_warm(&self, instances: &[Instance]) -> Millis {
+        let keep = |it: &Instance| {
+            let service = self.fleet.service(it).or_else(|| self.service_before(it));
+            service.map_or(Millis(0), |it| it.keep_warm)
+        };
+        instances.iter().map(keep).max().unwrap_or(Millis(0))
+    }
+
+    fn service_before(&self, instance: &Instance) -> Option<&ServiceSpec> {
+        service_of(self.observed.release(&instance.release)?, &instance.service)
+    }
+
+    fn ready_check(&self, service: Option<&ServiceSpec>, port: Option<u16>) -> ReadyCheck {
+        let Some(service) = service else {
+            let readiness = if port.is_some() { Readiness::Port } else { Readiness::Running };
+            return ReadyCheck { readiness, start_timeout: START_TIMEOUT_DEFAULT, health: None };
+        };
+        let skipped = self.desired.overrides.skip_health_check;
+        ReadyCheck {
+            readiness: service.readiness,
+            start_timeout: service.start_timeout,
+            health: service.health.clone().filter(|_| !skipped),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The generations' contents, and the questions through the public route.
+
+use super::Draft;
+use crate::{
+    id::Generation,
+    instance::Instance,
+    plan::{PublicRequest, Step},
+    routes::{Hold, PathRoute, Routes},
+    service::{Millis, Probe, ServiceSpec},
+};
+
+/// Bounds of a hold: more requests, or longer, and they are answered with 503.
+const HOLD: Hold = Hold { requests_max: 1000, wait: Millis::seconds(30) };
+/// Questions through the public route, at most.
+const VERIFY_REQUESTS_MAX: usize = 16;
+/// A host name that nobody can claim, for environments that take every host.
+const ANY_HOST: &str = "cutover.invalid";
+
+impl Draft<'_> {
+    /// To what served before the plan, or to nothing.
+    pub(super) fn before(&self, generation: Generation) -> Routes {
+        match &self.observed.routes {
+            Some(routes) => Routes { generation, hold: None, ..routes.clone() },
+            None => Routes { generation, hosts: self.hosts(), paths: vec![], hold: None },
+        }
+    }
+
+    pub(super) fn before_held(&self, generation: Generation) -> Routes {
+        Routes { hold: Some(HOLD), ..self.before(generation) }
+    }
+
+    /// To what shall serve.
+    pub(super) fn after(&self, generation: Generation) -> Routes {
+        let services = self.fleet.to.into_iter().flat_map(|it| &it.spec.services);
+        let paths = services.flat_map(|it| self.paths(it)).collect();
+        Routes { generation, hosts: self.hosts(), paths, hold: None }
+    }
+
+    /// Whether requests may reach the instance now.
+    pub(super) fn routed(&self, instance: &Instance) -> bool {
+        self.observed.routes.as_ref().is_some_and(|it| it.leads_to(&instance.id))
+    }
+
+    /// Asks each route once, under each host name.
+    pub(super) fn verify(&self) -> Option<Step> {
+        let to = self.fleet.to.filter(|_| self.verifies())?;
+        let routed = to.spec.services.iter().filter(|it| !it.routes.is_empty());
+        let paths: Vec<String> = routed.flat_map(question).collect();
+        let host = |it: &String| if it == "*" { ANY_HOST.to_owned() } else { it.clone() };
+        let hosts = self.hosts();
+        let all = hosts.iter().map(host).flat_map(|host| {
+            paths.iter().map(move |path| PublicRequest { host: host.clone(), path: path.clone() })
+        });
+        let requests: Vec<PublicRequest> = all.take(VERIFY_REQUESTS_MAX).collect();
+        let generation = self.numbers.trial;
+        let release = to.id.clone();
+        (!requests.is_empty()).then_some(Step::Verify { generation, requests, release })
+    }
+
+    /// A stopped environment goes on to answer for its hosts.
+    fn hosts(&self) -> Vec<String> {
+        match (self.fleet.to, &self.observed.routes) {
+            (Some(to), _) => to.spec.domains.clone(),
+            (None, Some(routes)) => routes.hosts.clone(),
+            (None, None) => vec![],
+        }
+    }
+
+    fn paths(&self, service: &ServiceSpec) -> Vec<PathRoute> {
+        let all = self.fleet.after();
+        let mine = all.into_iter().filter(|it| it.service == service.name);
+        let instances: Vec<Instance> = mine.cloned().collect();
+        let path = |path: &String| PathRoute {
+            path: path.clone(),
+            service: service.name.clone(),
+            instances: instances.clone(),
+            upstream_keepalive: service.upstream_keepalive,
+        };
+        service.routes.iter().map(path).collect()
+    }
+}
+
+/// Per route, a path on it: the health check's where the route leads there, else the route's own.
+fn question(service: &ServiceSpec) -> Vec<String> {
+    let asked = match service.health.as_ref().map(|it| &it.probe) {
+        Some(Probe::Http { path, .. }) => Some(path),
+        _ => None,
+    };
+    let on = |route: &str, path: &str| {
+        let route = route.trim_end_matches('/');
+        path.strip_prefix(route).is_some_and(|rest| rest.starts_with(['/', '?']))
+    };
+    let pick = |route: &String| asked.filter(|path| on(route, path)).unwrap_or(route).clone();
+    service.routes.iter().map(pick).collect()
+}
