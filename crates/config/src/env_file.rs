@@ -75,12 +75,9 @@ impl Parser<'_> {
         }
         self.skip_blanks();
         if self.rest.peek() != Some(&'=') {
-            let message = if name.is_empty() || !is_variable_name(&name) {
-                "this is not `NAME=value`".to_owned()
-            } else {
-                format!("`{name}` is not followed by `=`")
-            };
-            self.report(Severity::Error, line, column, message, "write `NAME=value`");
+            // The word may be the rest of a value that was broken over lines: it is not shown.
+            let hint = "write `NAME=value`; a value of several lines stands in double quotes";
+            self.report(Severity::Error, line, column, "this is not `NAME=value`", hint);
             return None;
         }
         self.next();

@@ -42,9 +42,9 @@ pub(crate) fn written(length: Millis) -> String {
     let ms = length.0;
     match ms {
         0 => "0".to_owned(),
-        _ if ms % 3_600_000 == 0 => format!("{}h", ms / 3_600_000),
-        _ if ms % 60_000 == 0 => format!("{}m", ms / 60_000),
-        _ if ms % 1000 == 0 => format!("{}s", ms / 1000),
+        _ if ms.is_multiple_of(3_600_000) => format!("{}h", ms / 3_600_000),
+        _ if ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
+        _ if ms.is_multiple_of(1000) => format!("{}s", ms / 1000),
         _ => format!("{ms}ms"),
     }
 }
@@ -52,7 +52,7 @@ pub(crate) fn written(length: Millis) -> String {
 /// As it would be written: `1M`, `512M`, `100`.
 pub(crate) fn written_size(bytes: u64) -> String {
     let units = [(40, "T"), (30, "G"), (20, "M"), (10, "K")];
-    let fits = |shift: u32| bytes != 0 && bytes % (1 << shift) == 0;
+    let fits = |shift: u32| bytes != 0 && bytes.is_multiple_of(1 << shift);
     match units.iter().find(|(shift, _)| fits(*shift)) {
         Some((shift, unit)) => format!("{}{unit}", bytes >> shift),
         None => bytes.to_string(),

@@ -124,7 +124,7 @@ impl Report {
     /// All of them in order, each with its source line.
     pub(crate) fn finish(mut self) -> Vec<Problem> {
         if !self.problems.is_empty() {
-            let lines: Vec<&str> = self.source.lines().collect();
+            let lines = lines(&self.source);
             for problem in self.problems.iter_mut().filter(|it| it.file == self.file) {
                 let index = (problem.line as usize).saturating_sub(1);
                 problem.excerpt = lines.get(index).map(|it| (*it).to_owned());
@@ -133,6 +133,12 @@ impl Report {
         crate::problem::sort(&mut self.problems);
         self.problems
     }
+}
+
+/// As YAML counts them: a carriage return alone ends a line too.
+fn lines(text: &str) -> Vec<&str> {
+    let by_newline = text.split('\n').map(|it| it.strip_suffix('\r').unwrap_or(it));
+    by_newline.flat_map(|it| it.split('\r')).collect()
 }
 
 /// A node, and how it was come by.
@@ -174,8 +180,9 @@ impl<'t> Field<'t> {
     /// Reports that something else was wanted; `wanted` goes on from "must be".
     pub(crate) fn wrong<'r>(&self, report: &'r mut Report, wanted: &str) -> Reported<'r> {
         let name = self.name();
+        let what = if name.is_empty() { "the file".to_owned() } else { format!("`{name}`") };
         if self.node.value == Value::Null {
-            let message = format!("`{name}` has no value: it must be {wanted}");
+            let message = format!("{what} has no value: it must be {wanted}");
             return report.error(self.place, self.path.clone(), message);
         }
         let found = match &self.node.value {
@@ -185,7 +192,7 @@ impl<'t> Field<'t> {
             Value::Sequence(_) => "a list".to_owned(),
             Value::Mapping(_) => "a mapping".to_owned(),
         };
-        self.error(report, format!("`{name}` must be {wanted}, not {found}"))
+        self.error(report, format!("{what} must be {wanted}, not {found}"))
     }
 
     /// The items of a list, or the one value that stands for a list of one.
@@ -225,6 +232,8 @@ pub(crate) struct Table<'t> {
     fields: HashMap<Arc<str>, Field<'t>>,
     /// Keys that unknown ones were probably meant to be.
     meant: Vec<String>,
+    /// Whether there were unknown ones at all.
+    pub(crate) any_unknown: bool,
 }
 
 impl<'t> Table<'t> {
@@ -242,11 +251,13 @@ impl<'t> Table<'t> {
         };
         let mut fields = HashMap::new();
         let mut meant = Vec::new();
+        let mut any_unknown = false;
         for (key, inner) in field.entries(report, "a mapping") {
             if known.contains(&&*key) {
                 fields.insert(key, inner);
                 continue;
             }
+            any_unknown = true;
             let message = format!("unknown key `{key}`");
             let reported = report.error(inner.place, inner.path.clone(), message);
             if let Some((_, home)) = elsewhere.iter().find(|(name, _)| *name == &*key) {
@@ -261,7 +272,7 @@ impl<'t> Table<'t> {
                 ));
             }
         }
-        Some(Table { fields, meant })
+        Some(Table { fields, meant, any_unknown })
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&Field<'t>> {

@@ -9,9 +9,12 @@ use crate::{
     env_file::{self, EnvEntry},
     problem::{Problem, Severity},
     read::{EnvFiles, EnvReadError},
-    report::{Placed, Report},
+    report::{Place, Placed, Report},
 };
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
 
 /// A name that every instance is given anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,10 +127,44 @@ pub(crate) struct Merged {
     origins: BTreeMap<String, Origin>,
 }
 
+/// Where a value came from.
 struct Origin {
-    /// `.env.production:3`, or the place in the configuration.
-    shown: String,
-    secret: bool,
+    /// The env file; none: the configuration.
+    file: Option<String>,
+    place: Place,
+    path: String,
+}
+
+impl Origin {
+    fn report(&self, severity: Severity, message: String, hint: Option<&str>, report: &mut Report) {
+        let Some(file) = &self.file else {
+            let reported = report.add(severity, self.place, self.path.clone(), message);
+            if let Some(hint) = hint {
+                reported.hint(hint);
+            }
+            return;
+        };
+        report.add_foreign(Problem {
+            file: file.clone(),
+            line: self.place.line,
+            column: self.place.column,
+            length: self.place.length,
+            path: String::new(),
+            severity,
+            message,
+            suggestion: hint.map(str::to_owned),
+            excerpt: None,
+        });
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file {
+            Some(file) => write!(f, "{file}:{}", self.place.line),
+            None => self.place.fmt(f),
+        }
+    }
 }
 
 impl Merged {
@@ -160,33 +197,33 @@ impl Merged {
     }
 
     fn lay_entry(&mut self, entry: EnvEntry, file: &str, report: &mut Report) {
-        let origin = Origin { shown: format!("{file}:{}", entry.line), secret: true };
-        if let Some(earlier) = self.origins.insert(entry.name.clone(), origin) {
-            report.add_foreign(Problem {
-                file: file.to_owned(),
-                line: entry.line,
-                column: entry.column,
-                length: 1,
-                path: String::new(),
-                severity: Severity::Note,
-                message: also_set(&entry.name, &earlier.shown),
-                suggestion: None,
-                excerpt: None,
-            });
-        }
-        self.values.insert(entry.name, entry.value);
+        let place = Place { line: entry.line, column: entry.column, length: 1 };
+        let origin = Origin { file: Some(file.to_owned()), place, path: String::new() };
+        self.lay(entry.name, entry.value, origin, Said::Yes, report);
     }
 
     fn lay_variables(&mut self, variables: &Variables, report: &mut Report, said: Said) {
         for (name, variable) in &variables.0 {
-            let origin = Origin { shown: variable.place.to_string(), secret: false };
-            let earlier = self.origins.insert(name.clone(), origin);
-            self.values.insert(name.clone(), variable.value.clone());
-            if let Some(earlier) = earlier.filter(|it| it.secret || said == Said::Yes) {
-                let message = also_set(name, &earlier.shown);
-                report.add(Severity::Note, variable.place, variable.path.clone(), message);
-            }
+            let origin = Origin { file: None, place: variable.place, path: variable.path.clone() };
+            self.lay(name.clone(), variable.value.clone(), origin, said, report);
         }
+    }
+
+    fn lay(
+        &mut self,
+        name: String,
+        value: String,
+        origin: Origin,
+        said: Said,
+        report: &mut Report,
+    ) {
+        let earlier = self.origins.remove(&name);
+        if let Some(earlier) = earlier.filter(|it| it.file.is_some() || said == Said::Yes) {
+            let message = format!("`{name}` is also set at {earlier}; the value here is used");
+            origin.report(Severity::Note, message, None, report);
+        }
+        self.origins.insert(name.clone(), origin);
+        self.values.insert(name, value);
     }
 
     fn note_injected(&self, base: &ServiceDraft, over: Option<&ServiceDraft>, report: &mut Report) {
@@ -195,19 +232,22 @@ impl Merged {
             if reserved(name) != Some(Reserved::Injected) || (name == "PORT" && fixed_port) {
                 continue;
             }
-            let shown = &origin.shown;
-            let message = format!("`{name}` is given to each instance, and overridden at {shown}");
-            let severity = if name == "PORT" { Severity::Warning } else { Severity::Note };
-            let reported = report.add(severity, base.place, base.path.clone(), message);
-            if name == "PORT" {
-                reported.hint("remove it: instances of old and new need different ports");
-            }
+            let message = format!("`{name}` is given to each instance; the value here is used");
+            let (severity, hint) = match name.as_str() {
+                "PORT" => (
+                    Severity::Warning,
+                    Some("remove it: instances of old and new need different ports"),
+                ),
+                _ => (Severity::Note, None),
+            };
+            origin.report(severity, message, hint, report);
         }
     }
 
     /// Names whose value came from an env file.
     pub(crate) fn secret_names(&self) -> Vec<String> {
-        self.origins.iter().filter(|(_, it)| it.secret).map(|(name, _)| name.clone()).collect()
+        let secret = self.origins.iter().filter(|(_, it)| it.file.is_some());
+        secret.map(|(name, _)| name.clone()).collect()
     }
 }
 
@@ -216,8 +256,4 @@ impl Merged {
 enum Said {
     Yes,
     OfFiles,
-}
-
-fn also_set(name: &str, earlier: &str) -> String {
-    format!("`{name}` is also set at {earlier}; the value here is used")
 }

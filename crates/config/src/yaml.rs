@@ -66,9 +66,7 @@ pub(crate) fn parse(text: &str, report: &mut Report) -> Option<Node> {
     for next in granit_parser::Parser::new_from_str_with_options(text, options) {
         match next {
             Ok((event, span)) => {
-                if composer.take(event, span).is_none() {
-                    return None;
-                }
+                composer.take(event, span)?;
             }
             Err(error) => {
                 composer.syntax_error(&error);

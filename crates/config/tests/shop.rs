@@ -4,21 +4,7 @@ use config::{Document, EnvFiles, EnvReadError, EnvText, SourceConfig, TargetErro
 use model::service::{Millis, Probe, Readiness, StopSignal, Strategy, VersionScheme};
 use std::collections::HashMap;
 
-const SHOP: &str = r#"proxy: { listen: ["127.0.0.1:8080"] }
-projects:
-  shop:
-    source: { directory: . }                 # or git: {url, ref}
-    services:
-      web:
-        command: [node, server.js]           # argv, or a string that is split; never a shell
-        instances: 2
-        routes: [/]
-        health: { path: /api/health }
-        smoke:  [{ get: /api/version, json: { version: "{version}" } }]
-    environments:
-      staging:    { domains: [staging.shop.example], version: timestamp, env: { NODE_ENV: staging } }
-      production: { domains: [shop.example], version: semver, env_file: .env.production, required_env: [DATABASE_URL] }
-"#;
+const SHOP: &str = include_str!("corpus/good/shop.yml");
 
 #[derive(Default)]
 struct Files(HashMap<&'static str, (&'static str, u32)>);

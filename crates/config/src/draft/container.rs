@@ -12,7 +12,7 @@ use crate::{
         project::named,
         service::{Runtime, ServiceDraft},
     },
-    report::{Field, Report, Table},
+    report::{Field, Placed, Report, Table},
     scalar,
 };
 use model::name::Name;
@@ -27,7 +27,11 @@ fn service(field: &Field<'_>, report: &mut Report) -> ServiceDraft {
     let mut draft = ServiceDraft {
         place: field.place,
         path: field.path.clone(),
-        runtime: Some(field.placed(Runtime::Unbuilt("docker"))),
+        runtime: Some(Placed {
+            value: Runtime::Unbuilt("docker"),
+            place: field.place,
+            path: field.path.clone(),
+        }),
         ..ServiceDraft::default()
     };
     let known = ["name", "image", "port", "api_locations", "health"];

@@ -138,6 +138,8 @@ pub(crate) fn as_name(text: &str) -> Option<Name> {
         .map(|it| if it.is_ascii_alphanumeric() { it } else { '-' })
         .collect();
     let led = lower.trim_start_matches(|it: char| !it.is_ascii_lowercase());
+    // Keys that begin so are the user's own and no names.
+    let led = led.trim_start_matches("x-").trim_start_matches(|it: char| !it.is_ascii_lowercase());
     let cut: String = led.chars().take(model::name::NAME_LENGTH_MAX).collect();
     cut.trim_end_matches('-').parse().ok()
 }
