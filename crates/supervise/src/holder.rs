@@ -3,6 +3,7 @@
 mod heir;
 mod listeners;
 mod proxy;
+mod replace;
 mod seats;
 mod turn;
 
@@ -18,13 +19,14 @@ use crate::{
 };
 use listeners::Listeners;
 use proxy::{Crashes, Proxy};
+use replace::{Candidate, Leaving};
 use rustix::fs::{FlockOperation, flock};
 use seats::Seats;
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{File, OpenOptions},
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     time::Instant,
 };
 
@@ -41,6 +43,13 @@ pub enum HolderAsk {
     Status,
     /// Close the listeners, end the proxy by SIGTERM, then end.  Answered when the proxy is gone.
     Stop,
+    /// Start another proxy, of `program` from now on where one is given, and end the old one by
+    /// SIGTERM once the new one answers on its control socket.  Where it does not, nothing changes.
+    /// Not to be asked during a probation, since two proxies would decide about it.
+    Replace {
+        /// None: the program that runs now, as it lies on disk.
+        program: Option<PathBuf>,
+    },
 }
 
 /// What came of it.
@@ -54,7 +63,12 @@ pub enum HolderAnswer {
         /// SIGTERM was not enough: it was killed.
         killed: bool,
     },
-    /// The line was not understood.
+    /// The new proxy serves, and the old one accepts no more.
+    Replaced {
+        /// The new one's process.
+        pid: u32,
+    },
+    /// Not understood, or not done: nothing was changed.
     Refused {
         /// Why.
         message: String,
@@ -105,6 +119,8 @@ struct Holder {
     server: Server,
     listeners: Option<Listeners>,
     proxy: Option<Proxy>,
+    candidate: Option<Candidate>,
+    leaving: Vec<Leaving>,
     crashes: Crashes,
     retry_at: Option<Instant>,
     stopping: Option<Stopping>,
@@ -165,6 +181,8 @@ fn open(root: &Path, directory: &Path) -> Result<Holder, RoleError> {
         server,
         listeners: None,
         proxy: None,
+        candidate: None,
+        leaving: Vec::new(),
         crashes: Crashes::default(),
         retry_at: None,
         stopping: None,

@@ -9,6 +9,11 @@ use std::{
     net::{SocketAddr, TcpStream},
     os::unix::fs::PermissionsExt,
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 use supervise::{
@@ -34,16 +39,13 @@ beyond = [n for n in os.listdir('/proc/self/fd') if int(n) >= 3 + count]
 assert len(beyond) == 1, beyond
 listeners = [socket.socket(fileno=3 + n) for n in range(count)]
 path = root + '/proxy/control.sock'
-if os.path.exists(path):
-    os.unlink(path)
 control = socket.socket(socket.AF_UNIX)
-control.bind(path)
+control.bind(path + '.new')
 control.listen()
-def end(number, frame):
-    print('ends', flush=True)
-    os._exit(0)
-signal.signal(signal.SIGTERM, end)
-while True:
+os.rename(path + '.new', path)
+ending = []
+signal.signal(signal.SIGTERM, lambda number, frame: ending.append(number))
+while not ending:
     slow = os.path.exists(root + '/slow')
     if slow:
         open(root + '/slowed', 'w').close()
@@ -54,7 +56,10 @@ while True:
         except BlockingIOError:
             continue
         if one is control:
-            assert json.loads(stream.recv(1000)) == {'ask': 'listeners'}
+            question = stream.recv(1000)
+            if not question:
+                continue
+            assert json.loads(question) == {'ask': 'listeners'}
             answer = json.dumps({'answer': 'listeners', 'addresses': addresses}).encode() + b'\n'
             rights = array.array('i', [listener.fileno() for listener in listeners])
             stream.sendmsg([answer], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
@@ -62,6 +67,7 @@ while True:
             stream.setblocking(True)
             stream.sendall(b'%d\n' % os.getpid())
         stream.close()
+print('ends', flush=True)
 "#;
 
 fn prepare(site: &Site, listen: &[&str]) {
@@ -245,4 +251,90 @@ fn a_second_holder_and_a_program_that_is_not_there() {
         status(&site).ok().filter(|status| status.state == HolderState::Closed)
     });
     assert!(closed.error.unwrap().contains("proxy-program"));
+}
+
+/// One request after the other, until it is ended or dropped.
+struct Load {
+    done: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Vec<Option<u32>>>>,
+}
+
+impl Load {
+    fn begin(address: SocketAddr) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let told = done.clone();
+        let thread = std::thread::spawn(move || {
+            let mut answers = Vec::new();
+            while !told.load(Ordering::Relaxed) {
+                answers.push(request(address));
+            }
+            answers
+        });
+        Self { done, thread: Some(thread) }
+    }
+
+    fn end(mut self) -> Vec<Option<u32>> {
+        self.done.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_proxy_is_replaced_twenty_times_under_load_and_nobody_is_refused() {
+    let site = Site::new();
+    prepare(&site, &["127.0.0.1:0"]);
+    let holder = start(&site);
+    let address = address(&holder);
+    let first = serving(&site, address);
+    let load = Load::begin(address);
+    for _ in 0..20 {
+        let ask = HolderAsk::Replace { program: None };
+        let replaced = client::ask_holder(&site.root, &ask, PATIENCE).unwrap();
+        let HolderAnswer::Replaced { pid } = replaced else { panic!("{replaced:?}") };
+        assert_eq!(status(&site).unwrap().proxy_pid, Some(pid));
+    }
+    let answers = load.end();
+    let lost = answers.iter().filter(|answer| answer.is_none()).count();
+    assert_eq!(lost, 0, "of {}", answers.len());
+    assert!(answers.len() >= 20);
+    assert!(!alive(first));
+    assert_eq!(status(&site).unwrap().crashes, 0);
+    let stopped = client::ask_holder(&site.root, &HolderAsk::Stop, PATIENCE).unwrap();
+    assert_eq!(stopped, HolderAnswer::Stopped { killed: false });
+}
+
+#[test]
+fn a_new_proxy_that_does_not_start_leaves_the_old_one_as_it_is() {
+    let site = Site::new();
+    prepare(&site, &["127.0.0.1:0"]);
+    let holder = start(&site);
+    let address = address(&holder);
+    let pid = serving(&site, address);
+    let refused = |program: Option<std::path::PathBuf>| {
+        let ask = HolderAsk::Replace { program };
+        let HolderAnswer::Refused { message } =
+            client::ask_holder(&site.root, &ask, PATIENCE).unwrap()
+        else {
+            panic!("not refused")
+        };
+        message
+    };
+    let message = refused(Some("/not/there".into()));
+    assert!(message.contains("/not/there"), "{message}");
+    std::fs::write(site.root.join("crash"), "").unwrap();
+    let message = refused(None);
+    assert!(message.contains("the old one serves on"), "{message}");
+    std::fs::remove_file(site.root.join("crash")).unwrap();
+    assert_eq!(serving(&site, address), pid);
+    assert_eq!(status(&site).unwrap().crashes, 0);
+    // The program that did not work is forgotten: this one starts again from the first.
+    support::kill(pid);
+    let next = eventually("another proxy", || request(address).filter(|next| *next != pid));
+    assert_eq!(status(&site).unwrap().proxy_pid, Some(next));
 }

@@ -127,7 +127,7 @@ print('group', os.getpgid(0) == os.getpid())
 #[test]
 fn a_child_runs_as_its_user() {
     if !rustix::process::geteuid().is_root() {
-        let another = Some(User { uid: 65_534, gid: 65_534 });
+        let another = Some(User { uid: 65_533, gid: 65_533 });
         let refusals = supervise::enforceable(&supervise::spec::Limits::default(), another);
         assert_eq!(refusals.len(), 1, "{refusals:?}");
         return;

@@ -60,6 +60,16 @@ pub(super) fn inherit(place: &Place) -> Result<Option<(Process, Listeners)>, Str
     Err(format!("a proxy seems to run without a holder: {reason}; end it, then start again"))
 }
 
+/// Who listens on the proxy's control socket now.
+pub(super) fn who_answers(place: &Place) -> Option<Process> {
+    owner(&open(place).ok()?)
+}
+
+/// The control socket is there, and nobody listens on it.
+pub(super) fn is_socket_dead(place: &Place) -> bool {
+    open(place).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
 fn open(place: &Place) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;

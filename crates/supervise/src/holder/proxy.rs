@@ -71,7 +71,7 @@ impl Holder {
         }
     }
 
-    fn spawn(&self) -> Result<Proxy, String> {
+    pub(super) fn spawn(&self) -> Result<Proxy, String> {
         let listeners = self.listeners.as_ref().ok_or("no listener is open")?;
         let (out, error) = self.output.ends().map_err(|error| error.to_string())?;
         let mut command = Command::new(&self.spec.program);

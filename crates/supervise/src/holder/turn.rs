@@ -1,6 +1,6 @@
 //! The loop: waits for whatever comes first, and does what is due.
 
-use super::{Holder, HolderAnswer, HolderAsk, HolderState, Stopping};
+use super::{Holder, HolderAnswer, HolderAsk, HolderState, Stopping, replace::Candidate};
 use crate::{RoleError, output::Stream, process, socket::ClientId, wait};
 use rustix::process::Signal;
 use std::{
@@ -18,6 +18,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(60);
 enum Source {
     Output(Stream),
     Proxy,
+    Candidate,
+    Leaving(u32),
     Listener,
     Client(ClientId),
 }
@@ -29,14 +31,16 @@ impl Holder {
             let now = Instant::now();
             self.reap();
             self.retry(now);
+            self.go_on_replacing(now);
             self.go_on_stopping(now);
-            if self.stopping.is_some() && self.proxy.is_none() {
+            if self.is_stopped() {
                 self.say_stopped();
                 return Ok(());
             }
             let report = self.output.report_dropped(now);
             let kill_at = self.stopping.as_ref().map(|stopping| stopping.kill_at);
-            let wait = [self.retry_at, kill_at]
+            let look_at = self.candidate.as_ref().map(Candidate::look_at);
+            let wait = [self.retry_at, kill_at, look_at]
                 .into_iter()
                 .flatten()
                 .map(|at| at.saturating_duration_since(now))
@@ -56,6 +60,11 @@ impl Holder {
         let streams = self.output.descriptors();
         sources.extend(streams.map(|(stream, descriptor)| (Source::Output(stream), descriptor)));
         sources.extend(self.proxy.as_ref().map(|proxy| (Source::Proxy, proxy.watch.as_fd())));
+        let candidate = self.candidate.as_ref();
+        sources.extend(candidate.map(|it| (Source::Candidate, it.proxy.watch.as_fd())));
+        sources.extend(self.leaving.iter().map(|leaving| {
+            (Source::Leaving(leaving.proxy.process.pid), leaving.proxy.watch.as_fd())
+        }));
         sources
     }
 
@@ -63,6 +72,8 @@ impl Holder {
         match source {
             Source::Output(stream) => self.output.take(stream),
             Source::Proxy => self.proxy_ended(),
+            Source::Candidate => self.candidate_ended("it ended at once"),
+            Source::Leaving(pid) => self.left(pid),
             Source::Listener => self.server.accept(),
             Source::Client(id) => self.listen_to(id),
         }
@@ -76,6 +87,7 @@ impl Holder {
                     self.server.answer(client, &answer);
                 }
                 Ok(HolderAsk::Stop) => self.stop(client),
+                Ok(HolderAsk::Replace { program }) => self.replace(client, program),
                 Err(error) => {
                     let message = format!("not understood: {error}");
                     self.server.answer(client, &HolderAnswer::Refused { message });
@@ -95,9 +107,7 @@ impl Holder {
         // From here on the proxy alone holds them: once it closes them, clients are refused.
         self.listeners = None;
         self.retry_at = None;
-        if let Some(proxy) = &self.proxy {
-            process::send(proxy.process, Signal::TERM);
-        }
+        self.signal_all(Signal::TERM);
         self.enter(HolderState::Stopping);
     }
 
@@ -108,9 +118,21 @@ impl Holder {
         }
         stopping.killed = true;
         stopping.kill_at = now + WAIT_MAX;
-        if let Some(proxy) = &self.proxy {
-            process::send(proxy.process, Signal::KILL);
+        self.signal_all(Signal::KILL);
+    }
+
+    /// To every proxy: the one in place, one that is tried, and those that leave.
+    fn signal_all(&self, signal: Signal) {
+        let candidate = self.candidate.as_ref().map(|candidate| &candidate.proxy);
+        let leaving = self.leaving.iter().map(|leaving| &leaving.proxy);
+        for proxy in self.proxy.iter().chain(candidate).chain(leaving) {
+            process::send(proxy.process, signal);
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        let nobody = self.proxy.is_none() && self.candidate.is_none() && self.leaving.is_empty();
+        self.stopping.is_some() && nobody
     }
 
     fn say_stopped(&mut self) {
