@@ -1,4 +1,5 @@
 //! Requests and responses in all their shapes.
+#![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What is taken, what is refused, and what a start finds.
+#![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 mod common;
 

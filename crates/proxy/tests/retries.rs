@@ -1,4 +1,5 @@
 //! What is sent again, and what never is.
+#![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 mod common;
 

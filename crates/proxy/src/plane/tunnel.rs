@@ -61,7 +61,11 @@ pub(super) async fn run(
     down.take(early);
     client.inbox.clear();
     let mut ended = carry(thread, &claim, &mut up, &mut down, false).await;
-    if let Ended::First = ended {
+    // After a close frame each way nobody has anything more to say.
+    let said_all = is_websocket && up.frames.is_closing() && down.frames.is_closing();
+    if let Ended::First = ended
+        && !said_all
+    {
         let rest = carry(thread, &claim, &mut up, &mut down, true);
         ended = timeout(TUNNEL_HALF_CLOSED_TIMEOUT, rest).await.unwrap_or(Ended::Both);
     }
