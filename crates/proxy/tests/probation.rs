@@ -138,7 +138,7 @@ fn a_release_no_worse_than_the_old_stays() {
     proxy.put(shop(1, &[target("old-1", "r1", &old.address)]), 0);
     let mut client = Connection::open(&proxy.address);
     let mut ask = |number: u32| {
-        let path = if number % 5 == 0 { "/status/500" } else { "/" };
+        let path = if number.is_multiple_of(5) { "/status/500" } else { "/" };
         client.get(path).unwrap();
     };
     (0..300).for_each(&mut ask);
