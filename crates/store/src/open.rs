@@ -1,0 +1,229 @@
+//! Opens the journal for the one process that may write it.
+
+use crate::{
+    lock::{self, HolderState, StateLock, Taken},
+    look,
+    reserve::Reserve,
+    schema,
+    store::Store,
+    trouble::is_full,
+    writer::Writer,
+};
+use model::id::Epoch;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, ErrorKind},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The journal under the state directory.
+pub const FILE_NAME: &str = "state.db";
+const LOCK_NAME: &str = "state.lock";
+
+/// Earlier ones could corrupt a database under a rare race with its write-ahead log.
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+/// SQLite takes names of up to 512 bytes; `/state.db-journal` and some room go off that.
+const ROOT_BYTES_MAX: usize = 480;
+/// For somebody who reads while the journal is being opened.
+const OPEN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why the journal cannot be opened.  Nothing that serves depends on it.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another daemon has it.
+    #[error(
+        "another controller has the journal: pid {pid}, {state}; end it, or take over with \
+         `daemon --take-over`"
+    )]
+    Locked {
+        /// Its process; 0: it has not said.
+        pid: u32,
+        /// Whether it runs.
+        state: HolderState,
+    },
+    /// A later version of this program wrote it.
+    #[error(
+        "{} has schema version {found}, and this program knows versions up to {known}: nothing was \
+         changed; run the newer program again", path.display()
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// There is none.
+    #[error("there is no journal at {}: nothing was deployed under this root yet", path.display())]
+    Missing {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// It is a database, but not ours.
+    #[error("{} is another program's database: choose another --root", path.display())]
+    Foreign {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Its pages are not sound.
+    #[error(
+        "{} is damaged ({what}): what is served is not touched; keep a copy of the file and of \
+         those beside it, then put a backup in its place", path.display()
+    )]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        what: String,
+    },
+    /// The SQLite library is too old to be trusted.
+    #[error("this program was linked with SQLite {linked}, and needs 3.51.3 or later")]
+    Library {
+        /// Its version.
+        linked: &'static str,
+    },
+    /// SQLite could not do it.
+    #[error("failed to {doing} {}: {what}", path.display())]
+    Sqlite {
+        /// What was tried.
+        doing: &'static str,
+        /// The database.
+        path: PathBuf,
+        /// What it said.
+        what: String,
+    },
+    /// The system refused.
+    #[error("failed to {doing} {}: {source}", path.display())]
+    Platform {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What came of it.
+        source: io::Error,
+    },
+}
+
+impl OpenError {
+    pub(crate) fn platform(doing: &'static str, path: &Path, source: io::Error) -> OpenError {
+        OpenError::Platform { doing, path: path.into(), source }
+    }
+
+    pub(crate) fn sql(doing: &'static str, path: &Path, error: &rusqlite::Error) -> OpenError {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        let (path, what) = (path.into(), error.to_string());
+        match error.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => OpenError::Damaged { path, what },
+            _ => OpenError::Sqlite { doing, path, what },
+        }
+    }
+}
+
+/// Opens the journal of the state directory, or makes it, and begins a new epoch.
+///
+/// # Errors
+///
+/// Where another daemon has it, a newer program wrote it, it is damaged, or the disk does not take
+/// a write.  A newer or damaged database is left as it is.
+pub fn open(root: &Path) -> Result<Store, OpenError> {
+    let root = checked_root(root)?;
+    let path = root.join(FILE_NAME);
+    let lock = take_lock(&root)?;
+    let version = look::version(&path)?;
+    make_file(&root, &path).map_err(|it| OpenError::platform("make", &path, it))?;
+    let reserve = Reserve::find(&root);
+    let mut connection = connect(&path)?;
+    let epoch = match begin_life(&mut connection, version.unwrap_or(0)) {
+        // A controller that starts on a full disk has work to end as well.
+        Err(error) if is_full(&error) && reserve.release() => {
+            begin_life(&mut connection, version.unwrap_or(0))
+        }
+        begun => begun,
+    };
+    let epoch = epoch.map_err(|it| OpenError::sql("begin an epoch in", &path, &it))?;
+    if let Err(error) = reserve.top_up() {
+        tracing::warn!("no space is reserved for the journal: {error}");
+    }
+    let idle = connection.busy_timeout(Duration::ZERO);
+    idle.map_err(|it| OpenError::sql("open", &path, &it))?;
+    let writer = Writer::new(connection, &path, epoch, reserve, lock);
+    let writer = writer.map_err(|it| OpenError::platform("look at", &path, it))?;
+    Store::start(writer).map_err(|it| OpenError::platform("start the thread of", &path, it))
+}
+
+/// The state directory by its full name, and the library as it must be.
+pub fn checked_root(root: &Path) -> Result<PathBuf, OpenError> {
+    if rusqlite::version_number() < SQLITE_VERSION_MIN {
+        return Err(OpenError::Library { linked: rusqlite::version() });
+    }
+    let full = match fs::canonicalize(root) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(OpenError::Missing { path: root.join(FILE_NAME) });
+        }
+        full => full.map_err(|it| OpenError::platform("find", root, it))?,
+    };
+    if full.as_os_str().len() > ROOT_BYTES_MAX {
+        let source = io::Error::other(format!("its name is over {ROOT_BYTES_MAX} bytes long"));
+        return Err(OpenError::platform("keep a journal under", &full, source));
+    }
+    Ok(full)
+}
+
+fn take_lock(root: &Path) -> Result<StateLock, OpenError> {
+    let path = root.join(LOCK_NAME);
+    match lock::take(&path).map_err(|it| OpenError::platform("lock", &path, it))? {
+        Taken::Ours(lock) => Ok(lock),
+        Taken::Theirs(pid) => Err(OpenError::Locked { pid, state: lock::holder_state(pid) }),
+    }
+}
+
+/// Makes the file with its mode, since what SQLite makes beside it takes the mode over.
+fn make_file(root: &Path, path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    match options.write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        made => {
+            made?.sync_all()?;
+            File::open(root)?.sync_all()?;
+        }
+    }
+    fs::set_permissions(path, Permissions::from_mode(0o600))
+}
+
+fn connect(path: &Path) -> Result<Connection, OpenError> {
+    let sql = |error| OpenError::sql("open", path, &error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(sql)?;
+    connection.busy_timeout(OPEN_PATIENCE).map_err(sql)?;
+    let set = |name, value: &str| connection.pragma_update(None, name, value).map_err(sql);
+    set("synchronous", "FULL")?;
+    set("foreign_keys", "ON")?;
+    set("trusted_schema", "OFF")?;
+    set("temp_store", "MEMORY")?;
+    // The writer checkpoints by itself: SQLite keeps an error of its own checkpoints to itself.
+    set("wal_autocheckpoint", "0")?;
+    let check = "PRAGMA quick_check(1)";
+    let what: String = connection.query_row(check, [], |it| it.get(0)).map_err(sql)?;
+    if what != "ok" {
+        return Err(OpenError::Damaged { path: path.into(), what });
+    }
+    Ok(connection)
+}
+
+/// Brings the tables up to date, and takes the next epoch; both are durable when it returns.
+fn begin_life(connection: &mut Connection, from: i64) -> rusqlite::Result<Epoch> {
+    if from < schema::VERSION {
+        schema::migrate(connection, from)?;
+    }
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    connection.pragma_update(None, "journal_size_limit", crate::writer::LOG_BYTES_KEPT)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let next = "UPDATE epoch SET epoch = epoch + 1 RETURNING epoch";
+    let epoch = transaction.query_row(next, [], |it| it.get(0))?;
+    transaction.commit()?;
+    Ok(Epoch(epoch))
+}

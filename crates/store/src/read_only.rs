@@ -1,0 +1,150 @@
+//! The journal for whoever only reads, beside a running daemon or without one.
+
+use crate::{
+    event::{self, Told},
+    look,
+    open::{FILE_NAME, OpenError, checked_root},
+    table::{deployment, retired, standing},
+    trouble::Trouble,
+    writer,
+};
+use model::{
+    deployment::DeploymentRecord,
+    failure::Failure,
+    id::{DeploymentId, ReleaseId},
+    instance::Instance,
+    name::EnvironmentId,
+    release::Standing,
+};
+use rusqlite::{Connection, OpenFlags};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// For a writer that is just opening or closing the journal.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The journal, read only: no lock, no epoch, and each call sees one state.
+#[derive(Debug)]
+pub struct ReadOnly {
+    connection: Mutex<Connection>,
+}
+
+/// Opens the journal of the state directory for reading.
+///
+/// # Errors
+///
+/// Where there is none ([`OpenError::Missing`]), a newer program wrote it, or it cannot be read.
+pub fn read_only(root: &Path) -> Result<ReadOnly, OpenError> {
+    let path = checked_root(root)?.join(FILE_NAME);
+    if look::version(&path)?.unwrap_or(0) == 0 {
+        return Err(OpenError::Missing { path });
+    }
+    let connection = match connect(&path) {
+        // Nothing can be made beside it, as on a read-only file system.  Where no log lies there,
+        // the file is the whole journal, and nobody can be writing.
+        Err(_) if !has_log(&path) => look::frozen(&path),
+        connection => connection.map_err(|it| OpenError::sql("read", &path, &it)),
+    };
+    Ok(ReadOnly { connection: Mutex::new(connection?) })
+}
+
+impl ReadOnly {
+    /// All environments that the journal knows, by name.
+    ///
+    /// # Errors
+    ///
+    /// As for all here: where the journal cannot be read.
+    pub fn environments(&self) -> Result<Vec<EnvironmentId>, Failure> {
+        self.read(deployment::environments)
+    }
+
+    /// An environment's deployments, newest first.
+    ///
+    /// # Errors
+    ///
+    /// Where the journal cannot be read.
+    pub fn history(
+        &self,
+        environment: &EnvironmentId,
+        limit: usize,
+    ) -> Result<Vec<DeploymentRecord>, Failure> {
+        self.read(|it| deployment::history(it, environment, limit))
+    }
+
+    /// One deployment.
+    ///
+    /// # Errors
+    ///
+    /// Where the journal cannot be read.
+    pub fn deployment(&self, id: &DeploymentId) -> Result<Option<DeploymentRecord>, Failure> {
+        self.read(|it| deployment::get(it, id))
+    }
+
+    /// Deployments that are not ended, and those that need attention and were not superseded.
+    ///
+    /// # Errors
+    ///
+    /// Where the journal cannot be read.
+    pub fn unfinished(&self) -> Result<Vec<DeploymentRecord>, Failure> {
+        self.read(deployment::unfinished)
+    }
+
+    /// All releases that have a standing, the one that changed last first.
+    ///
+    /// # Errors
+    ///
+    /// Where the journal cannot be read.
+    pub fn standings(
+        &self,
+        environment: &EnvironmentId,
+    ) -> Result<Vec<(ReleaseId, String, Standing)>, Failure> {
+        self.read(|it| standing::all(it, environment))
+    }
+
+    /// All retired instances, with when they may be ended (Unix time in ms).
+    ///
+    /// # Errors
+    ///
+    /// Where the journal cannot be read.
+    pub fn retired(&self) -> Result<Vec<(Instance, u64)>, Failure> {
+        self.read(retired::all)
+    }
+
+    /// All news of a deployment after this sequence number, in order.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such deployment, or the journal cannot be read.
+    pub fn events_after(
+        &self,
+        deployment: &DeploymentId,
+        sequence: u64,
+    ) -> Result<Vec<Told>, Failure> {
+        self.read(|it| event::after(it, deployment, sequence))
+    }
+
+    fn read<T>(&self, act: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, Failure> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        writer::read(&connection, act)
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "trusted_schema", "OFF")?;
+    // Only a statement finds out whether the log beside the file can be read.
+    connection.query_row("SELECT epoch FROM epoch", [], |it| it.get::<_, u64>(0))?;
+    Ok(connection)
+}
+
+fn has_log(database: &Path) -> bool {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    fs::metadata(PathBuf::from(log)).is_ok_and(|it| it.len() > 0)
+}

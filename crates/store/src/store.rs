@@ -1,0 +1,105 @@
+//! The journal as the daemon holds it.
+
+use crate::{
+    event::{self, Told},
+    queue::Queue,
+    trouble::Trouble,
+    writer::Writer,
+};
+use model::{
+    failure::{Blame, Failure},
+    id::{DeploymentId, Epoch},
+    name::EnvironmentId,
+};
+use rusqlite::{Connection, Transaction};
+use std::{
+    io,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// The journal of one life of the controller; the only one that writes.
+///
+/// Dropping it waits for the writes that are under way and frees the lock.
+#[derive(Debug)]
+pub struct Store {
+    epoch: Epoch,
+    queue: Queue,
+    spent: Arc<AtomicBool>,
+    broken: Arc<OnceLock<Failure>>,
+}
+
+impl Store {
+    pub(crate) fn start(writer: Writer) -> io::Result<Store> {
+        let (epoch, spent) = (writer.epoch(), writer.reserve().spent());
+        let broken = writer.broken();
+        Ok(Store { epoch, queue: Queue::start(writer)?, spent, broken })
+    }
+
+    /// This life of the controller.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether there is no reserve for a full disk: the journal took it, or it was never made.
+    pub fn reserve_spent(&self) -> bool {
+        self.spent.load(Ordering::Acquire)
+    }
+
+    /// Why nothing more is written, if so: a write failed.
+    pub fn broken(&self) -> Option<Failure> {
+        self.broken.get().cloned()
+    }
+
+    /// Makes the reserve again if there is space; returns whether it is there.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk does not take it for another reason than being full.
+    pub async fn top_up(&self) -> Result<bool, Failure> {
+        let doing = |error| format!("reserve space for the journal: {error}");
+        let top_up = move |writer: &mut Writer| {
+            writer.reserve().top_up().map_err(|it| Failure::new(Blame::Platform, doing(it)))
+        };
+        self.queue.call(top_up).await
+    }
+
+    /// All news of a deployment after this sequence number, in order.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such deployment, or the journal cannot be read.
+    pub async fn events_after(
+        &self,
+        deployment: &DeploymentId,
+        sequence: u64,
+    ) -> Result<Vec<Told>, Failure> {
+        let deployment = deployment.clone();
+        self.read(move |it| event::after(it, &deployment, sequence)).await
+    }
+
+    /// All environments that the journal knows, by name.
+    ///
+    /// # Errors
+    ///
+    /// Where the journal cannot be read.
+    pub async fn environments(&self) -> Result<Vec<EnvironmentId>, Failure> {
+        self.read(crate::table::deployment::environments).await
+    }
+
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Connection) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.queue.call(|writer| writer.read(act)).await
+    }
+
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        act: impl Fn(&Transaction<'_>) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.queue.call(|writer| writer.write(act)).await
+    }
+}

@@ -1,0 +1,7 @@
+//! The tables, one a module: their rows in the model's words.
+
+pub mod deployment;
+pub mod generation;
+pub mod port;
+pub mod retired;
+pub mod standing;
