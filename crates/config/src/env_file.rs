@@ -11,6 +11,9 @@ use std::{collections::HashMap, iter::Peekable, str::Chars};
 /// Variables of one file; more is no env file.
 const ENTRIES_MAX: usize = 10_000;
 
+/// Problems of one file that are kept.
+const PROBLEMS_MAX: usize = 100;
+
 /// One variable.  It has no `Debug`, because its value is secret.
 #[derive(Clone)]
 pub struct EnvEntry {
@@ -37,7 +40,13 @@ pub fn parse(file: &str, text: &str) -> (Vec<EnvEntry>, Vec<Problem>) {
         lines: HashMap::new(),
         problems: Vec::new(),
     };
-    while parser.rest.peek().is_some() && parser.entries.len() < ENTRIES_MAX {
+    while parser.rest.peek().is_some() {
+        if parser.entries.len() >= ENTRIES_MAX || parser.problems.len() >= PROBLEMS_MAX {
+            let (line, column) = (parser.line, parser.column);
+            let message = "the file is not read any further: too many variables or problems";
+            parser.report(Severity::Error, line, column, message, "is it an env file?");
+            break;
+        }
         if parser.statement().is_none() {
             parser.skip_line();
         }

@@ -116,6 +116,11 @@ impl Report {
         }
     }
 
+    /// Whether more would be dropped.
+    pub(crate) fn is_full(&self) -> bool {
+        self.problems.len() >= PROBLEMS_MAX
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.problems.len()
@@ -258,6 +263,9 @@ impl<'t> Table<'t> {
                 continue;
             }
             any_unknown = true;
+            if report.is_full() {
+                continue;
+            }
             let message = format!("unknown key `{key}`");
             let reported = report.error(inner.place, inner.path.clone(), message);
             if let Some((_, home)) = elsewhere.iter().find(|(name, _)| *name == &*key) {

@@ -140,6 +140,9 @@ pub(crate) fn size(field: &Field<'_>, least: u64, report: &mut Report) -> Option
 /// More than any machine has: a slip of the keyboard.
 const SIZE_BYTES_MAX: u64 = 1024 << 40;
 
+/// Items of one list.
+const ITEMS_MAX: usize = 1000;
+
 /// A list of values, or one that stands for a list of one.  Items that are wrong are left out and
 /// reported.
 pub(crate) fn list<T>(
@@ -152,5 +155,9 @@ pub(crate) fn list<T>(
         return None;
     }
     let items = field.items();
+    if let Some(extra) = items.get(ITEMS_MAX) {
+        extra.error(report, format!("a list of more than {ITEMS_MAX} items"));
+        return None;
+    }
     Some(field.placed(items.iter().filter_map(|it| read(it, report)).collect()))
 }

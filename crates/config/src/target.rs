@@ -95,7 +95,13 @@ impl Document {
         if declared {
             return self.find(&words[..1]).map(|it| (it, 1));
         }
-        // What is not declared may be the verb's own, if nothing needs to be named.
+        // What is not declared may be the verb's own, if nothing needs to be named; what is nearly
+        // declared was misspelt.
+        let short: Vec<&str> =
+            all.iter().flat_map(|it| [it.environment.as_str(), it.project.as_str()]).collect();
+        if words.first().is_some_and(|word| nearest(word, &short).is_some()) {
+            return Err(unknown(&words[..1], &all));
+        }
         match self.find::<&str>(&[]) {
             Ok(only) => Ok((only, 0)),
             Err(error) if words.is_empty() => Err(error),
@@ -110,7 +116,8 @@ fn is(id: &EnvironmentId, project: &str, environment: &str) -> bool {
 
 fn unknown(words: &[&str], all: &[EnvironmentId]) -> TargetError {
     let whole: Vec<String> = all.iter().map(ToString::to_string).collect();
-    let short: Vec<String> = all.iter().map(|it| it.environment.to_string()).collect();
+    let short: Vec<String> =
+        all.iter().flat_map(|it| [it.environment.to_string(), it.project.to_string()]).collect();
     let near = match words {
         [word] if !word.contains('/') => nearest(word, &short),
         _ => nearest(&words.join("/"), &whole),

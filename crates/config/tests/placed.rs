@@ -147,3 +147,19 @@ fn a_byte_order_mark_and_carriage_returns_move_nothing() {
     let windows = format!("\u{feff}{}", text.replace('\n', "\r\n"));
     assert_eq!(found(&windows), found(&text));
 }
+
+#[test]
+fn of_more_than_is_bearable() {
+    let services: String =
+        (0..300).map(|it| format!("      web-{it}: {{ command: [web] }}\n")).collect();
+    let text = format!(
+        "projects:\n  shop:\n    services:\n{services}    environments: {{ production: }}\n"
+    );
+    assert_only(&text, (3, 5, "projects.shop.services", "has 300 entries, and 256 at most"));
+    let hosts = vec!["a"; 1001].join(", ");
+    let text = SERVICE.replace("        @\n", "").replace("shop.example", &hosts);
+    let path = "projects.shop.environments.production.domains[1000]";
+    assert_only(&text, (7, 3031, path, "more than 1000 items"));
+    let keys: String = (0..200_000).map(|it| format!("k{it}: 1\n")).collect();
+    assert_eq!(found(&keys).len(), 1000, "the rest is not kept");
+}

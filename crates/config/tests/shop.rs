@@ -85,3 +85,68 @@ fn targets_are_found_by_declared_names() {
          `shop/production`"
     );
 }
+
+#[test]
+fn words_after_the_target_are_left_to_the_verb() {
+    let shop = shop();
+    let first = |document: &Document, words: &[&str]| {
+        document.find_first(words).map(|(id, count)| (id.to_string(), count))
+    };
+    let production = || "shop/production".to_owned();
+    assert_eq!(first(&shop, &["production", "1.2.0"]), Ok((production(), 1)));
+    assert_eq!(first(&shop, &["shop/production", "1.2.0"]), Ok((production(), 1)));
+    assert_eq!(first(&shop, &["shop", "production", "1.2.0"]), Ok((production(), 2)));
+    assert!(matches!(first(&shop, &["1.2.0"]), Err(TargetError::Unknown { .. })));
+    assert!(matches!(first(&shop, &[]), Err(TargetError::LeftOut { .. })));
+
+    let text = SHOP.replace("      staging: ", "      x-staging: ");
+    let (document, problems) = Document::read("cutover.yml", &text);
+    assert_eq!(problems, []);
+    let alone = document.expect("it has no problems");
+    assert_eq!(first(&alone, &[]), Ok((production(), 0)));
+    assert_eq!(first(&alone, &["1.2.0"]), Ok((production(), 0)));
+    assert_eq!(first(&alone, &["shop", "1.2.0"]), Ok((production(), 1)));
+    assert!(matches!(first(&alone, &["prodution"]), Err(TargetError::Unknown { .. })));
+    let (none, _) = Document::read("cutover.yml", "projects: {}\n");
+    let none = none.expect("it is YAML");
+    assert_eq!(none.find::<&str>(&[]), Err(TargetError::NoneDeclared));
+}
+
+#[test]
+fn a_check_says_everything_and_accepts_what_is_not_built() {
+    let open = Files::default().with(".env.production", "DATABASE_URL=changeme\n", 0o644);
+    let problems = shop().check(&open, false);
+    let said: Vec<&str> = problems.iter().map(|it| it.message.as_str()).collect();
+    let expected = [
+        "the env file `.env.production` is open to other users (mode 0644)",
+        "`DATABASE_URL` is required and holds only a stand-in",
+    ];
+    assert_eq!(said, expected);
+    let (document, _) = Document::read("u.yml", include_str!("corpus/good/unbuilt.yml"));
+    let document = document.expect("it has no errors");
+    assert_eq!(document.check(&Files::default(), false), []);
+    let id = document.find::<&str>(&[]).expect("there is one");
+    assert_eq!(document.resolve(&id, &Files::default(), false).map_err(|it| it.len()), Err(8));
+}
+
+#[test]
+fn nothing_comes_of_a_configuration_with_one_error() {
+    let text = SHOP.replace("staging.shop.example", "staging shop");
+    let (document, problems) = Document::read("cutover.yml", &text);
+    assert_eq!(problems.len(), 1);
+    let document = document.expect("it is YAML");
+    let files = Files::default().with(".env.production", "DATABASE_URL=x\n", 0o600);
+    for id in document.environments() {
+        assert_eq!(document.resolve(&id, &files, false), Err(problems.clone()));
+    }
+}
+
+#[test]
+fn the_proxy_listens_where_it_may() {
+    let text = SHOP.replace("proxy: { listen: [\"127.0.0.1:8080\"] }\n", "");
+    let (document, problems) = Document::read("cutover.yml", &text);
+    assert_eq!(problems, []);
+    let document = document.expect("it has no problems");
+    assert_eq!(document.listen(true), ["0.0.0.0:80"]);
+    assert_eq!(document.listen(false), ["127.0.0.1:8080"]);
+}

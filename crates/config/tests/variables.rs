@@ -234,3 +234,13 @@ fn configurations_are_read_from_the_disk() {
     assert_eq!(config::read::read_config(&path).as_deref(), Ok("projects: {}\n"));
     assert_eq!(config::read::find_config(directory.path()), Some(path));
 }
+
+#[test]
+fn an_env_file_without_end_is_not_read_to_its_end() {
+    let many: String = (0..20_000).map(|it| format!("A{it}=\n")).collect();
+    let (entries, problems) = config::env_file::parse(".env", &many);
+    assert_eq!(entries.len(), 10_000);
+    assert_eq!((problems.len(), problems[0].line), (1, 10_001));
+    let (_, problems) = config::env_file::parse(".env", &"no\n".repeat(20_000));
+    assert_eq!(problems.len(), 101);
+}

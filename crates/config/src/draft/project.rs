@@ -45,7 +45,8 @@ impl ProjectDraft {
         }
         match table.get("environments") {
             Some(environments) => {
-                for (name, inner) in named(environments, "environments", report) {
+                let entries = named(environments, "environments", report);
+                for (name, inner) in bounded(environments, entries, report) {
                     draft.environments.push((name, EnvironmentDraft::read(&inner, report)));
                 }
             }
@@ -102,7 +103,24 @@ fn missing(field: &Field<'_>, key: &str, example: &str, report: &mut Report) {
 /// The services of a project, or those that an environment changes.
 pub(crate) fn services(field: &Field<'_>, report: &mut Report) -> Vec<(Name, ServiceDraft)> {
     let entries = named(field, "services", report);
+    let entries = bounded(field, entries, report);
     entries.iter().map(|(name, it)| (name.clone(), ServiceDraft::read(it, report))).collect()
+}
+
+/// Services of one project, and environments of it: every environment has every service.
+const NAMED_MAX: usize = 256;
+
+/// Reports more services or environments than one project can have, and drops them.
+fn bounded<T>(field: &Field<'_>, mut all: Vec<T>, report: &mut Report) -> Vec<T> {
+    if all.len() > NAMED_MAX {
+        let name = field.name();
+        let message = format!("`{name}` has {} entries, and {NAMED_MAX} at most", all.len());
+        report
+            .error(field.place, field.path.clone(), message)
+            .hint("divide the project into several");
+        all.truncate(NAMED_MAX);
+    }
+    all
 }
 
 /// The entries of a mapping whose keys are names; those that are none are reported and left out.
