@@ -7,5 +7,53 @@ pub mod file;
 pub mod host;
 pub mod layout;
 pub mod machine;
+pub mod probe;
 pub mod releases;
+pub mod router;
 pub mod runtime;
+
+use clock::SystemClock;
+use engine::port::{
+    clock::Clock, machine::Machine, prober::Prober, router::Router, runtime::Runtime,
+};
+use layout::Layout;
+use machine::LocalMachine;
+use probe::LocalProber;
+use releases::DirectoryReleases;
+use router::EmbeddedRouter;
+use runtime::ProcessRuntime;
+use std::{path::PathBuf, sync::Arc};
+
+/// All that the engine needs of this machine, besides a journal and who watches.
+#[derive(Clone)]
+pub struct Local {
+    /// Instances as processes.
+    pub runtime: Arc<dyn Runtime>,
+    /// The proxy that comes with this program.
+    pub router: Arc<dyn Router>,
+    /// Asks them.
+    pub prober: Arc<dyn Prober>,
+    /// Also takes uploads.
+    pub releases: Arc<DirectoryReleases>,
+    /// Space, memory, ports, users.
+    pub machine: Arc<dyn Machine>,
+    /// Its clocks.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The parts for the state directory `root`; `program` is this very program, which is executed for
+/// the roles `supervise` and `proxy`.  Nothing is started or written yet.
+pub fn local(root: PathBuf, program: PathBuf) -> Local {
+    let layout = Layout::new(&root);
+    let runtime = ProcessRuntime::new(layout.clone(), program.clone());
+    let router = EmbeddedRouter::new(layout.clone(), program);
+    let prober = LocalProber::new(runtime.clone(), router.clone());
+    Local {
+        runtime: Arc::new(runtime),
+        router: Arc::new(router),
+        prober: Arc::new(prober),
+        releases: Arc::new(DirectoryReleases::new(layout.clone())),
+        machine: Arc::new(LocalMachine::new(layout)),
+        clock: Arc::new(SystemClock),
+    }
+}

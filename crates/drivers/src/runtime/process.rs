@@ -6,7 +6,7 @@ mod finish;
 mod lines;
 mod sight;
 
-pub(crate) use environment::{placeholders_filled, service_of, variables};
+pub(crate) use environment::{HOST, placeholders_filled, service_of, variables};
 
 use crate::{account, blocking::blocking, layout::Layout};
 use async_trait::async_trait;

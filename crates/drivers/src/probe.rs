@@ -1,0 +1,128 @@
+//! Asks instances and public routes.
+
+mod bake;
+mod explain;
+mod health;
+mod http;
+mod ports;
+mod public;
+mod ready;
+mod smoke;
+
+use crate::{router::EmbeddedRouter, runtime::ProcessRuntime};
+use async_trait::async_trait;
+use engine::port::prober::{Note, Prober};
+use model::{
+    failure::Failure,
+    id::{Generation, InstanceId, ReleaseId},
+    instance::Instance,
+    name::EnvironmentId,
+    plan::{PublicRequest, ReadyCheck},
+    release::Release,
+    service::{Millis, SmokeTest},
+};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// A watcher hears something at least this often.
+const NOTE_INTERVAL: Duration = Duration::from_millis(2_500);
+
+/// Asks what runs on this machine.
+#[derive(Clone, Debug)]
+pub struct LocalProber {
+    runtime: ProcessRuntime,
+    router: EmbeddedRouter,
+}
+
+impl LocalProber {
+    /// Of instances of this runtime, behind this router.
+    pub fn new(runtime: ProcessRuntime, router: EmbeddedRouter) -> LocalProber {
+        LocalProber { runtime, router }
+    }
+}
+
+#[async_trait]
+impl Prober for LocalProber {
+    async fn ready(
+        &self,
+        instance: &Instance,
+        release: &Release,
+        check: &ReadyCheck,
+        note: &Note,
+    ) -> Result<(), Failure> {
+        let notes = Notes::new(note);
+        // An exit is a verdict at once, whatever is being asked.
+        tokio::select! {
+            biased;
+            failure = self.exit_of(&instance.id) => Err(failure),
+            ready = self.until_ready(instance, release, check, &notes) => ready,
+        }
+    }
+
+    async fn smoke(
+        &self,
+        instance: &Instance,
+        release: &Release,
+        tests: &[SmokeTest],
+    ) -> Result<(), Failure> {
+        tokio::select! {
+            biased;
+            failure = self.exit_of(&instance.id) => Err(failure),
+            passed = self.all_smoke_tests(instance, release, tests) => passed,
+        }
+    }
+
+    async fn verify(
+        &self,
+        environment: &EnvironmentId,
+        listen: &[String],
+        requests: &[PublicRequest],
+        release: &ReleaseId,
+    ) -> Result<(), Failure> {
+        self.verify_all(environment, listen, requests, release).await
+    }
+
+    async fn bake(
+        &self,
+        environment: &EnvironmentId,
+        generation: Generation,
+        instances: &[InstanceId],
+        for_at_least: Millis,
+        note: &Note,
+    ) -> Result<String, Failure> {
+        let notes = Notes::new(note);
+        tokio::select! {
+            biased;
+            failure = self.first_end_of(instances) => Err(failure),
+            baked = self.watch_route(environment, generation, for_at_least, &notes) => baked,
+        }
+    }
+}
+
+/// Tells a watcher, seldom enough to be read.
+struct Notes<'a> {
+    note: &'a Note,
+    last: Mutex<Instant>,
+}
+
+impl Notes<'_> {
+    fn new(note: &Note) -> Notes<'_> {
+        Notes { note, last: Mutex::new(Instant::now()) }
+    }
+
+    /// Says it if nothing was said for a while.
+    fn sometimes(&self, text: impl FnOnce() -> String) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.elapsed() >= NOTE_INTERVAL {
+            *last = Instant::now();
+            drop(last);
+            (self.note)(text());
+        }
+    }
+
+    fn now(&self, text: String) {
+        (self.note)(text);
+    }
+}

@@ -1,0 +1,213 @@
+//! One HTTP request, bounded in time and in bytes.  Redirects are told, not followed.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::{Method, Request, body::Incoming, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
+use std::{
+    fmt::{self, Write},
+    io,
+    time::{Duration, Instant},
+};
+use tokio::{net::TcpStream, task::JoinHandle, time::timeout_at};
+
+/// Of one response.
+pub(super) const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Of a body that is shown.
+const BODY_BYTES_SHOWN: usize = 512;
+const HEADERS_SHOWN: usize = 20;
+const HEADER_CHARACTERS_SHOWN: usize = 200;
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    pub(super) method: String,
+    /// `127.0.0.1:20001`.
+    pub(super) address: String,
+    /// Sent as `Host`; none: the address.
+    pub(super) host: Option<String>,
+    pub(super) path: String,
+    pub(super) timeout: Duration,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub(super) struct Response {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+    pub(super) elapsed: Duration,
+}
+
+/// Why no whole response came.
+#[derive(Clone, Debug)]
+pub(super) struct Silence {
+    /// A fragment that reads on from "it".
+    pub(super) what: String,
+    /// What had come until then.
+    pub(super) seen: Option<Response>,
+}
+
+impl Question {
+    pub(super) fn get(address: &str, path: &str, timeout: Duration) -> Question {
+        Question {
+            method: "GET".to_owned(),
+            address: address.to_owned(),
+            host: None,
+            path: path.to_owned(),
+            timeout,
+        }
+    }
+
+    /// Whether a redirect to `target` is one to this very question.
+    pub(super) fn leads_to_itself(&self, target: &str) -> bool {
+        let host = self.host.as_deref().unwrap_or(&self.address);
+        target == self.path || target == format!("http://{host}{}", self.path)
+    }
+
+    /// Asks, and reads the whole answer.
+    pub(super) async fn ask(&self) -> Result<Response, Silence> {
+        let begun = Instant::now();
+        let deadline = tokio::time::Instant::now() + self.timeout;
+        let limit = format!("within {} ms", self.timeout.as_millis());
+        let silent = |what: String| Silence { what, seen: None };
+        let stream = match timeout_at(deadline, TcpStream::connect(&self.address)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(silent(unconnected(&error))),
+            Err(_) => return Err(silent(format!("took no connection {limit}"))),
+        };
+        let (response, _connection) = match timeout_at(deadline, self.send(stream)).await {
+            Ok(Ok(sent)) => sent,
+            Ok(Err(error)) => return Err(silent(unanswered(&error))),
+            Err(_) => return Err(silent(format!("took the request, and was silent {limit}"))),
+        };
+        let (head, body) = response.into_parts();
+        let headers = head.headers.iter().map(|(name, value)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        });
+        let mut seen = Response {
+            status: head.status.as_u16(),
+            headers: headers.collect(),
+            body: vec![],
+            elapsed: begun.elapsed(),
+        };
+        let read = timeout_at(deadline, read(body, &mut seen.body)).await;
+        seen.elapsed = begun.elapsed();
+        let what = match read {
+            Ok(Ok(())) => return Ok(seen),
+            Ok(Err(what)) => what,
+            Err(_) => format!("did not end its body {limit} ({} bytes came)", seen.body.len()),
+        };
+        Err(Silence { what, seen: Some(seen) })
+    }
+
+    async fn send(
+        &self,
+        stream: TcpStream,
+    ) -> Result<(hyper::Response<Incoming>, Connection), hyper::Error> {
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let connection = Connection(tokio::spawn(async move {
+            // How it ends is told by the request.
+            let _ = connection.await;
+        }));
+        let response = sender.send_request(self.request()).await?;
+        Ok((response, connection))
+    }
+
+    fn request(&self) -> Request<Empty<Bytes>> {
+        let method = Method::from_bytes(self.method.as_bytes()).unwrap_or(Method::GET);
+        let host = self.host.as_deref().unwrap_or(&self.address);
+        let mut request = Request::new(Empty::new());
+        *request.method_mut() = method;
+        *request.uri_mut() = self.path.parse().unwrap_or_default();
+        let fields = [
+            (header::HOST, host),
+            (header::USER_AGENT, "cutover"),
+            (header::ACCEPT, "*/*"),
+            (header::CONNECTION, "close"),
+        ];
+        for (name, value) in fields {
+            if let Ok(value) = value.parse() {
+                request.headers_mut().insert(name, value);
+            }
+        }
+        request
+    }
+}
+
+/// The task that moves a connection's bytes: it ends with the one who asks.
+struct Connection(JoinHandle<()>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn read(mut body: Incoming, into: &mut Vec<u8>) -> Result<(), String> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| format!("broke off in the body: {error}"))?;
+        if let Some(data) = frame.data_ref() {
+            into.extend_from_slice(data);
+        }
+        if into.len() > BODY_BYTES_MAX {
+            return Err(format!("sent a body of more than {BODY_BYTES_MAX} bytes"));
+        }
+    }
+    Ok(())
+}
+
+fn unconnected(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "refused the connection".to_owned(),
+        _ => format!("took no connection: {error}"),
+    }
+}
+
+fn unanswered(error: &hyper::Error) -> String {
+    if error.is_incomplete_message() {
+        return "closed the connection without an answer".to_owned();
+    }
+    let cause = std::error::Error::source(error).map(|it| format!(": {it}")).unwrap_or_default();
+    format!("answered no proper HTTP ({error}{cause})")
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} http://{}{}", self.method, self.address, self.path)?;
+        match &self.host {
+            Some(host) => write!(formatter, " (Host: {host})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Response {
+    /// The first field of this name, lower case.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Status, headers and the first bytes.
+    pub(super) fn shown(&self) -> String {
+        let mut text = format!("→ {} after {} ms", self.status, self.elapsed.as_millis());
+        for (name, value) in self.headers.iter().take(HEADERS_SHOWN) {
+            let value: String = value.chars().take(HEADER_CHARACTERS_SHOWN).collect();
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\n{name}: {}", value.escape_debug());
+        }
+        let first = &self.body[..self.body.len().min(BODY_BYTES_SHOWN)];
+        for line in String::from_utf8_lossy(first).lines() {
+            let _ = write!(text, "\n| {}", line.escape_debug());
+        }
+        if self.body.len() > first.len() {
+            let _ = write!(text, "\n| … ({} bytes)", self.body.len());
+        }
+        text
+    }
+
+    /// Where it sends us, if it does.
+    pub(super) fn redirect(&self) -> Option<&str> {
+        if (300..400).contains(&self.status) { self.header("location") } else { None }
+    }
+}

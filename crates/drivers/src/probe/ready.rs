@@ -1,0 +1,193 @@
+//! From a process that runs to an instance that may get traffic.
+
+use super::{LocalProber, Notes};
+use crate::runtime::process::HOST;
+use engine::port::runtime::{Life, Runtime};
+use model::{
+    failure::{Blame, Failure},
+    instance::Instance,
+    plan::ReadyCheck,
+    release::Release,
+    service::{HealthSpec, Readiness},
+};
+use std::time::{Duration, Instant};
+use supervise::port::Belongs;
+use tokio::{net::TcpStream, time::timeout};
+
+/// From the first asking …
+const ASK_INTERVAL_MIN: Duration = Duration::from_millis(20);
+/// … to this, each a little longer.
+const ASK_INTERVAL_MAX: Duration = Duration::from_millis(500);
+/// A process table that is read while it changes may show our own as a stranger's: so often in a row
+/// it is true.
+const STRANGER_SIGHTS: u32 = 3;
+const CONNECT_WAIT: Duration = Duration::from_secs(1);
+
+impl LocalProber {
+    pub(super) async fn until_ready(
+        &self,
+        instance: &Instance,
+        release: &Release,
+        check: &ReadyCheck,
+        notes: &Notes<'_>,
+    ) -> Result<(), Failure> {
+        self.until_it_says_so(instance, check, notes).await?;
+        match &check.health {
+            Some(health) => self.until_healthy(instance, release, health, notes).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn until_it_says_so(
+        &self,
+        instance: &Instance,
+        check: &ReadyCheck,
+        notes: &Notes<'_>,
+    ) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let mut interval = ASK_INTERVAL_MIN;
+        let mut strangers = 0;
+        loop {
+            let Some(missing) = self.what_is_missing(instance, check.readiness).await? else {
+                return Ok(());
+            };
+            strangers = if let Missing::Ours { .. } = missing { strangers + 1 } else { 0 };
+            if strangers >= STRANGER_SIGHTS {
+                return Err(self.stranger(instance, &missing).await);
+            }
+            if begun.elapsed() >= check.start_timeout.duration() {
+                return Err(self.overdue(instance, check, &missing).await);
+            }
+            notes.sometimes(|| {
+                format!("{}: {} ({} s)", instance.id, missing.text(), begun.elapsed().as_secs())
+            });
+            tokio::time::sleep(interval).await;
+            interval = (interval * 5 / 4).min(ASK_INTERVAL_MAX);
+        }
+    }
+
+    /// What is not so yet; none: it is ready.
+    async fn what_is_missing(
+        &self,
+        instance: &Instance,
+        readiness: Readiness,
+    ) -> Result<Option<Missing>, Failure> {
+        let life = self.runtime.observe(&instance.id).await?;
+        let Life::Running(running) = life else { return Ok(Some(Missing::Process)) };
+        if readiness == Readiness::Notify && !running.notified {
+            return Ok(Some(Missing::Notification));
+        }
+        let Some(port) = instance.port else { return Ok(None) };
+        // Nothing is ever sent to an address before its listener is known to be the instance's.
+        match self.listener(instance, port).await? {
+            Belongs::Yes => {}
+            Belongs::NobodyListens => return Ok(Some(Missing::Listener { port })),
+            Belongs::No { pid, name } => return Ok(Some(Missing::Ours { port, pid, name })),
+        }
+        match timeout(CONNECT_WAIT, TcpStream::connect((HOST, port))).await {
+            Ok(Ok(_)) => Ok(None),
+            _ => Ok(Some(Missing::Listener { port })),
+        }
+    }
+
+    async fn stranger(&self, instance: &Instance, missing: &Missing) -> Failure {
+        let message = format!("reach {}: {}", instance.id, missing.text());
+        let failure = Failure::new(Blame::Platform, message)
+            .hint("deploy again: another port is chosen; or end that process");
+        self.explained(instance, failure).await
+    }
+
+    async fn overdue(&self, instance: &Instance, check: &ReadyCheck, missing: &Missing) -> Failure {
+        let message = format!(
+            "see {} ready within {} s: {}",
+            instance.id,
+            check.start_timeout.duration().as_secs_f64(),
+            missing.text()
+        );
+        let failure = Failure::new(Blame::Release, message);
+        let failure = match missing {
+            Missing::Listener { port } => {
+                failure.hint(self.why_nobody_listens(instance, *port).await)
+            }
+            Missing::Notification => failure.hint(
+                "make it send `READY=1` to the socket named by NOTIFY_SOCKET, or use \
+                 `readiness: port`",
+            ),
+            Missing::Process | Missing::Ours { .. } => failure,
+        };
+        self.explained(instance, failure).await
+    }
+
+    /// So many passes in a row, before so many askings failed.
+    async fn until_healthy(
+        &self,
+        instance: &Instance,
+        release: &Release,
+        health: &HealthSpec,
+        notes: &Notes<'_>,
+    ) -> Result<(), Failure> {
+        let wanted = health.successes.max(1);
+        let mut passes = 0;
+        let mut failures = 0;
+        loop {
+            match self.ask_once(instance, release, health).await {
+                Ok(()) => {
+                    passes += 1;
+                    if passes >= wanted {
+                        return Ok(());
+                    }
+                    notes.sometimes(|| format!("{}: healthy {passes} of {wanted}", instance.id));
+                }
+                Err(failure) => {
+                    passes = 0;
+                    failures += 1;
+                    if failures >= health.tries.max(1) {
+                        let message = format!("{} ({failures} askings failed)", failure.message);
+                        let failure = Failure { message, ..failure };
+                        return Err(self.explained(instance, failure).await);
+                    }
+                    let tries = health.tries;
+                    let text = format!(
+                        "{}: failed to {} (asking {failures} of {tries})",
+                        instance.id, failure.message
+                    );
+                    notes.now(text);
+                }
+            }
+            pause(health.interval.duration(), notes, &instance.id.0).await;
+        }
+    }
+}
+
+async fn pause(time: Duration, notes: &Notes<'_>, instance: &str) {
+    let until = Instant::now() + time;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(super::NOTE_INTERVAL)).await;
+        notes.sometimes(|| format!("{instance}: waiting to be asked again"));
+    }
+}
+
+/// What keeps an instance from being ready.
+enum Missing {
+    Process,
+    Notification,
+    Listener { port: u16 },
+    Ours { port: u16, pid: u32, name: String },
+}
+
+impl Missing {
+    fn text(&self) -> String {
+        match self {
+            Missing::Process => "its process does not run yet".to_owned(),
+            Missing::Notification => "it has not said READY=1 yet".to_owned(),
+            Missing::Listener { port } => format!("nobody accepts on {HOST}:{port} yet"),
+            Missing::Ours { port, pid, name } => {
+                format!("its port {port} is held by {name} (pid {pid}), which is not the instance")
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Sends traffic.
+
+pub mod embedded;
+
+pub use embedded::EmbeddedRouter;
