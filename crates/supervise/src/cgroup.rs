@@ -293,6 +293,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn all_in_a_freezer_are_killed_and_it_is_left_thawed() {
+        let name = format!("test-{}", std::process::id());
+        let whole = Cgroup::open(&name);
+        let Some(freezer) = whole.freezer.clone() else {
+            // Nothing to be tested where the first version is not mounted, or not ours.
+            assert!(whole.members().is_empty());
+            return whole.remove();
+        };
+        let only_frozen = Cgroup { freezer: Some(freezer.clone()), ..Cgroup::default() };
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        fs::write(freezer.join("cgroup.procs"), child.id().to_string()).unwrap();
+        assert_eq!(only_frozen.members(), [child.id()]);
+        only_frozen.kill();
+        let status = child.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+        assert_eq!(fs::read_to_string(freezer.join("freezer.state")).unwrap(), "THAWED\n");
+        whole.remove();
+        assert!(!freezer.exists());
+    }
+
+    #[test]
     fn mounts_of_both_versions_are_understood() {
         let memberships = "4:memory:/a\n1:cpu,cpuacct:/\n0::/b\n";
         let line = "33 30 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory";

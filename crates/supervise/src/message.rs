@@ -16,7 +16,8 @@ pub enum Ask {
         /// The asking daemon's epoch.
         epoch: u64,
     },
-    /// From now on, act so when it exits.
+    /// From now on, act so when it exits; one that has exited already is started at once where it
+    /// is to be restarted.  Kept on disk, for the next `supervise` too.
     Restart {
         /// So.
         restart: Restart,
@@ -62,7 +63,7 @@ pub struct Status {
     pub restarts: u32,
     /// How it last ended, if it did.
     pub exit: Option<Exit>,
-    /// Output lines that were dropped for want of space.
+    /// Output lines that were dropped for want of space, or since they came too fast.
     pub lines_dropped: u64,
     /// It was taken over from a `supervise` that died: exit codes are not known.
     pub adopted: bool,

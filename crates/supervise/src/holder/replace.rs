@@ -1,4 +1,4 @@
-//! Another proxy in the place of the one that runs: both accept until the new one is known to serve.
+//! Another proxy in the place of the one that runs: both accept until the new one surely serves.
 
 use super::{Holder, HolderAnswer, HolderState, heir, proxy::Proxy};
 use crate::{own_log, place, process, socket::ClientId, whole_file};
