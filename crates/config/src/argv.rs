@@ -52,6 +52,7 @@ pub(crate) fn needs_shell(text: &str) -> Option<(String, String)> {
     const OPERATORS: [&str; 9] = ["&&", "||", ">>", "$(", "|", ";", ">", "<", "&"];
     let argv = "give a list of program and arguments, or put the line in a script of your own";
     let mut quote = None;
+    let text = text.trim();
     let mut characters = text.char_indices();
     while let Some((at, character)) = characters.next() {
         let rest = &text[at..];
@@ -66,6 +67,10 @@ pub(crate) fn needs_shell(text: &str) -> Option<(String, String)> {
                 if let Some(found) = variable(rest) {
                     return Some(found);
                 }
+            }
+            (None, '\n') => {
+                let hint = "fold the lines into one with `>`, or give a list";
+                return Some(("a second line".to_owned(), hint.to_owned()));
             }
             (None, _) => {
                 if let Some(found) = OPERATORS.iter().find(|it| rest.starts_with(**it)) {
@@ -123,13 +128,22 @@ mod tests {
             ("serve --port $PORT", "$PORT"),
             ("serve --port ${PORT}", "$PORT"),
             ("PORT=1 serve", "PORT=1"),
+            ("build\nserve\n", "a second line"),
         ];
         for (text, expected) in bad {
             let found = needs_shell(text).map(|it| it.0);
             assert_eq!(found.as_deref(), Some(expected), "{text}");
         }
-        let good =
-            ["a 'b && c'", "a \"b | c\"", "a \\& b", "a --x=1;".trim_end_matches(';'), "a $"];
+        let good = [
+            "a 'b && c'",
+            "a \"b | c\"",
+            "a \\& b",
+            "a b\n",
+            "a \\\n b",
+            "a 'b\nc'",
+            "a --x=1;".trim_end_matches(';'),
+            "a $",
+        ];
         for text in good {
             assert_eq!(needs_shell(text), None, "{text}");
         }
