@@ -132,6 +132,8 @@ impl OpenError {
 pub fn open(root: &Path) -> Result<Store, OpenError> {
     let root = checked_root(root)?;
     let path = root.join(FILE_NAME);
+    // Before anything is made or locked; and again, since whoever had the lock may have migrated.
+    look::version(&path)?;
     let lock = take_lock(&root)?;
     let version = look::version(&path)?;
     make_file(&root, &path).map_err(|it| OpenError::platform("make", &path, it))?;
