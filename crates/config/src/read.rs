@@ -81,21 +81,20 @@ impl EnvFiles for EnvFilesIn {
 /// The text of a configuration file.
 ///
 /// # Errors
-/// One problem that names the file if it is missing, too large or not text in UTF-8.
-pub fn read_config(path: &Path) -> Result<String, Vec<Problem>> {
+/// A problem that names the file if it is missing, too large or not text in UTF-8.
+#[expect(clippy::result_large_err, reason = "once a run, and a problem is what callers collect")]
+pub fn read_config(path: &Path) -> Result<String, Problem> {
     let file = path.display().to_string();
-    let problem = |line, column, message: String, suggestion: &str| {
-        vec![Problem {
-            file: file.clone(),
-            line,
-            column,
-            length: 1,
-            path: String::new(),
-            severity: Severity::Error,
-            message,
-            suggestion: Some(suggestion.to_owned()),
-            excerpt: None,
-        }]
+    let problem = |line, column, message: String, suggestion: &str| Problem {
+        file: file.clone(),
+        line,
+        column,
+        length: 1,
+        path: String::new(),
+        severity: Severity::Error,
+        message,
+        suggestion: Some(suggestion.to_owned()),
+        excerpt: None,
     };
     let (bytes, _) = read_file(path, CONFIG_BYTES_MAX).map_err(|error| match error {
         EnvReadError::Missing => problem(
@@ -104,7 +103,7 @@ pub fn read_config(path: &Path) -> Result<String, Vec<Problem>> {
             "there is no such configuration".to_owned(),
             "run `cutover init` to write one, or name one with `-f FILE`",
         ),
-        EnvReadError::TooLarge => vec![too_large(&file)],
+        EnvReadError::TooLarge => too_large(&file),
         other => problem(1, 1, format!("the configuration {other}"), "name another with `-f FILE`"),
     })?;
     String::from_utf8(bytes).map_err(|error| {

@@ -226,10 +226,10 @@ fn configurations_are_read_from_the_disk() {
     assert_eq!(config::read::find_config(directory.path()), None);
     let path = directory.path().join("cutover.yml");
     let missing = config::read::read_config(&path).expect_err("there is none");
-    assert!(missing[0].suggestion.as_ref().is_some_and(|it| it.contains("cutover init")));
+    assert!(missing.suggestion.as_ref().is_some_and(|it| it.contains("cutover init")));
     fs::write(&path, b"projects:\n  gr\xc3\xbc\xff: {}\n").expect("it is written");
     let problem = config::read::read_config(&path).expect_err("it is not text");
-    assert_eq!((problem[0].line, problem[0].column), (2, 6));
+    assert_eq!((problem.line, problem.column), (2, 6));
     fs::write(&path, "projects: {}\n").expect("it is written");
     assert_eq!(config::read::read_config(&path).as_deref(), Ok("projects: {}\n"));
     assert_eq!(config::read::find_config(directory.path()), Some(path));
