@@ -52,8 +52,8 @@ impl Finished {
     }
 }
 
-/// Runs it and keeps its first output.  That it ended badly is no failure here; that it could not be
-/// started is.
+/// Runs it and keeps its first output.  That it ended badly is no failure here; that it could not
+/// be started is.
 pub async fn run(command: Command) -> Result<Finished, Failure> {
     blocking(move || {
         let output_bytes_max = command.output_bytes_max;

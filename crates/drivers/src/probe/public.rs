@@ -1,8 +1,8 @@
 //! Whether the public route leads to the new release.
 //!
-//! Which release answered is known from the proxy, which counts requests by release: the count of the
-//! new one must rise with our request.  Another client's request may be taken for ours; then the
-//! release has answered one all the same, by the same route.
+//! Which release answered is known from the proxy, which counts requests by release: the count of
+//! the new one must rise with our request.  Another client's request may be taken for ours; then
+//! the release has answered one all the same, by the same route.
 
 use super::{LocalProber, http::Question};
 use engine::port::router::Router;

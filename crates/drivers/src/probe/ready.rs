@@ -14,12 +14,14 @@ use std::time::{Duration, Instant};
 use supervise::port::Belongs;
 use tokio::{net::TcpStream, time::timeout};
 
-/// From the first asking …
+/// At first it is asked so often …
 const ASK_INTERVAL_MIN: Duration = Duration::from_millis(20);
-/// … to this, each a little longer.
+/// … and at last so seldom.
 const ASK_INTERVAL_MAX: Duration = Duration::from_millis(500);
-/// A process table that is read while it changes may show our own as a stranger's: so often in a row
-/// it is true.
+/// In between after this part of the time that has passed: so much later it is seen to be ready.
+const ASK_PART: u32 = 20;
+/// A process table that is read while it changes may show our own as a stranger's: so often in a
+/// row it is true.
 const STRANGER_SIGHTS: u32 = 3;
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
 
@@ -45,7 +47,6 @@ impl LocalProber {
         notes: &Notes<'_>,
     ) -> Result<(), Failure> {
         let begun = Instant::now();
-        let mut interval = ASK_INTERVAL_MIN;
         let mut strangers = 0;
         loop {
             let Some(missing) = self.what_is_missing(instance, check.readiness).await? else {
@@ -61,8 +62,8 @@ impl LocalProber {
             notes.sometimes(|| {
                 format!("{}: {} ({} s)", instance.id, missing.text(), begun.elapsed().as_secs())
             });
-            tokio::time::sleep(interval).await;
-            interval = (interval * 5 / 4).min(ASK_INTERVAL_MAX);
+            let interval = begun.elapsed() / ASK_PART;
+            tokio::time::sleep(interval.clamp(ASK_INTERVAL_MIN, ASK_INTERVAL_MAX)).await;
         }
     }
 

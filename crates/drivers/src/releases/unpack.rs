@@ -1,7 +1,7 @@
 //! Unpacks a tar stream that nobody vouches for into a new directory.
 //!
-//! Every parent of a written path is a directory that was made here, so no link is ever followed; and
-//! no link that leads out of the directory is left in it.
+//! Every parent of a written path is a directory that was made here, so no link is ever followed;
+//! and no link that leads out of the directory is left in it.
 
 use super::{
     archive::{Head, Heads},
@@ -179,8 +179,8 @@ impl Unpacking<'_> {
     }
 }
 
-/// Whether the link at `path`, followed as the kernel would, stays in the content.  What it leads to
-/// need not exist.
+/// Whether the link at `path`, followed as the kernel would, stays in the content.  What it leads
+/// to need not exist.
 pub(super) fn leads_inside(content: &Content, path: &[u8], target: &[u8]) -> bool {
     let mut at: Vec<Vec<u8>> = components(path);
     at.pop();

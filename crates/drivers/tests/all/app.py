@@ -108,7 +108,8 @@ def main():
         threading.Thread(target=serve, args=(PORT,), daemon=True).start()
         time.sleep(0.5)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+            # A leading @ stands for the NUL of a name that is on no disk.
+            notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1))
         time.sleep(600)
     if MODE == "dies":
         threading.Timer(float(os.environ["DIES_AFTER"]), lambda: os._exit(9)).start()

@@ -1,5 +1,9 @@
 //! Every port on the real thing: processes, the proxy, the file system, git.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
+#![allow(unreachable_pub, reason = "the world of the tests is shared by its modules only")]
+#![allow(missing_docs, reason = "nothing outside of this file can see it")]
+
 mod bake;
 mod git;
 mod ready;

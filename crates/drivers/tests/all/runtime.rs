@@ -8,7 +8,7 @@ use model::{
     instance::Instance,
     release::Release,
 };
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
     net::TcpListener,
@@ -27,8 +27,10 @@ fn pid(number: u32) -> Pid {
     Pid::from_raw(i32::try_from(number).unwrap()).unwrap()
 }
 
+/// One that has ended may stay in the table until somebody asks how.
 fn is_alive(number: u32) -> bool {
-    test_kill_process(pid(number)).is_ok()
+    let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
 fn kill(number: u32) {

@@ -36,7 +36,7 @@ impl EmbeddedRouter {
         }
         match holder {
             Some(_) if answers => Ok(()),
-            Some(holder) => self.until_it_answers(Some(holder.pid)),
+            Some(holder) => self.until_both_answer(holder.pid),
             None => {
                 // A proxy whose holder died gives its listeners to the next holder.
                 if !answers {
@@ -65,18 +65,19 @@ impl EmbeddedRouter {
             let program = self.shared.program.display();
             Failure::new(Blame::Platform, format!("run `{program} supervise --holder`: {error}"))
         })?;
-        self.until_it_answers(Some(pid))
+        self.until_both_answer(pid)
     }
 
-    fn until_it_answers(&self, holder_pid: Option<u32>) -> Result<(), Failure> {
+    fn until_both_answer(&self, holder_pid: u32) -> Result<(), Failure> {
         let root = self.layout().root();
         let deadline = Instant::now() + RESTART_WAIT;
         loop {
-            if proxy::client::ask(root, &Ask::Status, ANSWER_WAIT).is_ok() {
+            let answers = || proxy::client::ask(root, &Ask::Status, ANSWER_WAIT).is_ok();
+            if self.holder().is_some_and(|it| it.state == HolderState::Serving) && answers() {
                 return Ok(());
             }
             let status = client::read_holder_status(root);
-            let status = status.filter(|it| Some(it.pid) == holder_pid);
+            let status = status.filter(|it| it.pid == holder_pid);
             if let Some(status) = &status
                 && matches!(status.state, HolderState::Failed | HolderState::Closed)
             {

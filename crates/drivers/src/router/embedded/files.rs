@@ -76,7 +76,7 @@ impl EmbeddedRouter {
             generation => Some(self.read_generation(environment, Generation(generation))?),
         };
         Ok(InForce {
-            routes: routes.map(|it| self.from_file(&it)).transpose()?,
+            routes: routes.map(|it| self.routes_of(&it)).transpose()?,
             highest: Generation(known.highest),
             probation: known.probation.as_ref().map(|it| Generation(it.fallback)),
             fell_back: known
@@ -88,8 +88,8 @@ impl EmbeddedRouter {
         })
     }
 
-    /// As the proxy reads them when it starts: the marker outranks the generation that it names, and
-    /// any that confirms it.
+    /// As the proxy reads them when it starts: the marker outranks the generation that it names,
+    /// and any that confirms it.
     fn in_force_on_disk(&self, environment: &EnvironmentId) -> Result<InForce, Failure> {
         let marker = self.marker(environment)?;
         let fell_back = marker.as_ref().map(|it| (Generation(it.generation), it.reason.clone()));
@@ -112,7 +112,7 @@ impl EmbeddedRouter {
                 (Some(live), probation)
             }
         };
-        let routes = file.map(|it| self.from_file(&it)).transpose()?;
+        let routes = file.map(|it| self.routes_of(&it)).transpose()?;
         Ok(InForce { routes, highest, probation, fell_back, ..none() })
     }
 

@@ -66,7 +66,7 @@ fn route(path: &PathRoute) -> Result<Route, Failure> {
 
 impl EmbeddedRouter {
     /// As the model has it.
-    pub(super) fn from_file(&self, file: &RouteFile) -> Result<Routes, Failure> {
+    pub(super) fn routes_of(&self, file: &RouteFile) -> Result<Routes, Failure> {
         let odd = |what: &str| {
             let message = format!(
                 "understand generation {} of {}: {what}",
@@ -124,7 +124,8 @@ fn instance(
     })
 }
 
-/// The route file does not say it, since it is nothing to the proxy; what the instance was told does.
+/// The route file does not say it, since it is nothing to the proxy; what the instance was told
+/// does.
 fn slot(layout: &Layout, instance: &InstanceId) -> Slot {
     let bytes = crate::file::read(&layout.instance_spec(instance)).ok().flatten();
     let spec =

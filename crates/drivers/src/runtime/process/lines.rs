@@ -88,7 +88,8 @@ fn plain(line: &str) -> String {
     plain
 }
 
-/// After ESC: a control sequence up to its final letter, a string up to BEL or ESC `\`, or one letter.
+/// After ESC: a control sequence up to its final letter, a string up to BEL or ESC `\`, or one
+/// letter.
 fn skip_escape(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     match characters.next() {
         Some('[') => {
@@ -118,12 +119,15 @@ mod tests {
 
     #[test]
     fn only_the_instances_own_lines_are_given_without_escapes() {
-        let text = "…cut line\n\
-                    2026-11-21T13:22:01.123Z shop.production.web.1.ABCDEFGH \u{1b}[31mred\u{1b}[0m\n\
-                    2026-11-21T13:22:01.123Z shop.production.web.2.ABCDEFGH other\n\
-                    2026-11-21T13:22:01.124Z shop.production.web.1.ABCDEFGH \u{1b}]0;title\u{7}a\tb\r\n\
-                    2026-11-21T13:22:01.125Z shop.production.web.1.ABCDEFGHI not mine\n";
-        let lines = lines_of(text.as_bytes(), "shop.production.web.1.ABCDEFGH");
+        let text = [
+            "…cut line",
+            "2026-11-21T13:22:01.123Z shop.production.web.1.ABC \u{1b}[31mred\u{1b}[0m",
+            "2026-11-21T13:22:01.123Z shop.production.web.2.ABC other",
+            "2026-11-21T13:22:01.124Z shop.production.web.1.ABC \u{1b}]0;title\u{7}a\tb\r",
+            "2026-11-21T13:22:01.125Z shop.production.web.1.ABCD not mine",
+        ]
+        .join("\n");
+        let lines = lines_of(text.as_bytes(), "shop.production.web.1.ABC");
         assert_eq!(lines, ["red", "a b"]);
     }
 
