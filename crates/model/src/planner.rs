@@ -55,6 +55,8 @@ pub struct Observed {
     pub stopped: Vec<Instance>,
     /// Kept releases, the one whose standing changed last first.
     pub releases: Vec<Kept>,
+    /// The version that `previous` points at.
+    pub linked_previous: Option<String>,
     /// Ports that nobody has.
     pub ports_free: Vec<u16>,
 }

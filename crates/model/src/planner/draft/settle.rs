@@ -68,7 +68,9 @@ impl Draft<'_> {
     fn prunable(&self) -> Vec<String> {
         let Wanted::Release { release, .. } = &self.desired.wanted else { return vec![] };
         let mut versions = vec![release.version.clone()];
-        versions.extend(self.previous(release).map(|it| it.version.clone()));
+        let previous = self.previous(release).map(|it| it.version.clone());
+        // The link stays where there is nothing better for it to point at.
+        versions.extend(previous.or_else(|| self.observed.linked_previous.clone()));
         versions.extend(self.observed.current.as_ref().map(|it| it.version.clone()));
         let running = [&self.fleet.leaving, &self.fleet.surplus, &self.observed.active];
         versions.extend(running.into_iter().flatten().map(|it| it.version.clone()));

@@ -1,0 +1,87 @@
+//! What a plan is made from.
+
+use crate::{
+    desire::desire,
+    observe::observe,
+    port::{Ports, router::InForce},
+    preflight,
+};
+use model::{
+    deployment::{Finding, Request},
+    failure::Failure,
+    id::Generation,
+    plan::Plan,
+    planner::{self, Desired, GENERATIONS_MAX, Observed, Wanted, ports_needed},
+    release::{Release, Standing},
+};
+
+/// What a plan is made from: all that was seen, and what is wanted.
+pub(super) struct Prepared {
+    pub(super) findings: Vec<Finding>,
+    observed: Observed,
+    in_force: InForce,
+    desired: Desired,
+}
+
+/// Looks, and changes nothing.
+pub(super) async fn prepare(ports: &Ports, request: &Request) -> Result<Prepared, Failure> {
+    let (observed, in_force) = observe(ports, &request.environment).await?;
+    let desired = desire(ports, request, &observed).await?;
+    let findings = preflight::findings(ports, &desired, &observed, &in_force).await?;
+    Ok(Prepared { findings, observed, in_force, desired })
+}
+
+impl Prepared {
+    /// The plan as it would be if it were begun now.
+    pub(super) async fn plan(&self, ports: &Ports) -> Result<Plan, Failure> {
+        let mut observed = self.observed.clone();
+        observed.first_generation = Generation(self.in_force.highest.0 + 1);
+        observed.ports_free = self.free_ports(ports).await?;
+        planner::plan(&observed, &self.desired)
+    }
+
+    /// Makes sure that the router runs, writes the release's record, reserves numbers, and plans.
+    pub(super) async fn reserve(
+        mut self,
+        ports: &Ports,
+        request: &Request,
+    ) -> Result<Plan, Failure> {
+        // A plan that cannot be made reserves and writes nothing.
+        self.plan(ports).await?;
+        if let Some(release) = self.release() {
+            ports.router.ensure(&release.spec.listen).await?;
+        }
+        if let Wanted::Release { release, source: Some(_), .. } = &self.desired.wanted {
+            ports.releases.record(release).await?;
+            let known = self.observed.releases.iter().any(|it| it.release.id == release.id);
+            if !known {
+                let (environment, standing) = (&request.environment, Standing::Staged);
+                let (id, version, now_ms) = (&release.id, &release.version, ports.clock.now_ms());
+                ports.journal.set_standing(environment, id, version, standing, now_ms).await?;
+            }
+        }
+        let (journal, above) = (&ports.journal, self.in_force.highest);
+        self.observed.first_generation =
+            journal.reserve_generations(&request.environment, above, GENERATIONS_MAX).await?;
+        self.observed.ports_free = self.free_ports(ports).await?;
+        planner::plan(&self.observed, &self.desired)
+    }
+
+    fn release(&self) -> Option<&Release> {
+        match &self.desired.wanted {
+            Wanted::Release { release, .. } => Some(release),
+            _ => self.observed.current.as_ref(),
+        }
+    }
+
+    async fn free_ports(&self, ports: &Ports) -> Result<Vec<u16>, Failure> {
+        let current = self.observed.current.as_ref();
+        let count = ports_needed(&self.desired, current, &self.observed.stopped);
+        if count == 0 {
+            return Ok(vec![]);
+        }
+        let mut leased = ports.journal.ports_leased().await?;
+        leased.extend(ports.router.ports_on_disk().await?);
+        ports.machine.free_ports(count, &leased).await
+    }
+}

@@ -1,0 +1,139 @@
+//! From a request to what is wanted, with all that has to be looked up for it.
+
+use crate::port::Ports;
+use model::{
+    deployment::{Change, Request},
+    failure::{Blame, Failure},
+    id::ReleaseId,
+    planner::{Desired, Kept, Observed, Wanted},
+    release::{Artifact, Release, Source, Standing},
+    service::EnvironmentSpec,
+    version::{self, Known, Origin},
+};
+
+/// Looks up what the request wants.  Writes nothing.
+pub(crate) async fn desire(
+    ports: &Ports,
+    request: &Request,
+    observed: &Observed,
+) -> Result<Desired, Failure> {
+    let wanted = match &request.change {
+        Change::Deploy { spec, version, source } => {
+            let artifact = ports.releases.inspect(&request.environment, source).await?;
+            let now_ms = ports.clock.now_ms();
+            let asked = Asked { spec, version: version.as_deref(), source, artifact, now_ms };
+            to_deploy(request, observed, asked)?
+        }
+        Change::Rollback { to } => {
+            let release = to_return_to(request, observed, to.as_deref())?;
+            expect_intact(ports, observed, release).await?;
+            Wanted::Release { release: Box::new(release.clone()), source: None, back: true }
+        }
+        Change::Restart => Wanted::Restart,
+        Change::Scale { instances } => Wanted::Scale { instances: instances.clone() },
+        Change::Stop => Wanted::Stop,
+        Change::Start => Wanted::Start,
+    };
+    // What starts instances of content that lay there for long looks at it first.
+    if let (Wanted::Restart | Wanted::Start | Wanted::Scale { .. }, Some(current)) =
+        (&wanted, &observed.current)
+    {
+        ports.releases.verify(current).await?;
+    }
+    Ok(Desired {
+        deployment: request.deployment.clone(),
+        environment: request.environment.clone(),
+        wanted,
+        overrides: request.overrides,
+    })
+}
+
+struct Asked<'a> {
+    spec: &'a EnvironmentSpec,
+    version: Option<&'a str>,
+    source: &'a Source,
+    artifact: Artifact,
+    now_ms: u64,
+}
+
+fn to_deploy(request: &Request, observed: &Observed, asked: Asked<'_>) -> Result<Wanted, Failure> {
+    let version = version_of(observed, &asked)?;
+    let Asked { spec, source, artifact, now_ms, .. } = asked;
+    let known = version::known(&observed.releases, &version, &artifact, spec)?;
+    let fresh = |artifact, version| Release {
+        id: ReleaseId(request.deployment.0.clone()),
+        version,
+        artifact,
+        spec: spec.clone(),
+        created_at_ms: now_ms,
+    };
+    let kept = Source::Kept { version: version.clone() };
+    let (release, source) = match known {
+        Known::New => (fresh(artifact, version), source.clone()),
+        Known::Content => (fresh(artifact, version), kept),
+        Known::Same(release) => (release.clone(), kept),
+    };
+    Ok(Wanted::Release { release: Box::new(release), source: Some(source), back: false })
+}
+
+fn version_of(observed: &Observed, asked: &Asked<'_>) -> Result<String, Failure> {
+    if let (None, Source::Kept { version }) = (asked.version, asked.source) {
+        return Ok(version.clone());
+    }
+    let reference = match asked.source {
+        Source::Git { reference, .. } => Some(reference.as_str()),
+        _ => None,
+    };
+    let commit = asked.artifact.commit.as_deref();
+    let origin = Origin { now_ms: asked.now_ms, commit, reference };
+    let taken = |it: &str| observed.releases.iter().any(|kept| kept.release.version == it);
+    version::choose(asked.spec.version, asked.version, origin, taken)
+}
+
+/// The asked release, or the newest accepted before the current one that was never rolled back.
+fn to_return_to<'a>(
+    request: &Request,
+    observed: &'a Observed,
+    to: Option<&str>,
+) -> Result<&'a Release, Failure> {
+    let name = &request.environment;
+    let others = || observed.releases.iter().filter(|it| !is_current(observed, it));
+    let found = match to {
+        Some(version) => others().find(|it| it.release.version == version),
+        None => others().find(|it| it.standing == Standing::Accepted),
+    };
+    found.map(|it| &it.release).ok_or_else(|| {
+        let message = match to {
+            Some(version) => format!("roll {name} back to {version}: it is not kept"),
+            None => format!("roll {name} back: no earlier release was accepted"),
+        };
+        let mut known: Vec<&str> = others().map(|it| it.release.version.as_str()).collect();
+        known.dedup();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Failure::new(Blame::Request, message).hint(format!("kept besides the current one: {known}"))
+    })
+}
+
+fn is_current(observed: &Observed, kept: &Kept) -> bool {
+    observed.current.as_ref().is_some_and(|it| it.id == kept.release.id)
+}
+
+/// Content that is gone or altered is refused before anything is touched.
+async fn expect_intact(
+    ports: &Ports,
+    observed: &Observed,
+    release: &Release,
+) -> Result<(), Failure> {
+    let Err(failure) = ports.releases.verify(release).await else { return Ok(()) };
+    let next = observed.releases.iter().find(|it| {
+        it.standing == Standing::Accepted
+            && it.release.id != release.id
+            && !is_current(observed, it)
+    });
+    Err(match next {
+        Some(next) => {
+            failure.hint(format!("`--to {}` is the next candidate", next.release.version))
+        }
+        None => failure,
+    })
+}

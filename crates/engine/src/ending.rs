@@ -1,0 +1,153 @@
+//! What is said and written when a deployment ends.
+
+use crate::{
+    execute::{Ended, aborted},
+    manifest,
+    port::{Ports, router::Counters},
+};
+use model::{
+    deployment::{DeploymentRecord, News, Traffic},
+    failure::{Blame, Failure},
+    id::{InstanceId, ReleaseId},
+    journal::Outcome,
+    plan::{Kind, Plan, ReleaseLabel, Step},
+    release::Standing,
+};
+use std::collections::BTreeMap;
+
+/// What the router had counted when a deployment began.
+pub(crate) type Before = Option<BTreeMap<ReleaseId, Counters>>;
+
+/// Says how the releases stand, frees ports, ends the deployment in the journal, tells who watches.
+pub(crate) async fn end(
+    ports: &Ports,
+    plan: &Plan,
+    ended: Ended,
+    by: Option<String>,
+    before: Before,
+) -> Result<Outcome, Failure> {
+    let Ended { outcome, failure } = ended;
+    let failure = match failure {
+        None if outcome != Outcome::Deployed => first_failure(ports, plan, by).await,
+        failure => failure,
+    };
+    for (label, standing) in standings(plan, outcome, failure.as_ref()) {
+        let (environment, now_ms) = (&plan.environment, ports.clock.now_ms());
+        let journal = &ports.journal;
+        journal.set_standing(environment, &label.id, &label.version, standing, now_ms).await?;
+    }
+    let traffic = traffic(ports, plan, before).await;
+    if outcome != Outcome::NeedsAttention {
+        free_ports(ports, plan).await?;
+    }
+    let (id, now_ms) = (&plan.deployment, ports.clock.now_ms());
+    let sequence = ports.journal.finish(id, outcome, failure.as_ref(), traffic, now_ms).await?;
+    // What is in it is in the journal, too: where it cannot be written the deployment still ended.
+    if let Err(failure) = manifest::write(ports, &plan.environment).await {
+        tracing::warn!(deployment = %id, "failed to {}", failure.message);
+    }
+    if outcome != Outcome::NeedsAttention {
+        let _ = ports.releases.discard_upload(&plan.environment, id).await;
+    }
+    let serving = serving(ports, plan).await;
+    let warm = warm(ports, plan).await;
+    let news = News::Ended { outcome, failure, traffic, serving, warm };
+    ports.observer.tell(id, sequence, news);
+    Ok(outcome)
+}
+
+/// The oldest failure that any life of the controller journaled.
+async fn first_failure(ports: &Ports, plan: &Plan, by: Option<String>) -> Option<Failure> {
+    let record = ports.journal.deployment(&plan.deployment).await.ok().flatten();
+    let earlier = record.and_then(|it: DeploymentRecord| {
+        let mut failed: Vec<_> = it.steps.into_iter().filter(|it| it.failure.is_some()).collect();
+        failed.sort_by_key(|it| it.ended_at_ms);
+        it.failure.or_else(|| failed.into_iter().next()?.failure)
+    });
+    earlier.or_else(|| Some(aborted(by.as_deref().unwrap_or("somebody"))))
+}
+
+/// How the releases stand after it; the last is the one that changed last.
+fn standings(
+    plan: &Plan,
+    outcome: Outcome,
+    failure: Option<&Failure>,
+) -> Vec<(ReleaseLabel, Standing)> {
+    let Some(to) = &plan.to else { return vec![] };
+    let same = plan.from.as_ref().is_some_and(|from| from.id == to.id);
+    let brings = matches!(plan.kind, Kind::Initial | Kind::Update | Kind::Rollback);
+    let mut all = vec![];
+    match outcome {
+        Outcome::Deployed | Outcome::DeployedUntidy => {
+            // A release's id begins with the time it was made: going forward again by `rollback`
+            // says nothing against the one that is left.
+            let left = plan.from.iter().filter(|it| plan.kind == Kind::Rollback && it.id > to.id);
+            all.extend(left.map(|it| (it.clone(), Standing::Refused)));
+            all.extend(brings.then(|| (to.clone(), Standing::Accepted)));
+        }
+        Outcome::Aborted | Outcome::RolledBack if brings && !same => {
+            let its_own = failure.is_some_and(|it| it.blame == Blame::Release);
+            all.extend(its_own.then(|| (to.clone(), Standing::Refused)));
+        }
+        _ => {}
+    }
+    all
+}
+
+/// What the router counted since: of all releases, and how long the new one took.
+async fn traffic(ports: &Ports, plan: &Plan, before: Before) -> Option<Traffic> {
+    let (before, now) = (before?, ports.router.counters(&plan.environment).await.ok()?);
+    let mut traffic = Traffic::default();
+    for (release, now) in &now {
+        let mut then = before.get(release).copied().unwrap_or_default();
+        // A router that was started anew counts from nothing.
+        if then.completed > now.completed {
+            then = Counters::default();
+        }
+        let since = |now: u64, then: u64| now.saturating_sub(then);
+        let aborted = since(now.aborted, then.aborted);
+        traffic.requests += since(now.completed, then.completed) + aborted;
+        traffic.failed += since(now.server_errors, then.server_errors) + aborted;
+        traffic.held += since(now.held, then.held);
+    }
+    let new = plan.to.as_ref().and_then(|to| now.get(&to.id));
+    traffic.p99_us = new.map_or(0, |it| it.p99_us);
+    Some(traffic)
+}
+
+/// The ports of instances that the plan started or ended and that are gone now.
+async fn free_ports(ports: &Ports, plan: &Plan) -> Result<(), Failure> {
+    let named = ports.router.named_on_disk().await?;
+    let lives = ports.runtime.list().await?;
+    let retired = ports.journal.retired().await?;
+    let touched = plan.steps.iter().filter_map(|it| match it {
+        Step::Start { instance } | Step::Stop { instance, .. } => Some(&instance.id),
+        _ => None,
+    });
+    let gone = touched.filter(|id| {
+        !named.contains(id)
+            && !lives.iter().any(|(it, _)| it == *id)
+            && !retired.iter().any(|(it, _)| it.id == **id)
+    });
+    let gone: Vec<InstanceId> = gone.cloned().collect();
+    if gone.is_empty() { Ok(()) } else { ports.journal.free_ports(&gone).await }
+}
+
+/// What the router says it serves, never what was hoped.
+async fn serving(ports: &Ports, plan: &Plan) -> Option<ReleaseLabel> {
+    let in_force = ports.router.in_force(&plan.environment).await.ok()?;
+    let routes = in_force.routes?;
+    if let Some(first) = routes.instances().first() {
+        return Some(ReleaseLabel { id: first.release.clone(), version: first.version.clone() });
+    }
+    // Where nothing is routed, what works is what the plan brought.
+    let works =
+        plan.steps.iter().any(|it| matches!(it, Step::Keep { instances } if !instances.is_empty()));
+    plan.to.clone().filter(|_| works && in_force.probation.is_none())
+}
+
+async fn warm(ports: &Ports, plan: &Plan) -> Vec<(InstanceId, u64)> {
+    let retired = ports.journal.retired().await.unwrap_or_default();
+    let mine = retired.into_iter().filter(|(it, _)| it.environment == plan.environment);
+    mine.map(|(it, until_ms)| (it.id, until_ms)).collect()
+}

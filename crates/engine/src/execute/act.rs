@@ -1,0 +1,190 @@
+//! How each step is done.
+
+use super::Execution;
+use crate::manifest;
+use model::{
+    describe,
+    failure::{Blame, Failure},
+    id::{Generation, InstanceId, ReleaseId},
+    instance::Instance,
+    journal::Ledger,
+    plan::{ReadyCheck, Step},
+    release::Release,
+    service::Millis,
+};
+
+impl Execution<'_> {
+    /// Does a step.  The outer failure is the journal's: then nothing more may be done.
+    pub(super) async fn act(
+        &self,
+        ledger: &Ledger,
+        step: usize,
+        attempt: u8,
+    ) -> Result<Result<(), Failure>, Failure> {
+        let work = async {
+            match &self.plan.steps[step] {
+                Step::Bake { generation, instances, for_at_least } => {
+                    let time = self.bake_time(*for_at_least, step, attempt).await?;
+                    self.bake(*generation, instances, time).await
+                }
+                Step::Confirm { confirms, by } => self.confirm(ledger, *confirms, by).await,
+                Step::Switch { from, to, .. } => Ok(self.switch(*from, *to, attempt).await),
+                other => Ok(self.advance(other).await),
+            }
+        };
+        if step >= self.plan.commit || !hears_abort(&self.plan.steps[step]) {
+            return work.await;
+        }
+        tokio::select! {
+            biased;
+            done = work => done,
+            by = self.abort.heard() => Ok(Err(aborted(&by))),
+        }
+    }
+
+    async fn advance(&self, step: &Step) -> Result<(), Failure> {
+        let ports = self.ports;
+        let (environment, epoch) = (&self.plan.environment, ports.journal.epoch());
+        match step {
+            Step::Stage { release, version, source } => {
+                let work = ports.releases.stage(environment, release, version, source);
+                self.noted(&describe::sentence(step), work).await
+            }
+            Step::StageRoutes { staged } => ports.router.stage(environment, staged, epoch).await,
+            Step::Announce { generation } => {
+                ports.router.install(environment, *generation, epoch).await
+            }
+            Step::Claim { instances, .. } => self.claim(instances).await,
+            Step::Hold { held, .. } => ports.router.install(environment, *held, epoch).await,
+            Step::Start { instance } => self.start(instance).await,
+            Step::Await { instance, check } => self.ready(instance, check).await,
+            Step::Smoke { instance, tests } => {
+                let release = self.release(&instance.release).await?;
+                let work = ports.prober.smoke(instance, &release, tests);
+                self.noted(&describe::sentence(step), work).await
+            }
+            Step::Verify { requests, release, .. } => {
+                let listen = self.release(release).await?.spec.listen;
+                let work = ports.prober.verify(environment, &listen, requests, release);
+                self.noted(&describe::sentence(step), work).await
+            }
+            Step::Keep { instances } => self.keep(instances).await,
+            Step::Link { current, previous } => {
+                ports.releases.link(environment, current.as_deref(), previous.as_deref()).await
+            }
+            Step::Drain { instances, deadline } => {
+                self.noted(&describe::sentence(step), self.drain(instances, *deadline)).await
+            }
+            Step::Stop { instance, .. } => {
+                self.noted(&describe::sentence(step), self.stop(&instance.id)).await?;
+                ports.journal.buried(&instance.id).await
+            }
+            Step::Retire { instance, keep_warm } => self.retire(instance, *keep_warm).await,
+            Step::Prune { generations, releases } => self.prune(generations, releases).await,
+            Step::Manifest => manifest::write(ports, environment).await,
+            Step::Switch { .. } | Step::Bake { .. } | Step::Confirm { .. } => {
+                Err(Failure::new(Blame::Us, format!("do `{}` as a plain step", step.word())))
+            }
+        }
+    }
+
+    pub(super) async fn start(&self, instance: &Instance) -> Result<(), Failure> {
+        let release = self.release(&instance.release).await?;
+        self.ports.runtime.start(instance, &release, self.ports.journal.epoch()).await
+    }
+
+    pub(super) async fn ready(
+        &self,
+        instance: &Instance,
+        check: &ReadyCheck,
+    ) -> Result<(), Failure> {
+        let release = self.release(&instance.release).await?;
+        let note = self.noter();
+        self.ports.prober.ready(instance, &release, check, &note).await
+    }
+
+    pub(super) async fn stop(&self, instance: &InstanceId) -> Result<(), Failure> {
+        let stopped = self.ports.runtime.stop(instance, self.ports.journal.epoch()).await?;
+        if stopped.killed {
+            self.note(format!("{instance} did not end when it was asked to, and was killed"));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn drain(
+        &self,
+        instances: &[InstanceId],
+        deadline: Millis,
+    ) -> Result<(), Failure> {
+        let epoch = self.ports.journal.epoch();
+        let drained = self.ports.router.drain(instances, deadline, epoch).await?;
+        if drained.cut > 0 {
+            self.note(format!("{} requests were ended at the drain's deadline", drained.cut));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn retire(
+        &self,
+        instance: &Instance,
+        keep_warm: Millis,
+    ) -> Result<(), Failure> {
+        let not_before_ms = self.ports.clock.now_ms().saturating_add(keep_warm.0);
+        self.ports.journal.retire(instance, not_before_ms).await
+    }
+
+    pub(super) async fn release(&self, release: &ReleaseId) -> Result<Release, Failure> {
+        self.ports.releases.read(&self.plan.environment, release).await
+    }
+
+    async fn claim(&self, instances: &[Instance]) -> Result<(), Failure> {
+        let ids: Vec<InstanceId> = instances.iter().map(|it| it.id.clone()).collect();
+        let claimed = self.ports.journal.claim(&ids).await?;
+        // What was claimed by an attempt that died is not retired any more; whether it still runs
+        // is the next step's question.
+        let retired = self.ports.journal.retired().await?;
+        let lost =
+            |id: &&InstanceId| !claimed.contains(id) && retired.iter().any(|(it, _)| it.id == **id);
+        match ids.iter().find(lost) {
+            None => Ok(()),
+            Some(id) => Err(Failure::new(Blame::Platform, format!("take back {id}"))
+                .hint("try again: the release is then started anew")),
+        }
+    }
+
+    async fn keep(&self, instances: &[InstanceId]) -> Result<(), Failure> {
+        let epoch = self.ports.journal.epoch();
+        for instance in instances {
+            self.ports.runtime.keep(instance, true, epoch).await?;
+        }
+        Ok(())
+    }
+
+    /// Goes on where one of them stays, and says why it stayed.
+    async fn prune(&self, generations: &[Generation], versions: &[String]) -> Result<(), Failure> {
+        let environment = &self.plan.environment;
+        let mut outcome = self.ports.router.unstage(environment, generations).await;
+        for version in versions {
+            let removed = self.ports.releases.remove(environment, version).await;
+            outcome = outcome.and(removed);
+        }
+        outcome
+    }
+}
+
+/// The steps that wait for something else than us.
+fn hears_abort(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Await { .. }
+            | Step::Smoke { .. }
+            | Step::Verify { .. }
+            | Step::Bake { .. }
+            | Step::Drain { .. }
+    )
+}
+
+/// Somebody asked to turn back.
+pub(crate) fn aborted(by: &str) -> Failure {
+    Failure::new(Blame::Request, format!("go on: aborted by {by}"))
+}

@@ -1,0 +1,68 @@
+//! Asking the host what speaks against a deployment.
+
+use crate::port::{Ports, router::InForce};
+use model::{
+    deployment::Finding,
+    failure::Failure,
+    name::EnvironmentId,
+    planner::{Desired, Observed, Wanted},
+    preflight::{self, Seen},
+    release::{Release, Source},
+    service::EnvironmentSpec,
+};
+use std::collections::BTreeSet;
+
+/// All that speaks against what is wanted; nothing where no instance is to be started.
+pub(crate) async fn findings(
+    ports: &Ports,
+    desired: &Desired,
+    observed: &Observed,
+    in_force: &InForce,
+) -> Result<Vec<Finding>, Failure> {
+    let (release, source) = match &desired.wanted {
+        Wanted::Release { release, source, .. } => (Some(&**release), source.as_ref()),
+        Wanted::Stop => (None, None),
+        _ => (observed.current.as_ref(), None),
+    };
+    let Some(release) = release else { return Ok(vec![]) };
+    let seen = seen(ports, &desired.environment, release, observed, in_force).await?;
+    let comes = source.is_some_and(|it| !matches!(it, Source::Kept { .. }));
+    Ok(preflight::findings(&release.spec, comes.then_some(&release.artifact), &seen))
+}
+
+async fn seen(
+    ports: &Ports,
+    environment: &EnvironmentId,
+    release: &Release,
+    observed: &Observed,
+    in_force: &InForce,
+) -> Result<Seen, Failure> {
+    let facts = ports.machine.facts(environment).await?;
+    let spec = &release.spec;
+    let named: BTreeSet<&str> = spec.services.iter().filter_map(|it| it.user.as_deref()).collect();
+    let mut users = vec![];
+    for user in named {
+        users.extend(ports.machine.may_run_as(user).await.err());
+    }
+    let asked = ports_asked(spec, observed, in_force);
+    Ok(Seen {
+        disk_free_bytes: facts.disk_free_bytes,
+        inodes_free: facts.inodes_free,
+        unwritable: facts.unwritable,
+        unenforceable: ports.runtime.unenforceable(release),
+        users,
+        host_taken_by: ports.router.conflict(environment, &spec.domains).await?,
+        ports_taken: ports.machine.ports_taken(&asked).await?,
+    })
+}
+
+/// Fixed ports that are not ours already, and the proxy's where it does not run yet.
+fn ports_asked(spec: &EnvironmentSpec, observed: &Observed, in_force: &InForce) -> Vec<u16> {
+    let running = observed.active.iter().chain(&observed.warm).chain(&observed.left_over);
+    let ours: BTreeSet<u16> = running.filter_map(|it| it.port).collect();
+    let fixed = spec.services.iter().filter_map(|it| it.port).filter(|it| !ours.contains(it));
+    let listen = spec.listen.iter().filter_map(|it| it.rsplit(':').next()?.parse().ok());
+    // Port 0 is any port, which nobody has.
+    let listen = listen.filter(|it| !in_force.alive && *it != 0);
+    fixed.chain(listen).collect()
+}

@@ -1,0 +1,142 @@
+//! What a new life of the controller does before anything else.
+
+use crate::{
+    deploy::Engine,
+    observe::{Sight, environment_of},
+    port::{Ports, runtime::Life},
+};
+use model::{
+    deployment::{DeploymentRecord, Stage},
+    failure::Failure,
+    id::{DeploymentId, ReleaseId},
+    instance::Instance,
+    name::EnvironmentId,
+    plan::{Plan, Step},
+};
+use std::collections::BTreeSet;
+
+impl Engine {
+    /// Starts what the generations in force name, and returns the deployments to go on with.
+    ///
+    /// What a probation tries is left to the router: only what it would fall back to is started.
+    /// Where something cannot be started the others are, and the log says why.
+    ///
+    /// # Errors
+    ///
+    /// Where the journal or the runtime cannot be asked.
+    pub async fn recover(&self) -> Result<Vec<DeploymentId>, Failure> {
+        let unfinished = self.ports.journal.unfinished().await?;
+        for environment in self.environments(&unfinished).await? {
+            let record = unfinished.iter().find(|it| it.environment == environment);
+            if let Err(failure) = self.recover_environment(&environment, record).await {
+                tracing::error!(%environment, "recovery failed to {}", failure.message);
+            }
+        }
+        let active = unfinished.into_iter().filter(|it| !matches!(it.stage, Stage::Ended(_)));
+        Ok(active.map(|it| it.id).collect())
+    }
+
+    /// Every environment that anybody knows of.
+    pub(crate) async fn environments(
+        &self,
+        unfinished: &[DeploymentRecord],
+    ) -> Result<BTreeSet<EnvironmentId>, Failure> {
+        let mut all: BTreeSet<EnvironmentId> =
+            unfinished.iter().map(|it| it.environment.clone()).collect();
+        let lives = self.ports.runtime.list().await?;
+        all.extend(lives.iter().filter_map(|(id, _)| environment_of(id)));
+        let retired = self.ports.journal.retired().await?;
+        all.extend(retired.into_iter().map(|(it, _)| it.environment));
+        let named = self.ports.router.named_on_disk().await?;
+        all.extend(named.iter().filter_map(environment_of));
+        Ok(all)
+    }
+
+    async fn recover_environment(
+        &self,
+        environment: &EnvironmentId,
+        unfinished: Option<&DeploymentRecord>,
+    ) -> Result<(), Failure> {
+        let sight = Sight::of(&self.ports, environment).await?;
+        self.ensure_router(environment, &sight).await?;
+        for instance in to_run(&sight, unfinished) {
+            if let Err(failure) = bring_back(&self.ports, &instance, sight.life(&instance.id)).await
+            {
+                tracing::error!(instance = %instance.id, "failed to {}", failure.message);
+            }
+        }
+        Ok(())
+    }
+
+    async fn ensure_router(
+        &self,
+        environment: &EnvironmentId,
+        sight: &Sight,
+    ) -> Result<(), Failure> {
+        let routes = sight.in_force.routes.as_ref();
+        let routed = routes.and_then(|it| it.instances().first().map(|it| it.release.clone()));
+        let current = sight.roster.current.as_ref().map(|it| it.id.clone());
+        let Some(id) = routed.or(current) else { return Ok(()) };
+        let release = self.ports.releases.read(environment, &id).await?;
+        self.ports.router.ensure(&release.spec.listen).await
+    }
+}
+
+/// What must run whatever an unfinished deployment comes to.
+pub(crate) fn to_run(sight: &Sight, unfinished: Option<&DeploymentRecord>) -> Vec<Instance> {
+    let plan = unfinished.and_then(|it| it.plan.as_ref());
+    if sight.in_force.probation.is_some() {
+        // The router may go back at any time, and waits for as long as it cannot.
+        return plan.map(way_back).unwrap_or_default();
+    }
+    let held = sight.in_force.routes.as_ref().is_some_and(|it| it.hold.is_some());
+    let active = unfinished.is_some_and(|it| !matches!(it.stage, Stage::Ended(_)));
+    let routed = |it: &Instance| {
+        sight.in_force.routes.as_ref().is_some_and(|routes| routes.leads_to(&it.id))
+    };
+    match (held, active) {
+        // What requests are held for is stopped and started by the deployment alone, …
+        (true, true) => vec![],
+        // … and so is what runs beside.
+        (false, true) => sight.active().into_iter().filter(routed).collect(),
+        (_, false) => sight.active(),
+    }
+}
+
+/// What the undo of a plan's switch would route to.
+fn way_back(plan: &Plan) -> Vec<Instance> {
+    let back = plan.steps.iter().find_map(|it| match it {
+        Step::Switch { back, .. } => Some(*back),
+        _ => None,
+    });
+    let staged = plan.steps.iter().flat_map(|it| match it {
+        Step::StageRoutes { staged } => staged.as_slice(),
+        _ => &[],
+    });
+    let mut routes = staged.map(|it| &it.routes).filter(|it| it.hold.is_none());
+    let routes = routes.find(|it| Some(it.generation) == back);
+    routes.map(|it| it.instances().into_iter().cloned().collect()).unwrap_or_default()
+}
+
+/// Makes an instance run that should, and restart when it exits.
+pub(crate) async fn bring_back(
+    ports: &Ports,
+    instance: &Instance,
+    life: &Life,
+) -> Result<(), Failure> {
+    let epoch = ports.journal.epoch();
+    match life {
+        // By us, and on purpose: a stop is on its way.
+        Life::Running(_) | Life::Stopped => return Ok(()),
+        // Its own supervisor starts it again, if there still is one.
+        Life::Exited(_) if ports.runtime.keep(&instance.id, true, epoch).await.is_ok() => {
+            return Ok(());
+        }
+        Life::Exited(_) | Life::Absent => {}
+    }
+    let release: &ReleaseId = &instance.release;
+    let release = ports.releases.read(&instance.environment, release).await?;
+    tracing::warn!(instance = %instance.id, "starting what should run and does not");
+    ports.runtime.start(instance, &release, epoch).await?;
+    ports.runtime.keep(&instance.id, true, epoch).await
+}

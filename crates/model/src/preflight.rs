@@ -1,0 +1,129 @@
+//! What is looked at before anything is changed, and what it means.
+
+use crate::{
+    deployment::Finding,
+    failure::{Blame, Failure},
+    release::Artifact,
+    service::EnvironmentSpec,
+};
+
+/// Free bytes that are asked for at least, where the configuration says nothing.
+pub const DISK_FREE_BYTES_MIN: u64 = 1 << 30;
+/// Files that a deployment makes besides its content.
+const FILES_BESIDES: u64 = 1000;
+/// Content is there twice for a moment: as it was sent, and in its place.
+const COPIES: u64 = 2;
+/// Values that stand in an example file until somebody fills them in.
+const PLACEHOLDERS: [&str; 8] =
+    ["changeme", "change_me", "change-me", "todo", "fixme", "xxx", "placeholder", "replace_me"];
+
+/// What was seen of the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// On the file system of the state directory.
+    pub disk_free_bytes: u64,
+    /// On the same.
+    pub inodes_free: u64,
+    /// Why the state directory cannot be written, if it cannot.
+    pub unwritable: Option<String>,
+    /// Users and limits that cannot be enforced, in words.
+    pub unenforceable: Vec<String>,
+    /// Users as whom nothing can be run, and why.
+    pub users: Vec<Failure>,
+    /// The environment that one of the hosts belongs to, where it is another one.
+    pub host_taken_by: Option<String>,
+    /// Fixed ports, and ports of the proxy, that a stranger has, with the owner in words.
+    pub ports_taken: Vec<(u16, String)>,
+}
+
+/// All that speaks against the deployment; `artifact` where new content comes.
+pub fn findings(spec: &EnvironmentSpec, artifact: Option<&Artifact>, seen: &Seen) -> Vec<Finding> {
+    let mut all = vec![];
+    if let Some(why) = &seen.unwritable {
+        all.push(hard(platform(format!("write the state directory: {why}"))));
+    }
+    all.extend(artifact.and_then(|it| disk(spec, it, seen)));
+    all.extend(artifact.and_then(|it| inodes(it, seen)));
+    for (port, owner) in &seen.ports_taken {
+        let failure = platform(format!("use port {port}: {owner} has it"));
+        all.push(hard(failure.hint("end the owner, or choose another port")));
+    }
+    if let Some(other) = &seen.host_taken_by {
+        let message = format!("serve {}: it belongs to {other}", spec.domains.join(", "));
+        let failure = Failure::new(Blame::Request, message);
+        all.push(hard(failure.hint("each host belongs to one environment: change `domains`")));
+    }
+    all.extend(seen.users.iter().cloned().map(hard));
+    for limit in &seen.unenforceable {
+        let failure = platform(format!("enforce what the configuration asks for: {limit}"));
+        all.push(soft(failure.hint("leave it out, or run where it can be enforced")));
+    }
+    all.extend(variables(spec));
+    all
+}
+
+fn disk(spec: &EnvironmentSpec, artifact: &Artifact, seen: &Seen) -> Option<Finding> {
+    let need = artifact.bytes.saturating_mul(COPIES);
+    let wanted = spec.disk_free_bytes.unwrap_or(DISK_FREE_BYTES_MIN.max(need));
+    if seen.disk_free_bytes >= wanted {
+        return None;
+    }
+    let (free, wanted) = (mebibytes(seen.disk_free_bytes), mebibytes(wanted));
+    let failure =
+        platform(format!("find enough room: {free} MiB are free, {wanted} are asked for"));
+    let failure = failure.hint("`cutover releases prune ENVIRONMENT` removes what is not needed");
+    // Less than the content itself cannot end well.
+    Some(if seen.disk_free_bytes < need { hard(failure) } else { soft(failure) })
+}
+
+fn inodes(artifact: &Artifact, seen: &Seen) -> Option<Finding> {
+    let wanted = artifact.files.saturating_mul(COPIES).saturating_add(FILES_BESIDES);
+    if seen.inodes_free >= wanted {
+        return None;
+    }
+    let free = seen.inodes_free;
+    let failure = platform(format!("find enough inodes: {free} are free, {wanted} are needed"));
+    Some(soft(failure.hint("many small files fill a file system: `df -i` shows where")))
+}
+
+fn variables(spec: &EnvironmentSpec) -> Vec<Finding> {
+    let mut all = vec![];
+    for service in &spec.services {
+        for (name, value) in &service.env {
+            let trouble = if is_placeholder(value) {
+                "it still has the value of the example"
+            } else if value.is_empty() && service.secret_env.contains(name) {
+                "it is empty"
+            } else {
+                continue;
+            };
+            let message = format!("give `{}` the variable {name}: {trouble}", service.name);
+            let failure = Failure::new(Blame::Request, message);
+            all.push(soft(failure.hint("fill it in in the env file, or leave it out")));
+        }
+    }
+    all
+}
+
+fn is_placeholder(value: &str) -> bool {
+    let lower = value.trim().to_ascii_lowercase();
+    let angled = lower.starts_with('<') && lower.ends_with('>') && lower.len() > 2;
+    let yours = lower.starts_with("your") && lower.ends_with("here");
+    angled || yours || PLACEHOLDERS.contains(&lower.as_str())
+}
+
+fn mebibytes(bytes: u64) -> u64 {
+    bytes >> 20
+}
+
+fn platform(message: String) -> Failure {
+    Failure::new(Blame::Platform, message)
+}
+
+fn hard(failure: Failure) -> Finding {
+    Finding { failure, overridable: false }
+}
+
+fn soft(failure: Failure) -> Finding {
+    Finding { failure, overridable: true }
+}
