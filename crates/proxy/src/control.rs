@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 #[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Ask {
     /// Put the staged `ENVIRONMENT.GENERATION.json` in force, if `expects` is in force now (0:
-    /// none) and it is above all that were ever on disk.  What is in force already succeeds.  Answered
-    /// once every thread serves by it.
+    /// none) and it is above all that were ever on disk.  What is in force already succeeds.
+    /// Answered once every thread serves by it.
     Install {
         /// `PROJECT.ENVIRONMENT`.
         environment: String,

@@ -49,7 +49,7 @@ async fn serve(options: ProxyOptions) -> Result<(), ProxyError> {
         .map_err(|source| ProxyError::Routes { path: routes_directory(&root), source })?;
     let listeners: Arc<[TcpListener]> = listeners.into();
     let table = controller::first_table(&mut state);
-    let running = Plane::start(table, listeners.clone(), threads)?;
+    let running = Plane::start(table, &listeners, threads)?;
     let control = bind(&root)?;
     let controller = Rc::new(Controller {
         plane: running.plane.clone(),
@@ -66,7 +66,7 @@ async fn serve(options: ProxyOptions) -> Result<(), ProxyError> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    running.stop();
+    running.stop().await;
     Ok(())
 }
 

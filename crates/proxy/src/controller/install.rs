@@ -219,6 +219,7 @@ fn put_on_disk(
 
 fn adopt(state: &mut State, staged: RouteFile, fallback: Option<Arc<RouteFile>>) {
     let name = staged.environment.clone();
+    state.clear_alerts(&name);
     let staged = Arc::new(staged);
     let underway = state.underway(&staged, fallback);
     if underway.is_none() {

@@ -27,7 +27,7 @@ pub(crate) fn load(root: &Path, threads: usize) -> io::Result<State> {
     for name in names {
         let mut environment = load_environment(&mut state, &name);
         if let Err(message) = claims.add(&environment.file) {
-            state.alert(format!("{name} is not served: {message}"));
+            state.alert(&name, format!("{name} is not served: {message}"));
             environment = lost(&name, environment.highest, environment.fell_back);
         }
         state.epoch = state.epoch.max(environment.epoch);
@@ -41,7 +41,10 @@ fn load_environment(state: &mut State, name: &str) -> Environment {
     let marker = match read_marker(&directory, name) {
         Ok(marker) => marker,
         Err(error) => {
-            state.alert(format!("{name}: the marker of its last fall-back is unreadable: {error}"));
+            state.alert(
+                name,
+                format!("{name}: the marker of its last fall-back is unreadable: {error}"),
+            );
             None
         }
     };
@@ -60,7 +63,7 @@ fn load_environment(state: &mut State, name: &str) -> Environment {
             let kept = earlier(&directory, name, broken, marker.as_ref()).ok_or(message.clone());
             if let Ok(file) = &kept {
                 let serves = file.generation;
-                state.alert(format!("{message}; generation {serves} is served instead"));
+                state.alert(name, format!("{message}; generation {serves} is served instead"));
             }
             kept
         }
@@ -68,7 +71,7 @@ fn load_environment(state: &mut State, name: &str) -> Environment {
     let mut environment = match file {
         Ok(file) => begin(state, file, highest, marker),
         Err(message) => {
-            state.alert(format!("{name} is not served, install a generation: {message}"));
+            state.alert(name, format!("{name} is not served, install a generation: {message}"));
             lost(name, highest, marker)
         }
     };
@@ -123,7 +126,7 @@ fn begin(
         // The time that was used up before is not known: it starts again in full.
         let fallback = install::fallback(&state.directory, &file, probation.fallback, None);
         if let Err(message) = &fallback {
-            state.alert(format!("{}: there is no way back: {message}", file.environment));
+            state.alert(&file.environment, format!("there is no way back: {message}"));
         }
         environment.probation = state.underway(&file, fallback.ok());
     }

@@ -55,7 +55,8 @@ pub(crate) struct State {
     gates: Vec<Arc<HoldGate>>,
     /// The highest that any daemon named.
     epoch: u64,
-    alerts: VecDeque<String>,
+    /// Of which environment, and what.
+    alerts: VecDeque<(String, String)>,
     next_instance: u64,
 }
 
@@ -105,15 +106,20 @@ impl State {
         }
     }
 
-    fn alert(&mut self, text: String) {
-        tracing::error!("{text}");
-        if self.alerts.contains(&text) {
+    fn alert(&mut self, environment: &str, text: String) {
+        tracing::error!(environment, "{text}");
+        if self.alerts.iter().any(|(_, known)| *known == text) {
             return;
         }
         if self.alerts.len() == ALERTS_MAX {
             self.alerts.pop_front();
         }
-        self.alerts.push_back(text);
+        self.alerts.push_back((environment.to_owned(), text));
+    }
+
+    /// What was wrong with an environment is over.
+    fn clear_alerts(&mut self, environment: &str) {
+        self.alerts.retain(|(of, _)| of != environment);
     }
 
     /// Begins the probation of `file`, which is about to be in force, against `fallback`.

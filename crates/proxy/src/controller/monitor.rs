@@ -138,7 +138,7 @@ async fn fall_back(controller: &Rc<Controller>, subject: &Subject, reason: Strin
             fell_back.reason,
             directory.display()
         );
-        controller.state.borrow_mut().alert(text);
+        controller.state.borrow_mut().alert(environment, text);
         if !all_dead {
             return;
         }
@@ -153,7 +153,9 @@ async fn fall_back(controller: &Rc<Controller>, subject: &Subject, reason: Strin
         known.fell_back = Some(fell_back.clone());
     }
     controller.publish();
-    if written.is_err() {
+    if written.is_ok() {
+        controller.state.borrow_mut().clear_alerts(environment);
+    } else {
         let (controller, environment) = (controller.clone(), environment.clone());
         spawn_local(async move { record_late(&controller, &environment, &fell_back).await });
     }
@@ -164,10 +166,11 @@ async fn fall_back(controller: &Rc<Controller>, subject: &Subject, reason: Strin
 async fn record_late(controller: &Controller, environment: &str, fell_back: &FellBack) {
     loop {
         sleep(PROBE_INTERVAL).await;
-        let state = controller.state.borrow();
+        let mut state = controller.state.borrow_mut();
         let known = state.environments.get(environment);
         let needed = known.is_some_and(|known| known.highest <= fell_back.generation);
         if !needed || marker::commit(&state.directory, environment, fell_back).is_ok() {
+            state.clear_alerts(environment);
             return;
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn status(controller: &Controller) -> Status {
         addresses: controller.addresses.clone(),
         connections: controller.plane.connections() as u64,
         environments,
-        alerts: state.alerts.iter().cloned().collect(),
+        alerts: state.alerts.iter().map(|(_, text)| text.clone()).collect(),
     }
 }
 

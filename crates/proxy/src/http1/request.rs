@@ -46,6 +46,7 @@ impl Request {
 
     /// Appends the head with the fields for this one hop.
     pub fn finish(&self, out: &mut Vec<u8>, keep_alive: bool) {
+        out.reserve(self.head.len() + ADDED_BYTES);
         out.extend_from_slice(&self.head);
         if let Some(protocols) = &self.upgrade {
             out.extend_from_slice(b"connection: upgrade\r\nupgrade: ");

@@ -1,83 +1,74 @@
-//! One thread accepts, and hands each connection to the data-plane thread with the fewest.
+//! The first data-plane thread accepts, and hands each connection to the thread with the fewest.
 
-use super::Plane;
-use super::thread::Message;
+use super::thread::{self, Message, Thread};
+use super::{Plane, ThreadHandle};
 use crate::limits::{ACCEPT_PAUSE, REFUSALS_MAX};
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
-use rustix::net::SocketFlags;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tokio::net::TcpStream;
 
-/// Accepts until the plane closes.
-pub(super) fn run(plane: &Arc<Plane>, listeners: &[TcpListener]) {
-    let listeners: Vec<&TcpListener> =
-        listeners.iter().filter(|listener| prepare(listener).is_ok()).collect();
-    while !plane.is_closing() {
-        let mut watched: Vec<PollFd<'_>> =
-            listeners.iter().map(|listener| PollFd::new(*listener, PollFlags::IN)).collect();
-        watched.push(PollFd::new(&plane.wake, PollFlags::IN));
-        match poll(&mut watched, None) {
-            Ok(_) | Err(Errno::INTR) => {}
+/// Accepts until the task is dropped.
+pub(super) async fn run(thread: Rc<Thread>, listener: TcpListener) {
+    let listener =
+        match prepare(&listener).and_then(|()| tokio::net::TcpListener::from_std(listener)) {
+            Ok(listener) => listener,
             Err(error) => {
-                tracing::error!(%error, "the listeners cannot be watched");
-                std::thread::sleep(ACCEPT_PAUSE);
+                tracing::error!(%error, "a listener cannot be accepted on");
+                return;
             }
-        }
-        let ready: Vec<bool> = watched.iter().map(|fd| !fd.revents().is_empty()).collect();
-        for (listener, _) in listeners.iter().zip(ready).filter(|(_, ready)| *ready) {
-            accept_all(plane, listener);
+        };
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => hand_over(&thread, stream, peer),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                // Descriptors or memory are short; both come back as connections end.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
         }
     }
 }
 
 /// Accepted sockets inherit these options from the listener.
-fn prepare(listener: &TcpListener) -> std::io::Result<()> {
+fn prepare(listener: &TcpListener) -> io::Result<()> {
     let socket = socket2::SockRef::from(listener);
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
     socket.set_keepalive(true)
 }
 
-fn accept_all(plane: &Arc<Plane>, listener: &TcpListener) {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    while !plane.is_closing() {
-        match rustix::net::acceptfrom_with(listener, flags) {
-            Ok((descriptor, peer)) => {
-                let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
-                let stream = TcpStream::from(descriptor);
-                if let Some(peer) = peer {
-                    hand_over(plane, stream, peer);
-                }
-            }
-            Err(Errno::AGAIN) => return,
-            Err(Errno::INTR | Errno::CONNABORTED) => {}
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                std::thread::sleep(ACCEPT_PAUSE);
-                return;
-            }
-        }
-    }
-}
-
-fn hand_over(plane: &Arc<Plane>, stream: TcpStream, peer: SocketAddr) {
-    let fewest = plane.threads.iter().min_by_key(|t| t.connections.load(Ordering::Relaxed));
-    let Some(thread) = fewest else { return };
+fn hand_over(accepting: &Rc<Thread>, stream: TcpStream, peer: SocketAddr) {
+    let plane = &accepting.plane;
+    let threads = plane.threads.iter().enumerate();
+    let fewest = threads.min_by_key(|(_, thread)| thread.connections.load(Ordering::Relaxed));
+    let Some((index, thread)) = fewest else { return };
     if plane.connections() < plane.connections_max {
         thread.connections.fetch_add(1, Ordering::Relaxed);
-        if thread.sender.send(Message::Client(stream, peer)).is_err() {
+        if index == accepting.index {
+            thread::spawn_client(accepting, stream, peer);
+        } else if !send(thread, stream, |stream| Message::Client(stream, peer)) {
             thread.connections.fetch_sub(1, Ordering::Relaxed);
         }
         return;
     }
-    if plane.refusals.fetch_add(1, Ordering::Relaxed) < REFUSALS_MAX
-        && thread.sender.send(Message::Refuse(stream)).is_ok()
+    if plane.refusals.fetch_add(1, Ordering::Relaxed) >= REFUSALS_MAX
+        || !send(thread, stream, Message::Refuse)
     {
-        return;
+        plane.refusals.fetch_sub(1, Ordering::Relaxed);
     }
-    plane.refusals.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// To another thread a connection goes without its registration with this one's.
+fn send(
+    thread: &ThreadHandle,
+    stream: TcpStream,
+    message: impl FnOnce(std::net::TcpStream) -> Message,
+) -> bool {
+    stream.into_std().is_ok_and(|stream| thread.sender.send(message(stream)).is_ok())
 }
 
 /// Frees one place among the refusals.

@@ -50,8 +50,7 @@ pub(super) async fn refuse(thread: &Rc<Thread>, mut stream: TcpStream) {
     let (_, half) = stream.split();
     let mut sink = Sink::new(half);
     Refusal::FULL.write(sink.pending(), false, false, Version::Http11);
-    let sent = timeout(LINGER_TIMEOUT, sink.flush()).await;
-    if matches!(sent, Ok(Ok(()))) {
+    if sink.flush(LINGER_TIMEOUT).await.is_ok() {
         linger(thread, &mut stream).await;
     }
 }
@@ -76,9 +75,9 @@ async fn serve_one(
         Err(_) => Refusal::TIMEOUT,
     };
     refusal.write(sink.pending(), false, false, Version::Http11);
-    match timeout(CLIENT_STALL_TIMEOUT, sink.flush()).await {
-        Ok(Ok(())) => After::Linger,
-        _ => After::Close,
+    match sink.flush(CLIENT_STALL_TIMEOUT).await {
+        Ok(()) => After::Linger,
+        Err(_) => After::Close,
     }
 }
 

@@ -271,7 +271,7 @@ impl Download {
             return Ended::ByDrain { polite: false, goes_on: false };
         }
         to.pending().extend_from_slice(b"0\r\n\r\n");
-        let polite = matches!(timeout(CLOSE_FRAME_TIMEOUT, to.flush()).await, Ok(Ok(())));
+        let polite = to.flush(CLOSE_FRAME_TIMEOUT).await.is_ok();
         let goes_on = self.response.as_ref().is_some_and(|response| response.client_persists);
         Ended::ByDrain { polite, goes_on }
     }
@@ -287,7 +287,7 @@ async fn first_byte(next: impl Future<Output = Event>, progress: &Progress) -> O
             return Some(event);
         }
         let now = Instant::now();
-        deadline = progress.finished_at().unwrap_or(now) + FIRST_BYTE_TIMEOUT;
+        deadline = progress.ended_at().unwrap_or(now) + FIRST_BYTE_TIMEOUT;
         if deadline <= now {
             return None;
         }
@@ -301,14 +301,21 @@ enum Flushed {
 }
 
 async fn flush(thread: &Thread, claim: &Claim, to: &mut Sink<'_>) -> Flushed {
-    let flushed = poll_fn(|context| {
-        if thread.is_ending(claim.slot, context) {
-            return Poll::Ready(Flushed::Ending);
+    while !to.is_flushed() {
+        let some = poll_fn(|context| {
+            if thread.is_ending(claim.slot, context) {
+                return Poll::Ready(Flushed::Ending);
+            }
+            to.poll_some(context).map(|result| match result {
+                Ok(()) => Flushed::Done,
+                Err(_) => Flushed::ClientGone,
+            })
+        });
+        match timeout(CLIENT_STALL_TIMEOUT, some).await {
+            Ok(Flushed::Done) => {}
+            Ok(other) => return other,
+            Err(_) => return Flushed::ClientGone,
         }
-        to.poll_flush(context).map(|result| match result {
-            Ok(()) => Flushed::Done,
-            Err(_) => Flushed::ClientGone,
-        })
-    });
-    timeout(CLIENT_STALL_TIMEOUT, flushed).await.unwrap_or(Flushed::ClientGone)
+    }
+    Flushed::Done
 }

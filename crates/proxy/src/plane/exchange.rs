@@ -64,32 +64,33 @@ pub(super) async fn run(mut client: Client<'_>, request: Request) -> After {
     let mut last: Option<Claim> = None;
     let mut round = 1;
     let mut held_since = None;
-    let mut may_reuse = true;
+    let mut held_uncounted = false;
     let mut is_retry = false;
     loop {
-        let claim = match choose(thread, &request, &tried) {
-            Choice::Send(claim) if tried.len() < CONNECT_TARGETS_MAX => claim,
+        let choice = match tried.len() {
+            0..CONNECT_TARGETS_MAX => choose(thread, &request, &tried),
+            _ => Choice::Exhausted,
+        };
+        let claim = match choice {
+            Choice::Send(claim) => claim,
             Choice::Hold(place) => {
                 let since = *held_since.get_or_insert_with(Instant::now);
+                held_uncounted = true;
                 if !wait(&place, since).await {
                     return refuse(&mut client, &request, Refusal::HELD, last).await;
                 }
                 continue;
             }
-            Choice::Refuse(refusal) => return refuse(&mut client, &request, refusal, last).await,
-            Choice::Send(_) | Choice::Exhausted if round < CONNECT_ROUNDS_MAX => {
+            Choice::Exhausted if round < CONNECT_ROUNDS_MAX => {
                 round += 1;
                 tried.clear();
                 tokio::time::sleep(CONNECT_PAUSE).await;
                 continue;
             }
-            Choice::Send(claim) => {
-                claim.moved();
-                return refuse(&mut client, &request, Refusal::UNREACHABLE, last).await;
-            }
             Choice::Exhausted => {
                 return refuse(&mut client, &request, Refusal::UNREACHABLE, last).await;
             }
+            Choice::Refuse(refusal) => return refuse(&mut client, &request, refusal, last).await,
         };
         if let Some(previous) = last.take() {
             previous.moved();
@@ -97,17 +98,16 @@ pub(super) async fn run(mut client: Client<'_>, request: Request) -> After {
         if is_retry {
             claim.counters().retried();
         }
-        if held_since.is_some() && tried.is_empty() && !is_retry {
+        if std::mem::take(&mut held_uncounted) {
             claim.counters().held();
         }
-        match attempt(&mut client, &request, claim, may_reuse).await {
+        match attempt(&mut client, &request, claim, !is_retry).await {
             Attempt::Over(after) => return after,
             Attempt::Refused(claim) => {
                 tried.push(claim.instance.number);
                 last = Some(claim);
             }
             Attempt::Stale(claim) => {
-                may_reuse = false;
                 is_retry = true;
                 last = Some(claim);
             }
@@ -141,16 +141,16 @@ async fn refuse_with(
     goes_on: bool,
 ) -> After {
     refusal.write(client.sink.pending(), goes_on, request.is_head, request.version);
-    let sent = timeout(CLIENT_STALL_TIMEOUT, client.sink.flush()).await;
+    let sent = client.sink.flush(CLIENT_STALL_TIMEOUT).await;
     if let Some(claim) = &claim {
         claim.counters().unanswered();
     }
     match (sent, claim) {
-        (Ok(Ok(())), claim) => {
+        (Ok(()), claim) => {
             claim.into_iter().for_each(|claim| claim.completed(refusal.status));
             if goes_on { After::Next } else { After::Linger }
         }
-        _ => After::Close,
+        (Err(_), _) => After::Close,
     }
 }
 
@@ -315,6 +315,8 @@ async fn conclude(
             claim.completed(answer.status);
             match (answer.client_persists, uploaded) {
                 (true, true) => After::Next,
+                // It asked for the end itself, and sends nothing behind its request.
+                (false, true) if !request.keep_alive => After::Close,
                 _ => After::Linger,
             }
         }

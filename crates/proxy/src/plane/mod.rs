@@ -20,7 +20,6 @@ use arc_swap::ArcSwap;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -37,7 +36,6 @@ pub(crate) struct Plane {
     idle_per_thread_max: usize,
     refusals: AtomicUsize,
     closing: AtomicBool,
-    wake: OwnedFd,
 }
 
 struct ThreadHandle {
@@ -49,14 +47,13 @@ struct ThreadHandle {
 pub(crate) struct Running {
     pub(crate) plane: Arc<Plane>,
     threads: Vec<JoinHandle<()>>,
-    accepting: JoinHandle<()>,
 }
 
 impl Plane {
-    /// Starts the data-plane threads and the one that accepts.
+    /// Starts `count` data-plane threads.
     pub(crate) fn start(
         table: Table,
-        listeners: Arc<[TcpListener]>,
+        listeners: &[TcpListener],
         count: usize,
     ) -> io::Result<Running> {
         let descriptors = raise_descriptor_limit();
@@ -78,19 +75,17 @@ impl Plane {
             idle_per_thread_max: idle_max / count,
             refusals: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
-            wake: rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC)?,
         });
         let mut threads = Vec::new();
         for (index, receiver) in receivers.into_iter().enumerate() {
+            // The first one accepts for all.
+            let listeners = if index == 0 { duplicates(listeners)? } else { Vec::new() };
             let plane = plane.clone();
             let name = format!("data-{index}");
-            let run = move || thread::run(plane, index, receiver);
+            let run = move || thread::run(plane, index, receiver, listeners);
             threads.push(std::thread::Builder::new().name(name).spawn(run)?);
         }
-        let shared = plane.clone();
-        let run = move || accept::run(&shared, &listeners);
-        let accepting = std::thread::Builder::new().name("accept".to_owned()).spawn(run)?;
-        Ok(Running { plane, threads, accepting })
+        Ok(Running { plane, threads })
     }
 
     /// Client connections open now.
@@ -140,17 +135,22 @@ impl Plane {
 
 impl Running {
     /// Stops accepting, lets what is in flight end within the shutdown's limit, and returns.
-    pub(crate) fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.plane.closing.store(true, Ordering::Relaxed);
-        // An eventfd takes a one unless it is full, and then it wakes as well.
-        let _full = rustix::io::write(&self.plane.wake, &1u64.to_ne_bytes());
+        let (done, stopped) = oneshot::channel();
         // What was accepted has to be handed over before the threads hear of the end.
-        let _panicked = self.accepting.join();
+        if self.plane.threads[0].sender.send(Message::StopAccepting(done)).is_ok() {
+            let _ended = stopped.await;
+        }
         self.plane.send_all(|| Message::Close);
         for thread in self.threads {
             let _panicked = thread.join();
         }
     }
+}
+
+fn duplicates(listeners: &[TcpListener]) -> io::Result<Vec<TcpListener>> {
+    listeners.iter().map(TcpListener::try_clone).collect()
 }
 
 fn raise_descriptor_limit() -> u64 {

@@ -7,14 +7,14 @@ use crate::limits::{
     POOL_SWEEP_INTERVAL, SCRATCH_BYTES, SHUTDOWN_IDLE_GRACE, SHUTDOWN_INTERVAL, SHUTDOWN_TIMEOUT,
 };
 use std::cell::{Cell, RefCell};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Waker};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::LocalSet;
+use tokio::task::{JoinHandle, LocalSet};
 
 /// What a thread is told.
 pub(crate) enum Message {
@@ -22,6 +22,8 @@ pub(crate) enum Message {
     Client(TcpStream, SocketAddr),
     /// Tell this client that there are too many.
     Refuse(TcpStream),
+    /// Accept no more, and answer once that is so.
+    StopAccepting(oneshot::Sender<()>),
     /// Answer, to prove that no task is between reading the table and claiming a target.
     Turn(oneshot::Sender<()>),
     /// Close idle connections to these instances.
@@ -111,7 +113,12 @@ impl Thread {
 }
 
 /// Runs until it is told to close.
-pub(crate) fn run(plane: Arc<Plane>, index: usize, inbox: mpsc::UnboundedReceiver<Message>) {
+pub(crate) fn run(
+    plane: Arc<Plane>,
+    index: usize,
+    inbox: mpsc::UnboundedReceiver<Message>,
+    listeners: Vec<TcpListener>,
+) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -131,20 +138,34 @@ pub(crate) fn run(plane: Arc<Plane>, index: usize, inbox: mpsc::UnboundedReceive
     });
     let tasks = LocalSet::new();
     tasks.spawn_local(sweep(thread.clone()));
-    tasks.block_on(&runtime, serve(&thread, inbox));
+    tasks.block_on(&runtime, serve(&thread, inbox, listeners));
 }
 
-async fn serve(thread: &Rc<Thread>, mut inbox: mpsc::UnboundedReceiver<Message>) {
+async fn serve(
+    thread: &Rc<Thread>,
+    mut inbox: mpsc::UnboundedReceiver<Message>,
+    listeners: Vec<TcpListener>,
+) {
+    let accept = |listener| tokio::task::spawn_local(accept::run(thread.clone(), listener));
+    let accepting: Vec<JoinHandle<()>> = listeners.into_iter().map(accept).collect();
     while let Some(message) = inbox.recv().await {
         match message {
-            Message::Client(stream, peer) => {
-                tokio::task::spawn_local(client(thread.clone(), stream, peer));
-            }
+            Message::Client(stream, peer) => match tokio::net::TcpStream::from_std(stream) {
+                Ok(stream) => spawn_client(thread, stream, peer),
+                Err(error) => {
+                    tracing::warn!(%error, "a client's connection could not be taken over");
+                    drop(ConnectionGuard(thread.clone()));
+                }
+            },
             Message::Refuse(stream) => {
                 tokio::task::spawn_local(refuse(thread.clone(), stream));
             }
-            Message::Turn(done) => {
+            Message::StopAccepting(done) => {
+                accepting.iter().for_each(JoinHandle::abort);
                 // The asker may have given up.
+                let _gone = done.send(());
+            }
+            Message::Turn(done) => {
                 let _gone = done.send(());
             }
             Message::Forget(instances) => {
@@ -171,12 +192,12 @@ async fn close(thread: &Thread) {
     }
 }
 
-async fn client(thread: Rc<Thread>, stream: TcpStream, peer: SocketAddr) {
-    let _counted = ConnectionGuard(thread.clone());
-    match tokio::net::TcpStream::from_std(stream) {
-        Ok(stream) => connection::serve(&thread, stream, peer).await,
-        Err(error) => tracing::warn!(%error, "a client's connection could not be taken over"),
-    }
+/// Serves a client that was counted as a connection of this thread.
+pub(super) fn spawn_client(thread: &Rc<Thread>, stream: tokio::net::TcpStream, peer: SocketAddr) {
+    let counted = ConnectionGuard(thread.clone());
+    tokio::task::spawn_local(async move {
+        connection::serve(&counted.0, stream, peer).await;
+    });
 }
 
 struct ConnectionGuard(Rc<Thread>);

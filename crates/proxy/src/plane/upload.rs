@@ -19,17 +19,19 @@ const AHEAD_BYTES_MAX: usize = SCRATCH_BYTES;
 /// How far the request is sent; seen by the other direction.
 #[derive(Default)]
 pub(super) struct Progress {
-    finished_at: Cell<Option<Instant>>,
+    finished: Cell<bool>,
+    ended_at: Cell<Option<Instant>>,
 }
 
 impl Progress {
     /// Whether all of it was sent.
     pub(super) fn is_finished(&self) -> bool {
-        self.finished_at.get().is_some()
+        self.finished.get()
     }
 
-    pub(super) fn finished_at(&self) -> Option<Instant> {
-        self.finished_at.get()
+    /// Since when nothing more is sent, whole or not.
+    pub(super) fn ended_at(&self) -> Option<Instant> {
+        self.ended_at.get()
     }
 }
 
@@ -69,9 +71,11 @@ impl From<BadChunk> for Fault {
 /// Sends the request.  Returns only when the exchange has to end; the answer is for the other
 /// direction to wait for.
 pub(super) async fn run(mut up: Upload<'_, '_, '_>) -> Failed {
-    match up.send().await {
+    let sent = up.send().await;
+    up.progress.ended_at.set(Some(Instant::now()));
+    match sent {
         Ok(()) => {
-            up.progress.finished_at.set(Some(Instant::now()));
+            up.progress.finished.set(true);
             up.watch().await
         }
         Err(Stop::Failed(failed)) => failed,
@@ -100,13 +104,7 @@ impl Upload<'_, '_, '_> {
     }
 
     async fn flush(&mut self) -> Result<(), Stop> {
-        if self.to.is_flushed() {
-            return Ok(());
-        }
-        match timeout(UPSTREAM_STALL_TIMEOUT, self.to.flush()).await {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(Stop::Upstream),
-        }
+        self.to.flush(UPSTREAM_STALL_TIMEOUT).await.map_err(|_| Stop::Upstream)
     }
 
     /// Passes on what came with the head.

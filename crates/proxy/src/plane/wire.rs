@@ -1,14 +1,18 @@
 //! Reading into the thread's buffer and writing past it.
 
 use super::thread::Thread;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::time::{Duration, timeout};
 
 /// Slices written with one call.
 const SLICES_MAX: usize = 36;
+/// A buffer up to this size is kept for the next time.
+const KEPT_BYTES_MAX: usize = 4096;
 
 /// Reads once into the thread's buffer and hands over what came, before any other task can run.
 /// Nothing means the end.
@@ -65,8 +69,7 @@ impl<'a> Sink<'a> {
         self.written += from_pending;
         taken -= from_pending;
         if self.is_flushed() {
-            self.pending.clear();
-            self.written = 0;
+            self.reset();
         }
         for part in parts {
             let skip = taken.min(part.len());
@@ -79,20 +82,44 @@ impl<'a> Sink<'a> {
     /// Until the kernel has taken everything.
     pub(crate) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.is_flushed() {
-            let rest = &self.pending[self.written..];
-            let taken = ready!(Pin::new(&mut self.half).poll_write(context, rest))?;
-            if taken == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.written += taken;
+            ready!(self.poll_some(context))?;
         }
-        self.pending.clear();
-        self.written = 0;
         Poll::Ready(Ok(()))
     }
 
-    pub(crate) async fn flush(&mut self) -> io::Result<()> {
-        std::future::poll_fn(|context| self.poll_flush(context)).await
+    /// Until the kernel has taken some more; ready at once if there is nothing to take.
+    pub(crate) fn poll_some(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_flushed() {
+            return Poll::Ready(Ok(()));
+        }
+        let rest = &self.pending[self.written..];
+        let taken = ready!(Pin::new(&mut self.half).poll_write(context, rest))?;
+        if taken == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.written += taken;
+        if self.is_flushed() {
+            self.reset();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Until the kernel has taken everything; an error if it takes nothing for so long.
+    pub(crate) async fn flush(&mut self, stall: Duration) -> io::Result<()> {
+        while !self.is_flushed() {
+            let some = poll_fn(|context| self.poll_some(context));
+            timeout(stall, some).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        }
+        Ok(())
+    }
+
+    fn reset(&mut self) {
+        self.written = 0;
+        self.pending.clear();
+        // A stream may live long after the one time that it was slow.
+        if self.pending.capacity() > KEPT_BYTES_MAX {
+            self.pending = Vec::new();
+        }
     }
 
     /// Tells the other side that nothing more comes.
