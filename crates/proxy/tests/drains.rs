@@ -282,6 +282,7 @@ fn a_terminated_proxy_ends_what_it_has_begun() {
     let address = proxy.address.clone();
     let mut idle = Connection::open(&address);
     idle.get("/").unwrap();
+    proxy.quiet();
     let slow = std::thread::spawn(move || Connection::open(&address).get("/slow/400"));
     eventually("it is in flight", || proxy.shop().in_flight.get("a-1").copied());
     let waiting = TcpStream::connect(&proxy.address).unwrap();
