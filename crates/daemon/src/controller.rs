@@ -7,6 +7,7 @@ use model::{
     deployment::{DeploymentRecord, Request, Stage},
     failure::{Blame, Failure},
     id::DeploymentId,
+    journal::Outcome,
 };
 use std::{path::PathBuf, sync::Arc};
 use store::Store;
@@ -85,9 +86,7 @@ impl Controller {
     pub async fn abort(&self, id: &DeploymentId, by: &str) -> Result<(), Failure> {
         let record = self.store_deployment(id).await?;
         match record.stage {
-            Stage::Ended(outcome) if outcome == model::journal::Outcome::NeedsAttention => {
-                self.resume(&record, true).await
-            }
+            Stage::Ended(Outcome::NeedsAttention) => self.resume(&record, true).await,
             _ => self.engine.abort(id, by).await,
         }
     }

@@ -1,17 +1,11 @@
 //! One life of the daemon: from its start to its orderly end.
 
 use crate::{
-    api, background,
-    controller::Controller,
-    deployment_log::DeploymentLogs,
-    hub::Hub,
+    api, background, controller::Controller, deployment_log::DeploymentLogs, hub::Hub,
     socket::PeerListener,
 };
 use drivers::layout::Layout;
-use engine::{
-    deploy::Engine,
-    port::{Ports, clock::Clock},
-};
+use engine::{deploy::Engine, port::Ports};
 use std::{
     fs::{self, DirBuilder},
     io,

@@ -1,7 +1,10 @@
 //! A deployment's progress: replayed from the journal, then as it happens, until it ended.
 
 use crate::{
-    api::{deployments::{Which, find}, refusal::Refusal},
+    api::{
+        deployments::{Which, find},
+        refusal::Refusal,
+    },
     controller::Controller,
 };
 use axum::{

@@ -58,14 +58,13 @@ pub async fn read(
     if !which.follow {
         return Ok((kind, first).into_response());
     }
-    let stream = futures_util::stream::unfold((Some(first), follower), |(first, mut follower)| {
-        async move {
+    let stream =
+        futures_util::stream::unfold((Some(first), follower), |(first, mut follower)| async move {
             let text = match first {
                 Some(text) => text,
                 None => follower.next().await?,
             };
             Some((Ok::<_, Infallible>(Bytes::from(text)), (None, follower)))
-        }
-    });
+        });
     Ok((kind, Body::from_stream(stream)).into_response())
 }

@@ -16,9 +16,7 @@ pub async fn info(State(controller): State<Controller>) -> Json<Info> {
 }
 
 /// `GET /v1/status`
-pub async fn status(
-    State(controller): State<Controller>,
-) -> Result<Json<StatusReport>, Refusal> {
+pub async fn status(State(controller): State<Controller>) -> Result<Json<StatusReport>, Refusal> {
     Ok(Json(report::online(&controller).await?))
 }
 
@@ -30,7 +28,6 @@ pub async fn stop(State(controller): State<Controller>) -> StatusCode {
 
 /// Who answers.
 pub fn of(controller: &Controller) -> Info {
-    use engine::port::journal::Journal;
     Info {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),

@@ -7,7 +7,6 @@ use axum::{
     extract::{Path, State},
     http::HeaderMap,
 };
-use engine::port::machine::Machine;
 use futures_util::StreamExt;
 use model::{
     failure::{Blame, Failure},
@@ -59,9 +58,8 @@ pub async fn receive(
         }
     }
     drop(pieces);
-    let unpacked = unpack.await.map_err(|it| {
-        Failure::new(Blame::Us, format!("unpack the upload: {it}"))
-    })?;
+    let unpacked =
+        unpack.await.map_err(|it| Failure::new(Blame::Us, format!("unpack the upload: {it}")))?;
     unpacked.map(Json).map_err(Refusal::preflight)
 }
 

@@ -2,11 +2,7 @@
 
 use super::{Sources, memory::resident_bytes};
 use crate::api::words::{EnvironmentReport, EnvironmentState, InstanceReport};
-use engine::port::{
-    releases::Releases,
-    router::{InForce, Router},
-    runtime::{Life, Runtime},
-};
+use engine::port::{releases::Releases, router::InForce, runtime::Life};
 use model::{
     deployment::{DeploymentRecord, Stage},
     failure::Failure,
@@ -40,9 +36,10 @@ pub async fn report(
     };
     let active = history.iter().find(|it| !matches!(it.stage, Stage::Ended(_))).cloned();
     let attention = match &sources.journal {
-        Some(journal) => journal.unfinished()?.into_iter().find(|it| {
-            it.environment == *id && it.stage == Stage::Ended(Outcome::NeedsAttention)
-        }),
+        Some(journal) => journal
+            .unfinished()?
+            .into_iter()
+            .find(|it| it.environment == *id && it.stage == Stage::Ended(Outcome::NeedsAttention)),
         None => None,
     };
     let serving = labels(&in_force);
@@ -114,11 +111,8 @@ async fn instances(
 ) -> Result<Vec<InstanceReport>, Failure> {
     let lead = format!("{}.", id.stem());
     let all = sources.local.runtime.list().await?;
-    let lives: BTreeMap<String, Life> = all
-        .into_iter()
-        .filter(|it| it.0.0.starts_with(&lead))
-        .map(|it| (it.0.0, it.1))
-        .collect();
+    let lives: BTreeMap<String, Life> =
+        all.into_iter().filter(|it| it.0.0.starts_with(&lead)).map(|it| (it.0.0, it.1)).collect();
     let warm = match &sources.journal {
         Some(journal) => journal.retired()?,
         None => vec![],
