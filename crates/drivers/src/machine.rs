@@ -1,6 +1,11 @@
 //! What this machine has: space, memory, ports, users.
 
-use crate::{account, blocking::blocking, file, layout::Layout};
+use crate::{
+    account::{self, Account},
+    blocking::blocking,
+    file,
+    layout::Layout,
+};
 use async_trait::async_trait;
 use engine::port::machine::{Facts, Machine};
 use model::{
@@ -13,6 +18,7 @@ use std::{
     io,
     net::{Ipv4Addr, TcpListener},
     ops::RangeInclusive,
+    os::unix::fs::MetadataExt,
     path::Path,
 };
 
@@ -78,13 +84,37 @@ impl Machine for LocalMachine {
         let problems = supervise::enforceable(&supervise::spec::Limits::default(), Some(user));
         match problems.into_iter().next() {
             Some(problem) => Err(Failure::new(Blame::Platform, problem)),
-            None => Ok(()),
+            None => may_pass(&account, self.layout.root()),
         }
     }
 
     fn boot_id(&self) -> String {
         boot_id()
     }
+}
+
+/// A release lies under the state directory, so its user must be able to pass all above it.
+fn may_pass(account: &Account, directory: &Path) -> Result<(), Failure> {
+    for place in directory.ancestors().collect::<Vec<_>>().into_iter().rev() {
+        let metadata = match fs::metadata(place) {
+            // What does not exist yet is made so that it can be passed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            found => found.map_err(|error| file::failure("look at", place, &error))?,
+        };
+        let bit = if metadata.uid() == account.uid {
+            0o100
+        } else if metadata.gid() == account.gid {
+            0o010
+        } else {
+            0o001
+        };
+        if account.uid != 0 && metadata.mode() & bit == 0 {
+            let message = format!("let user {} pass {}", account.uid, place.display());
+            return Err(Failure::new(Blame::Platform, message)
+                .hint(format!("run `chmod o+x {}`, or choose another --root", place.display())));
+        }
+    }
+    Ok(())
 }
 
 /// Drawn by the kernel at boot.
@@ -176,6 +206,19 @@ mod tests {
         assert!(owner.contains(&format!("(pid {})", std::process::id())), "{owner}");
         drop(listener);
         assert_eq!(port_taken(port), None);
+    }
+
+    #[test]
+    fn a_user_who_cannot_pass_the_state_directory_is_told_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let own = fs::metadata(directory.path()).unwrap();
+        let account = |uid, gid| Account { uid, gid, home: "/".into() };
+        let owner = account(own.uid(), own.gid());
+        may_pass(&owner, directory.path()).unwrap();
+        may_pass(&owner, &directory.path().join("not/made/yet")).unwrap();
+        let other = account(own.uid() + 1, own.gid() + 1);
+        let failure = may_pass(&other, directory.path()).unwrap_err();
+        assert!(failure.hints[0].contains("chmod o+x"), "{failure:?}");
     }
 
     #[test]

@@ -103,12 +103,12 @@ impl Prober for LocalProber {
 
 /// Tells a watcher, seldom enough to be read.
 struct Notes<'a> {
-    note: &'a Note,
+    note: &'a (dyn Fn(String) + Send + Sync + 'a),
     last: Mutex<Instant>,
 }
 
-impl Notes<'_> {
-    fn new(note: &Note) -> Notes<'_> {
+impl<'a> Notes<'a> {
+    fn new(note: &'a (dyn Fn(String) + Send + Sync + 'a)) -> Notes<'a> {
         Notes { note, last: Mutex::new(Instant::now()) }
     }
 

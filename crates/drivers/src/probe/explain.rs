@@ -1,7 +1,7 @@
 //! Failures that explain themselves: what was seen, and what is likely the cause.
 
 use super::{LocalProber, ports};
-use crate::blocking::blocking;
+use crate::{blocking::blocking, runtime::process::HOST};
 use engine::port::runtime::{Exited, Life, Runtime};
 use model::{
     failure::{Blame, Failure},
@@ -76,6 +76,12 @@ impl LocalProber {
     pub(super) async fn why_nobody_listens(&self, instance: &Instance, port: u16) -> String {
         let Ok(token) = self.token(&instance.id) else { return String::new() };
         let found = blocking(move || Ok(ports::listened_on_by(&token))).await.unwrap_or_default();
+        if found.contains(&port) {
+            return format!(
+                "it listens on port {port}, but not where {HOST} is answered: make it listen on \
+                 the variable HOST, or on 0.0.0.0"
+            );
+        }
         let others: Vec<String> =
             found.iter().filter(|it| **it != port).map(u16::to_string).collect();
         if others.is_empty() {

@@ -71,12 +71,15 @@ impl Question {
         let deadline = tokio::time::Instant::now() + self.timeout;
         let limit = format!("within {} ms", self.timeout.as_millis());
         let silent = |what: String| Silence { what, seen: None };
+        let Some(request) = self.request() else {
+            return Err(silent("was not asked: method, host or path cannot be sent".to_owned()));
+        };
         let stream = match timeout_at(deadline, TcpStream::connect(&self.address)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(silent(unconnected(&error))),
             Err(_) => return Err(silent(format!("took no connection {limit}"))),
         };
-        let (response, _connection) = match timeout_at(deadline, self.send(stream)).await {
+        let (response, _connection) = match timeout_at(deadline, send(stream, request)).await {
             Ok(Ok(sent)) => sent,
             Ok(Err(error)) => return Err(silent(unanswered(&error))),
             Err(_) => return Err(silent(format!("took the request, and was silent {limit}"))),
@@ -101,38 +104,33 @@ impl Question {
         Err(Silence { what, seen: Some(seen) })
     }
 
-    async fn send(
-        &self,
-        stream: TcpStream,
-    ) -> Result<(hyper::Response<Incoming>, Connection), hyper::Error> {
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let connection = Connection(tokio::spawn(async move {
-            // How it ends is told by the request.
-            let _ = connection.await;
-        }));
-        let response = sender.send_request(self.request()).await?;
-        Ok((response, connection))
-    }
-
-    fn request(&self) -> Request<Empty<Bytes>> {
-        let method = Method::from_bytes(self.method.as_bytes()).unwrap_or(Method::GET);
+    /// None if a part of it cannot be sent.
+    fn request(&self) -> Option<Request<Empty<Bytes>>> {
         let host = self.host.as_deref().unwrap_or(&self.address);
-        let mut request = Request::new(Empty::new());
-        *request.method_mut() = method;
-        *request.uri_mut() = self.path.parse().unwrap_or_default();
-        let fields = [
-            (header::HOST, host),
-            (header::USER_AGENT, "cutover"),
-            (header::ACCEPT, "*/*"),
-            (header::CONNECTION, "close"),
-        ];
-        for (name, value) in fields {
-            if let Ok(value) = value.parse() {
-                request.headers_mut().insert(name, value);
-            }
-        }
-        request
+        Request::builder()
+            .method(Method::from_bytes(self.method.as_bytes()).ok()?)
+            .uri(self.path.as_str())
+            .header(header::HOST, host)
+            .header(header::USER_AGENT, "cutover")
+            .header(header::ACCEPT, "*/*")
+            .header(header::CONNECTION, "close")
+            .body(Empty::new())
+            .ok()
+            .filter(|_| self.path.starts_with('/'))
     }
+}
+
+async fn send(
+    stream: TcpStream,
+    request: Request<Empty<Bytes>>,
+) -> Result<(hyper::Response<Incoming>, Connection), hyper::Error> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let connection = Connection(tokio::spawn(async move {
+        // How it ends is told by the request.
+        let _ = connection.await;
+    }));
+    let response = sender.send_request(request).await?;
+    Ok((response, connection))
 }
 
 /// The task that moves a connection's bytes: it ends with the one who asks.
@@ -192,6 +190,8 @@ impl Response {
     pub(super) fn shown(&self) -> String {
         let mut text = format!("→ {} after {} ms", self.status, self.elapsed.as_millis());
         for (name, value) in self.headers.iter().take(HEADERS_SHOWN) {
+            let is_secret = name == "set-cookie";
+            let value = if is_secret { "[secret]" } else { value.as_str() };
             let value: String = value.chars().take(HEADER_CHARACTERS_SHOWN).collect();
             // Writing to a string cannot fail.
             let _ = write!(text, "\n{name}: {}", value.escape_debug());

@@ -145,7 +145,6 @@ impl DirectoryReleases {
 fn git(mirror: Option<&Path>, time_limit: Duration) -> Command {
     let command = Command::new("git", time_limit)
         .variable("GIT_TERMINAL_PROMPT", "0")
-        .variable("GIT_CONFIG_NOSYSTEM", "1")
         .variable("SSH_ASKPASS_REQUIRE", "never")
         .arguments(["-c", "protocol.ext.allow=never", "-c", "core.hooksPath=/dev/null"])
         .arguments(["-c", "tar.umask=0022", "-c", "gc.auto=0"]);
