@@ -68,7 +68,7 @@ pub fn take(path: &Path) -> io::Result<Taken> {
         }
         // In place and of one width: on a full disk the block it had is there already.  Where
         // even that fails, the lock holds all the same and only its holder has no name.
-        let _ = write!(file, "{:>10}\n", std::process::id());
+        let _ = writeln!(file, "{:>10}", std::process::id());
         return Ok(Taken::Ours(StateLock { _file: file }));
     }
     Err(io::Error::other("the lock file is replaced again and again"))

@@ -5,7 +5,11 @@ use crate::{
     schema::{APPLICATION_ID, VERSION},
 };
 use rusqlite::{Connection, OpenFlags};
-use std::{fs, os::unix::ffi::OsStrExt, path::Path};
+use std::{
+    fs,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
 
 /// The schema's version; none: there is no database, or an empty file.
 ///
@@ -22,20 +26,39 @@ pub fn version(path: &Path) -> Result<Option<i64>, OpenError> {
         Ok(found) if found.len() == 0 => return Ok(None),
         Ok(_) => {}
     }
-    let connection = frozen(path)?;
+    match frozen(path).and_then(|it| checked_version(&it, path)) {
+        // A first migration that a crash cut short is taken back by the next who may write.
+        Err(OpenError::Damaged { .. } | OpenError::Foreign { .. }) if has(path, "-journal") => {
+            Ok(Some(0))
+        }
+        found => found.map(Some),
+    }
+}
+
+/// The schema's version, as this connection sees it; 0: the database is blank.
+///
+/// # Errors
+///
+/// Where it is no database of ours, or a newer one.
+pub fn checked_version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
     let pragma = |name| connection.pragma_query_value(None, name, |it| it.get::<_, i64>(0));
     let sql = |error| OpenError::sql("look at", path, &error);
     let found = pragma("user_version").map_err(sql)?;
-    let application = pragma("application_id").map_err(sql)?;
-    if application != APPLICATION_ID {
-        // A crash between the file's creation and the first migration leaves it blank.
-        let blank = application == 0 && found == 0 && tables(&connection).map_err(sql)? == 0;
-        return if blank { Ok(Some(0)) } else { Err(OpenError::Foreign { path: path.into() }) };
+    if pragma("application_id").map_err(sql)? != APPLICATION_ID {
+        let blank = found == 0 && tables(connection).map_err(sql)? == 0;
+        return if blank { Ok(0) } else { Err(OpenError::Foreign { path: path.into() }) };
     }
     if found > VERSION {
         return Err(OpenError::Newer { path: path.into(), found, known: VERSION });
     }
-    Ok(Some(found))
+    Ok(found)
+}
+
+/// Whether SQLite's file of this suffix lies beside the database, and is not empty.
+pub fn has(database: &Path, suffix: &str) -> bool {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    fs::metadata(PathBuf::from(name)).is_ok_and(|it| it.len() > 0)
 }
 
 /// A connection that takes the file as it lies there: no lock, no log, nothing made.

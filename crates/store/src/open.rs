@@ -6,8 +6,7 @@ use crate::{
     reserve::Reserve,
     schema,
     store::Store,
-    trouble::is_full,
-    writer::Writer,
+    writer::{LOG_BYTES_KEPT, Writer},
 };
 use model::id::Epoch;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -135,18 +134,18 @@ pub fn open(root: &Path) -> Result<Store, OpenError> {
     // Before anything is made or locked; and again, since whoever had the lock may have migrated.
     look::version(&path)?;
     let lock = take_lock(&root)?;
-    let version = look::version(&path)?;
+    look::version(&path)?;
     make_file(&root, &path).map_err(|it| OpenError::platform("make", &path, it))?;
     let reserve = Reserve::find(&root);
-    let mut connection = connect(&path)?;
-    let epoch = match begin_life(&mut connection, version.unwrap_or(0)) {
+    let begun = match begin_life(&path) {
         // A controller that starts on a full disk has work to end as well.
-        Err(error) if is_full(&error) && reserve.release() => {
-            begin_life(&mut connection, version.unwrap_or(0))
-        }
+        Err(Unready::Sqlite(error)) if reserve.spend_on(&error) => begin_life(&path),
         begun => begun,
     };
-    let epoch = epoch.map_err(|it| OpenError::sql("begin an epoch in", &path, &it))?;
+    let (connection, epoch) = begun.map_err(|it| match it {
+        Unready::Sqlite(error) => OpenError::sql("open", &path, &error),
+        Unready::Refused(error) => error,
+    })?;
     if let Err(error) = reserve.top_up() {
         tracing::warn!("no space is reserved for the journal: {error}");
     }
@@ -196,36 +195,52 @@ fn make_file(root: &Path, path: &Path) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(0o600))
 }
 
-fn connect(path: &Path) -> Result<Connection, OpenError> {
-    let sql = |error| OpenError::sql("open", path, &error);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(sql)?;
-    connection.busy_timeout(OPEN_PATIENCE).map_err(sql)?;
-    let set = |name, value: &str| connection.pragma_update(None, name, value).map_err(sql);
-    set("synchronous", "FULL")?;
-    set("foreign_keys", "ON")?;
-    set("trusted_schema", "OFF")?;
-    set("temp_store", "MEMORY")?;
-    // The writer checkpoints by itself: SQLite keeps an error of its own checkpoints to itself.
-    set("wal_autocheckpoint", "0")?;
-    let check = "PRAGMA quick_check(1)";
-    let what: String = connection.query_row(check, [], |it| it.get(0)).map_err(sql)?;
-    if what != "ok" {
-        return Err(OpenError::Damaged { path: path.into(), what });
-    }
-    Ok(connection)
+/// Why a life could not begin.
+enum Unready {
+    /// Maybe for want of space.
+    Sqlite(rusqlite::Error),
+    /// For good.
+    Refused(OpenError),
 }
 
-/// Brings the tables up to date, and takes the next epoch; both are durable when it returns.
-fn begin_life(connection: &mut Connection, from: i64) -> rusqlite::Result<Epoch> {
+impl From<rusqlite::Error> for Unready {
+    fn from(error: rusqlite::Error) -> Unready {
+        Unready::Sqlite(error)
+    }
+}
+
+/// Looks the pages through, brings the tables up to date, and takes the next epoch, durably.
+fn begin_life(path: &Path) -> Result<(Connection, Epoch), Unready> {
+    let mut connection = connect(path)?;
+    // What the first look saw may have been a migration that was cut short and is now undone.
+    let from = look::checked_version(&connection, path).map_err(Unready::Refused)?;
     if from < schema::VERSION {
-        schema::migrate(connection, from)?;
+        schema::migrate(&mut connection, from)?;
     }
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    connection.pragma_update(None, "journal_size_limit", crate::writer::LOG_BYTES_KEPT)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let next = "UPDATE epoch SET epoch = epoch + 1 RETURNING epoch";
     let epoch = transaction.query_row(next, [], |it| it.get(0))?;
     transaction.commit()?;
-    Ok(Epoch(epoch))
+    Ok((connection, Epoch(epoch)))
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(OPEN_PATIENCE)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.pragma_update(None, "trusted_schema", "OFF")?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // The writer checkpoints by itself: SQLite keeps an error of its own checkpoints to itself.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    let check = "PRAGMA quick_check(1)";
+    let found: String = connection.query_row(check, [], |it| it.get(0))?;
+    if found == "ok" {
+        return Ok(connection);
+    }
+    let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    Err(rusqlite::Error::SqliteFailure(corrupt, Some(found)))
 }

@@ -18,8 +18,7 @@ use model::{
 };
 use rusqlite::{Connection, OpenFlags};
 use std::{
-    fs,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -46,7 +45,7 @@ pub fn read_only(root: &Path) -> Result<ReadOnly, OpenError> {
     let connection = match connect(&path) {
         // Nothing can be made beside it, as on a read-only file system.  Where no log lies there,
         // the file is the whole journal, and nobody can be writing.
-        Err(_) if !has_log(&path) => look::frozen(&path),
+        Err(_) if !look::has(&path, "-wal") => look::frozen(&path),
         connection => connection.map_err(|it| OpenError::sql("read", &path, &it)),
     };
     Ok(ReadOnly { connection: Mutex::new(connection?) })
@@ -141,10 +140,4 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     // Only a statement finds out whether the log beside the file can be read.
     connection.query_row("SELECT epoch FROM epoch", [], |it| it.get::<_, u64>(0))?;
     Ok(connection)
-}
-
-fn has_log(database: &Path) -> bool {
-    let mut log = database.as_os_str().to_owned();
-    log.push("-wal");
-    fs::metadata(PathBuf::from(log)).is_ok_and(|it| it.len() > 0)
 }

@@ -1,6 +1,8 @@
 //! `reserve.bin`: space that is given back when the disk is full, so that the journal can still
 //! say how a deployment ended.
 
+use crate::trouble::is_full;
+use rusqlite::ErrorCode;
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
@@ -62,16 +64,22 @@ impl Reserve {
         }
     }
 
-    /// Whether hardly a page more can be written.
-    pub fn disk_is_full(&self) -> bool {
-        free_bytes(&self.path) < FULL_BYTES
-    }
-
-    /// Gives the space back; false where there was none to give.
-    pub fn release(&self) -> bool {
+    /// Gives the space back where the error says that the disk is full; returns whether there was
+    /// any, so that another attempt may go better.
+    pub fn spend_on(&self, error: &rusqlite::Error) -> bool {
+        // SQLite tells of a full disk as an I/O error where it was the log's index that grew.
+        let io = error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure);
+        let full = is_full(error) || (io && free_bytes(&self.path) < FULL_BYTES);
+        if !full {
+            return false;
+        }
         let had = fs::metadata(&self.path).is_ok_and(|it| it.blocks() > 0);
         self.spent.store(true, Ordering::Release);
-        had && self.truncate().is_ok()
+        if !had || self.truncate().is_err() {
+            return false;
+        }
+        tracing::warn!("the disk is full: the journal now lives on its reserve");
+        true
     }
 
     fn truncate(&self) -> io::Result<()> {

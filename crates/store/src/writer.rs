@@ -9,7 +9,7 @@ use model::{
     failure::{Blame, Failure},
     id::Epoch,
 };
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, config::DbConfig};
+use rusqlite::{Connection, Transaction, TransactionBehavior, config::DbConfig};
 use std::{
     fs, io,
     os::unix::fs::MetadataExt,
@@ -84,7 +84,7 @@ impl Writer {
             return Err(failure.clone());
         }
         let mut result = self.attempt(&act);
-        if matches!(&result, Err(Trouble::Sql(error)) if self.spend_on(error)) {
+        if matches!(&result, Err(Trouble::Sql(error)) if self.reserve.spend_on(error)) {
             result = self.attempt(&act);
         }
         let result = result.map_err(|it| self.judge(it))?;
@@ -108,20 +108,6 @@ impl Writer {
         let result = act(&transaction)?;
         transaction.commit()?;
         Ok(result)
-    }
-
-    /// Whether another attempt may go better, since the reserve was given back.
-    fn spend_on(&self, error: &rusqlite::Error) -> bool {
-        // SQLite tells of a full disk as an I/O error where it was the log's index that grew.
-        let io = error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure);
-        if !is_full(error) && !(io && self.reserve.disk_is_full()) {
-            return false;
-        }
-        let spent = self.reserve.release();
-        if spent {
-            tracing::warn!("the disk is full: the journal now lives on its reserve");
-        }
-        spent
     }
 
     fn judge(&self, trouble: Trouble) -> Failure {
@@ -153,7 +139,7 @@ impl Writer {
         }
         self.writes = 0;
         let mut result = self.checkpoint();
-        if matches!(&result, Err(error) if self.spend_on(error)) {
+        if matches!(&result, Err(error) if self.reserve.spend_on(error)) {
             result = self.checkpoint();
         }
         match result {

@@ -1,5 +1,7 @@
 //! Small requests and plans, told apart by a name and a number.
 
+#![allow(dead_code, reason = "each test binary uses a part")]
+
 use model::{
     deployment::{Change, Overrides, Request},
     id::{DeploymentId, Generation, InstanceId, ReleaseId},
@@ -56,9 +58,7 @@ pub fn plan(name: &str, number: u16, port: u16) -> Plan {
     let first = u64::from(number) * 10;
     let [from, to, by, back] = [0, 1, 2, 3].map(|it| Generation(first + it));
     let steps = vec![
-        Step::StageRoutes {
-            staged: vec![StagedRoutes { routes: routes(to.0), probation: None }],
-        },
+        Step::StageRoutes { staged: vec![StagedRoutes { routes: routes(to.0), probation: None }] },
         Step::Start { instance: instance(name, number, port) },
         Step::Switch { from, to, back },
         Step::Confirm { confirms: to, by: routes(by.0) },

@@ -81,6 +81,6 @@ fn forget_oldest(transaction: &Transaction<'_>, environment: &str) -> Result<(),
          (SELECT place FROM deployment WHERE environment = ?1 \
          ORDER BY place DESC LIMIT 1 OFFSET ?2)",
     )?;
-    delete.execute(params![environment, HISTORY_MAX])?;
+    delete.execute(params![environment, HISTORY_MAX - 1])?;
     Ok(())
 }
