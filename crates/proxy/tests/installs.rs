@@ -305,3 +305,31 @@ fn malformed_questions_are_answered_and_do_not_end_the_connection() {
     let status = eventually("a status", || Some(proxy.status()));
     assert_eq!(status.pid, proxy.pid());
 }
+
+#[test]
+fn a_thousand_environments_start_and_change_quickly() {
+    let backend = Backend::named("a");
+    let one = target("a-1", "r1", &backend.address);
+    let mut proxy = Proxy::start_prepared(|root| {
+        let routes = routes_directory(root);
+        for number in 0..1000 {
+            let file = shop(1, std::slice::from_ref(&one));
+            let file = file.of(&format!("p{number}.x"), &format!("h{number}.test"), "/").seal();
+            let json = serde_json::to_vec(&file).unwrap();
+            fs::write(routes.join(format!("p{number}.x.json")), json).unwrap();
+        }
+    });
+    let begun = Instant::now();
+    proxy.kill();
+    proxy.restart();
+    assert_eq!(proxy.status().environments.len(), 1000);
+    for generation in 2..6 {
+        let file = shop(generation, std::slice::from_ref(&one)).of("p7.x", "h7.test", "/");
+        proxy.put(file, generation - 1);
+    }
+    // Loose: the build is not optimised, and other tests run beside it.
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    let mut client = Connection::open(&proxy.address);
+    client.send("GET / HTTP/1.1\r\nHost: h999.test\r\n\r\n").unwrap();
+    assert_eq!(client.response(false).unwrap().text(), "a");
+}

@@ -5,7 +5,7 @@ use crate::limits::RELEASES_KEPT_MAX;
 use crate::plane::instance::{Instance, Release};
 use crate::plane::table::{self, Prefix, Route, Table, Target, covers, normal_prefix};
 use crate::route_file::{self, RouteFile, RouteTarget};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -89,7 +89,7 @@ fn instance(state: &mut State, environment: &str, target: &RouteTarget) -> Optio
     let release = state
         .releases
         .entry((environment.to_owned(), target.release.clone()))
-        .or_insert_with(|| Arc::new(Release::new(&target.release, threads)))
+        .or_insert_with(|| Arc::new(Release::new(environment, &target.release, threads)))
         .clone();
     let number = state.next_instance;
     state.next_instance += 1;
@@ -102,20 +102,19 @@ fn instance(state: &mut State, environment: &str, target: &RouteTarget) -> Optio
 
 /// Drops the counters of the releases that served longest ago, beyond the limit.
 fn forget_releases(state: &mut State) {
-    let names: Vec<String> = state.environments.keys().cloned().collect();
-    for name in names {
-        let mut unused: Vec<(u64, String)> = state
-            .releases
-            .iter()
-            .filter(|((environment, _), release)| {
-                *environment == name && Arc::strong_count(release) == 1
-            })
-            .map(|((_, id), release)| (release.sum().last_routed_at_ms, id.clone()))
-            .collect();
-        unused.sort_unstable();
-        let excess = unused.len().saturating_sub(RELEASES_KEPT_MAX);
-        for (_, id) in unused.drain(..excess) {
-            state.releases.remove(&(name.clone(), id));
-        }
+    let mut unused: BTreeMap<&str, Vec<(u64, &str)>> = BTreeMap::new();
+    for release in state.releases.values().filter(|release| Arc::strong_count(release) == 1) {
+        let of = unused.entry(&release.environment).or_default();
+        of.push((release.last_routed_at_ms(), &release.id));
+    }
+    let mut forgotten = Vec::new();
+    for (environment, mut releases) in unused {
+        releases.sort_unstable();
+        let excess = releases.len().saturating_sub(RELEASES_KEPT_MAX);
+        let key = |id: &str| (environment.to_owned(), id.to_owned());
+        forgotten.extend(releases[..excess].iter().map(|(_, id)| key(id)));
+    }
+    for key in forgotten {
+        state.releases.remove(&key);
     }
 }

@@ -1,17 +1,28 @@
 //! What is in force and what was served, for whoever asks.
 
-use super::{Controller, Environment, State};
+use super::{Controller, Environment};
 use crate::control::{EnvironmentStatus, ProbationStatus, Status};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// The proxy's own word.
 pub(super) fn status(controller: &Controller) -> Status {
     let state = controller.state.borrow();
-    let environments = state
-        .environments
-        .iter()
-        .map(|(name, known)| (name.clone(), environment(&state, name, known)))
-        .collect();
+    let mut environments: BTreeMap<String, EnvironmentStatus> =
+        state.environments.iter().map(|(name, known)| (name.clone(), environment(known))).collect();
+    for release in state.releases.values() {
+        if let Some(status) = environments.get_mut(&release.environment) {
+            status.releases.insert(release.id.clone(), release.sum());
+        }
+    }
+    for instance in state.instances.values() {
+        let in_flight = instance.in_flight();
+        if let Some(status) = environments.get_mut(&instance.release.environment)
+            && in_flight > 0
+        {
+            *status.in_flight.entry(instance.id.clone()).or_default() += in_flight;
+        }
+    }
     Status {
         nonce: controller.nonce.clone(),
         pid: std::process::id(),
@@ -23,8 +34,8 @@ pub(super) fn status(controller: &Controller) -> Status {
     }
 }
 
-fn environment(state: &State, name: &str, known: &Environment) -> EnvironmentStatus {
-    let mut status = EnvironmentStatus {
+fn environment(known: &Environment) -> EnvironmentStatus {
+    EnvironmentStatus {
         generation: known.file.generation,
         highest: known.highest,
         probation: known.probation.as_ref().map(|underway| {
@@ -40,18 +51,5 @@ fn environment(state: &State, name: &str, known: &Environment) -> EnvironmentSta
         fell_back: known.fell_back.clone(),
         held: known.gate.as_ref().map_or(0, |gate| gate.waiting()),
         ..EnvironmentStatus::default()
-    };
-    for ((environment, id), release) in &state.releases {
-        if environment == name {
-            status.releases.insert(id.clone(), release.sum());
-        }
     }
-    for instance in state.instances.values() {
-        let own = state.releases.get(&(name.to_owned(), instance.release.id.clone()));
-        let in_flight = instance.in_flight();
-        if own.is_some_and(|own| std::sync::Arc::ptr_eq(own, &instance.release)) && in_flight > 0 {
-            *status.in_flight.entry(instance.id.clone()).or_default() += in_flight;
-        }
-    }
-    status
 }

@@ -75,6 +75,7 @@ impl Instance {
 
 /// The counters of one release in one environment.
 pub(crate) struct Release {
+    pub(crate) environment: String,
     pub(crate) id: String,
     threads: PerThread<Counters>,
 }
@@ -149,8 +150,12 @@ impl Counters {
 }
 
 impl Release {
-    pub(crate) fn new(id: &str, threads: usize) -> Self {
-        Release { id: id.to_owned(), threads: PerThread::new(threads, Counters::new) }
+    pub(crate) fn new(environment: &str, id: &str, threads: usize) -> Self {
+        Release {
+            environment: environment.to_owned(),
+            id: id.to_owned(),
+            threads: PerThread::new(threads, Counters::new),
+        }
     }
 
     pub(crate) fn counters(&self, thread: usize) -> &Counters {
@@ -163,6 +168,11 @@ impl Release {
             let ended = load(&part.completed) + load(&part.aborted);
             (requests + ended, failures + load(&part.failed))
         })
+    }
+
+    /// Unix time of the last request; 0 if there was none.
+    pub(crate) fn last_routed_at_ms(&self) -> u64 {
+        self.threads.iter().map(|part| load(&part.last_routed_at_ms)).max().unwrap_or(0)
     }
 
     /// Summed over the threads.
@@ -178,13 +188,13 @@ impl Release {
             for (into, from) in sum.by_class.iter_mut().zip(&part.by_class) {
                 *into += load(from);
             }
-            sum.last_routed_at_ms = sum.last_routed_at_ms.max(load(&part.last_routed_at_ms));
             let first = load(&part.first_routed_at_ms);
             if first > 0 && (sum.first_routed_at_ms == 0 || first < sum.first_routed_at_ms) {
                 sum.first_routed_at_ms = first;
             }
             part.times.add_to(&mut times);
         }
+        sum.last_routed_at_ms = self.last_routed_at_ms();
         sum.p50_us = times.quantile(0.50);
         sum.p99_us = times.quantile(0.99);
         sum.max_us = times.max;
