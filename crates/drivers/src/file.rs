@@ -104,7 +104,10 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
 
 /// What an operator is told of a failed call.  `doing` reads on from "failed to".
 pub fn failure(doing: &str, path: &Path, error: &io::Error) -> Failure {
-    let failure = Failure::new(Blame::Platform, format!("{doing} {}: {error}", path.display()));
+    // A name may come from an upload: what it holds must not reach a terminal as it is.
+    let shown = path.to_string_lossy();
+    let message = format!("{doing} {}: {error}", shown.escape_debug());
+    let failure = Failure::new(Blame::Platform, message);
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             failure.hint("free space on this file system, then try again")

@@ -186,6 +186,7 @@ fn unwritable(directory: &Path) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn free_ports_are_in_range_distinct_and_not_leased() {
@@ -211,6 +212,8 @@ mod tests {
     #[test]
     fn a_user_who_cannot_pass_the_state_directory_is_told_so() {
         let directory = tempfile::tempdir().unwrap();
+        let only_ours = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(directory.path(), only_ours).unwrap();
         let own = fs::metadata(directory.path()).unwrap();
         let account = |uid, gid| Account { uid, gid, home: "/".into() };
         let owner = account(own.uid(), own.gid());

@@ -11,6 +11,7 @@ use crate::{
 };
 use model::{
     failure::{Blame, Failure},
+    health_document::HealthDocument,
     instance::Instance,
     release::Release,
     service::{HealthSpec, Probe},
@@ -106,7 +107,12 @@ fn judged(
     if response.status != wanted {
         return Err(other_status(question, &response, wanted));
     }
-    Ok(())
+    // The status line says that it answers; what it says of itself counts as well.
+    match HealthDocument::read(&response.body).and_then(|it| it.against_switch()) {
+        None => Ok(()),
+        Some(why) => Err(Failure::new(Blame::Release, format!("ask {question}: {why}"))
+            .evidence(format!("{question}\n{}", response.shown()))),
+    }
 }
 
 pub(super) fn unheard(question: &Question, silence: &Silence) -> Failure {

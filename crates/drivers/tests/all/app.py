@@ -67,6 +67,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200 if ASKED % 3 == 0 else 503)
         elif MODE == "warms":
             self.answer(200 if ASKED > 2 else 503)
+        elif MODE == "degraded":
+            self.answer(200, b'{"status": "degraded", "checks": {"db": "ok", "cache": "down"}}')
         elif MODE == "unhealthy":
             self.answer(503, b"database is down")
         elif MODE == "garbage":

@@ -99,6 +99,8 @@ async fn a_bad_answer_is_shown() {
     assert!(failure.message.contains("503 instead of 200"), "{failure:?}");
     assert!(seen(&failure).contains("| database is down"), "{failure:?}");
     assert!(seen(&failure).contains("begun in mode unhealthy"), "{failure:?}");
+    let failure = failure_of("degraded", &health_check(), SOON).await;
+    assert!(failure.message.contains("it is degraded (cache)"), "{failure:?}");
     let failure = failure_of("garbage", &health_check(), SOON).await;
     assert!(failure.message.contains("no proper HTTP"), "{failure:?}");
 }
