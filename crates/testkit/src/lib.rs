@@ -5,7 +5,9 @@
 
 pub mod app;
 pub mod crc;
+pub mod faults;
 pub mod guard;
+pub mod kill_point;
 pub mod load;
 pub mod ports;
 pub mod stand;

@@ -17,7 +17,7 @@ mod websocket;
 mod wire;
 
 pub use options::Options;
-pub use recorder::{FaultKind, Outcome, Record};
+pub use recorder::{FaultKind, Outcome, Record, STREAMS_KEPT};
 pub use run::run;
 pub use summary::{Posts, Progress, Stream, StreamEnd, StreamKind, Summary, VersionCount};
 

@@ -49,6 +49,10 @@ pub struct Layout {
     pub start_timeout_s: f64,
     /// Seconds.
     pub keep_warm_s: f64,
+    /// How health is asked, as YAML.
+    pub health: &'static str,
+    /// Free space that a deployment asks for, as YAML.
+    pub disk_free: &'static str,
     /// More keys of the service, each a whole line of YAML.
     pub more: Vec<String>,
     /// The state directory, where it is to be somewhere else.
@@ -65,6 +69,8 @@ impl Default for Layout {
             drain_s: 4.0,
             start_timeout_s: 20.0,
             keep_warm_s: 60.0,
+            health: "{ path: /api/health }",
+            disk_free: "64M",
             more: Vec::new(),
             root: None,
         }
@@ -84,6 +90,8 @@ pub struct Stand {
     pub program: PathBuf,
     /// The file in which the application notes the ids of POSTs.
     pub post_log: PathBuf,
+    /// What the program is started through, as `nsenter` and its options; empty: nothing.
+    pub through: Vec<String>,
     layout: Layout,
 }
 
@@ -132,6 +140,7 @@ impl Stand {
             address: (Ipv4Addr::LOCALHOST, ports::free()).into(),
             program: built("cutover", "cutover"),
             post_log: folder.path().join("posts"),
+            through: Vec::new(),
             folder,
             layout,
         };
@@ -160,7 +169,7 @@ projects:
         instances: {}
         routes: [/]
         strategy: {}
-        health: {{ path: /api/health }}
+        health: {}
         smoke: [{{ get: /api/version, json: {{ version: "{{version}}" }} }}]
         bake: {}ms
         drain: {}ms
@@ -169,16 +178,18 @@ projects:
         grace: 2s
         env: {{ POST_LOG: "{}" }}
 {more}    environments:
-      production: {{ domains: [{HOST}], version: semver, disk_free: 64M }}
+      production: {{ domains: [{HOST}], version: semver, disk_free: {} }}
 "#,
             self.address,
             layout.instances,
             layout.strategy,
+            layout.health,
             (layout.bake_s * 1000.0).round(),
             (layout.drain_s * 1000.0).round(),
             (layout.start_timeout_s * 1000.0).round(),
             (layout.keep_warm_s * 1000.0).round(),
             self.post_log.display(),
+            layout.disk_free,
         )
     }
 
@@ -195,7 +206,14 @@ projects:
 
     /// The program with this stand's configuration and state, and these words.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut words_before = self.through.iter();
+        let mut command = match words_before.next() {
+            Some(first) => Command::new(first),
+            None => Command::new(&self.program),
+        };
+        if !self.through.is_empty() {
+            command.args(words_before).arg(&self.program);
+        }
         command.arg("-f").arg(self.config()).arg("--root").arg(&self.root).args(words);
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         command

@@ -1,0 +1,104 @@
+//! The daemon dies before and after every commit of a deployment's journal.
+
+use super::{
+    going::{END_WAIT, Going},
+    report::{Context, Report, Size},
+    scene::{Allowed, FIRST, SECOND, Scene},
+};
+use crate::{
+    kill_point::{KillPoint, Side, Tracer},
+    stand::{Layout, Stand},
+};
+use std::{cell::RefCell, collections::BTreeSet};
+
+/// Points of the bounded size; those around the switch and the confirmation are always among them.
+const BOUNDED_POINTS: usize = 24;
+
+pub(super) fn run(context: &Context) -> Report {
+    let mut report = Report::new(context);
+    let mut baseline = None;
+    report.case("counting", |report| {
+        let counted = count();
+        report.note(format!("{} commits", counted.commits));
+        baseline = Some(counted);
+    });
+    let Some(baseline) = baseline else { return report };
+    for point in chosen(context, &baseline) {
+        let name = format!("commit {} of {} {:?}", point.commit, baseline.commits, point.side);
+        report.case(&name, |report| kill_at(report, point));
+    }
+    report
+}
+
+struct Baseline {
+    commits: u32,
+    /// Where the switch and the confirmation begin and end, as numbers of commits.
+    turns: BTreeSet<u32>,
+}
+
+fn layout() -> Layout {
+    Layout { bake_s: 0.5, drain_s: 2.0, ..Layout::default() }
+}
+
+fn daemon(stand: &Stand) -> u32 {
+    stand.pid_of("daemon").expect("a daemon runs after a deployment")
+}
+
+fn count() -> Baseline {
+    let mut scene = Scene::new(layout());
+    let tracer = Tracer::counting(daemon(&scene.stand), &scene.stand.root);
+    let mut going = scene.deploy("");
+    let mut turns = BTreeSet::new();
+    while going.goes_on() {
+        let before = tracer.commits();
+        let around = ["switch", "confirm"].iter().any(|it| {
+            going.saw(it, "running") && !(going.saw("keep", "running") || going.saw("link", "done"))
+        });
+        if around {
+            turns.extend([before, before + 1]);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let ran = going.ended();
+    let commits = tracer.commits();
+    drop(tracer);
+    assert_eq!(scene.check(FIRST, SECOND, Some(&ran), Allowed::NONE), "deployed");
+    assert!(commits > 20, "only {commits} commits were seen: the tracer sees too little");
+    turns.retain(|it| (1..=commits).contains(it));
+    Baseline { commits, turns }
+}
+
+fn chosen(context: &Context, baseline: &Baseline) -> Vec<KillPoint> {
+    let both = |commit| [Side::Before, Side::After].map(|side| KillPoint { commit, side });
+    let all: Vec<KillPoint> = (1..=baseline.commits).flat_map(both).collect();
+    if context.size == Size::Full {
+        return all;
+    }
+    let turns = all.iter().filter(|it| baseline.turns.contains(&it.commit));
+    let mut chosen: Vec<KillPoint> = turns.copied().take(BOUNDED_POINTS / 2).collect();
+    let left = BOUNDED_POINTS - chosen.len();
+    for at in 0..left {
+        let even = all[at * all.len() / left];
+        // A neighbour of the other side, so that both are met.
+        let side = if at % 2 == 0 { Side::Before } else { Side::After };
+        let point = KillPoint { side, ..even };
+        if !chosen.contains(&point) {
+            chosen.push(point);
+        }
+    }
+    chosen.sort_by_key(|it| (it.commit, it.side));
+    chosen
+}
+
+fn kill_at(report: &mut Report, point: KillPoint) {
+    let mut scene = Scene::new(layout());
+    let tracer = Tracer::killing(daemon(&scene.stand), &scene.stand.root, point);
+    let going = RefCell::new(scene.deploy(""));
+    let reached = tracer.reached(point, END_WAIT, || going.borrow_mut().goes_on());
+    drop(tracer);
+    assert!(reached, "the point was not reached: {}", going.borrow().text());
+    report.kill_points += 1;
+    let ran = Going::ended(going.into_inner());
+    let outcome = scene.check(FIRST, SECOND, Some(&ran), Allowed::NONE);
+    report.note(outcome);
+}
