@@ -11,10 +11,10 @@ use crate::{
 };
 use model::{
     failure::{Blame, Failure},
-    health_document::HealthDocument,
     instance::Instance,
     release::Release,
     service::{HealthSpec, Probe},
+    verdict::{Observation, trouble},
 };
 use std::ffi::OsString;
 use supervise::port::Belongs;
@@ -97,21 +97,18 @@ impl LocalProber {
     }
 }
 
-/// Whether the answer says that the instance is healthy.
+/// Whether the answer says that the instance is healthy: by its status, and by what it says of
+/// itself.
 fn judged(
     question: &Question,
     answer: Result<Response, Silence>,
     wanted: u16,
 ) -> Result<(), Failure> {
     let response = answer.map_err(|silence| unheard(question, &silence))?;
-    if response.status != wanted {
-        return Err(other_status(question, &response, wanted));
-    }
-    // The status line says that it answers; what it says of itself counts as well.
-    match HealthDocument::read(&response.body).and_then(|it| it.against_switch()) {
+    let Response { status, body, .. } = response.clone();
+    match trouble(wanted, &Observation::Answered { status, body }) {
         None => Ok(()),
-        Some(why) => Err(Failure::new(Blame::Release, format!("ask {question}: {why}"))
-            .evidence(format!("{question}\n{}", response.shown()))),
+        Some(why) => Err(explained_answer(question, &response, &why)),
     }
 }
 
@@ -124,8 +121,13 @@ pub(super) fn unheard(question: &Question, silence: &Silence) -> Failure {
 }
 
 pub(super) fn other_status(question: &Question, response: &Response, wanted: u16) -> Failure {
-    let status = response.status;
-    let mut message = format!("ask {question}: it answered {status} instead of {wanted}");
+    let why = format!("it answered {} instead of {wanted}", response.status);
+    explained_answer(question, response, &why)
+}
+
+/// A failure that shows the answer, and says what often leads to such a one.
+fn explained_answer(question: &Question, response: &Response, why: &str) -> Failure {
+    let mut message = format!("ask {question}: {why}");
     let mut hints = vec![];
     if let Some(target) = response.redirect() {
         message.push_str(&format!(", a redirect to {target}"));
@@ -138,7 +140,7 @@ pub(super) fn other_status(question: &Question, response: &Response, wanted: u16
             format!("ask {target} itself: redirects are not followed")
         });
     }
-    match status {
+    match response.status {
         404 => hints.push(format!("see that it serves {}, or set another path", question.path)),
         401 | 403 => hints.push("let it answer this path without a login".to_owned()),
         400 | 421 => hints.push("let it accept 127.0.0.1 as a host name".to_owned()),
