@@ -6,6 +6,7 @@
 pub mod deployment;
 pub mod describe;
 pub mod failure;
+pub mod health_document;
 pub mod id;
 pub mod instance;
 pub mod journal;
@@ -20,4 +21,5 @@ pub mod retention;
 pub mod roster;
 pub mod routes;
 pub mod service;
+pub mod verdict;
 pub mod version;
