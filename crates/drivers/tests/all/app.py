@@ -35,7 +35,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/env":
             return self.answer(200, json.dumps(dict(os.environ)).encode())
         if self.path == "/where":
-            about = {"cwd": os.getcwd(), "argv": sys.argv[1:], "pid": os.getpid()}
+            about = {"cwd": os.getcwd(), "argv": sys.argv[1:], "uid": os.getuid()}
             return self.answer(200, json.dumps(about).encode())
         if self.path == "/version":
             about = {"version": os.environ["CUTOVER_VERSION"], "release": os.environ["CUTOVER_RELEASE"]}

@@ -245,6 +245,31 @@ async fn an_unanswering_supervise_is_an_error_and_never_absent() {
     assert!(observed.is_err(), "{observed:?}");
 }
 
+/// Root runs it as somebody else; anybody else as themselves.
+#[tokio::test]
+async fn an_instance_runs_as_its_user() {
+    let own = rustix::process::geteuid().as_raw();
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap();
+    let is_wanted = |fields: &Vec<&str>| match own {
+        0 => fields[0] == "nobody",
+        _ => fields[2].parse() == Ok(own),
+    };
+    let account = accounts.lines().map(|line| line.split(':').collect()).find(is_wanted).unwrap();
+    let world = World::new();
+    world.local.machine.may_run_as(account[0]).await.unwrap();
+    let change = |service: &mut model::service::ServiceSpec| {
+        service.user = Some(account[0].to_owned());
+    };
+    let release = world.release_with("1.0.0", "good", change).await;
+    assert_eq!(world.local.runtime.unenforceable(&release), Vec::<String>::new());
+    let instance = world.instance(&release, 1);
+    world.local.runtime.start(&instance, &release, EPOCH).await.unwrap();
+    ready(&world, &instance, &release).await;
+    let (_, body) = get(&instance.address().unwrap(), "x", "/where");
+    let place: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(place["uid"].to_string(), account[2]);
+}
+
 #[tokio::test]
 async fn an_unknown_user_cannot_be_enforced() {
     let world = World::new();

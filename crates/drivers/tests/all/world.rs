@@ -18,6 +18,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     sync::Mutex,
     time::{Duration, Instant},
@@ -38,6 +39,9 @@ pub struct World {
 impl World {
     pub fn new() -> World {
         let directory = tempfile::tempdir().unwrap();
+        // As a state directory under which instances of other users run.
+        let passable = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(directory.path(), passable).unwrap();
         let root = directory.path().join("root");
         fs::create_dir(&root).unwrap();
         World {
