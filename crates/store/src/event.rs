@@ -3,12 +3,12 @@
 use crate::{
     fold,
     line::{self, Line, Placed},
-    subject,
     table::deployment::{self, Row},
     trouble::Trouble,
 };
 use model::{
     deployment::{Finding, News},
+    describe,
     id::DeploymentId,
     journal::{Event, Record, Status},
     plan::Plan,
@@ -88,7 +88,7 @@ impl Replay<'_> {
         Some(News::Step {
             index,
             word: step.word().to_owned(),
-            subject: subject::of(step),
+            subject: describe::subject(step),
             status: *status,
             failure: fold::failure(event).cloned(),
         })

@@ -2,11 +2,11 @@
 
 use crate::{
     line::{Line, Placed},
-    subject,
     trouble::{Trouble, ours},
 };
 use model::{
     deployment::StepRecord,
+    describe,
     failure::Failure,
     journal::{Event, Ledger, Record, Status},
     plan::{Plan, Step},
@@ -58,7 +58,7 @@ pub fn failure(event: &Event) -> Option<&Failure> {
 fn fresh(step: &Step) -> StepRecord {
     StepRecord {
         word: step.word().to_owned(),
-        subject: subject::of(step),
+        subject: describe::subject(step),
         status: Status::Pending,
         started_at_ms: None,
         ended_at_ms: None,

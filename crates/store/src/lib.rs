@@ -19,7 +19,6 @@ mod read_only;
 mod reserve;
 mod schema;
 mod store;
-mod subject;
 mod table;
 mod trouble;
 mod word;

@@ -124,6 +124,29 @@ async fn a_failed_sync_stops_all_writing_and_loses_nothing_acknowledged() {
     assert!(broken > 10, "only {broken} of the faults met a write");
 }
 
+/// The log is carried over into the database: SQLite itself would keep this error to itself.
+#[tokio::test]
+async fn a_failed_sync_of_the_database_stops_all_writing_too() {
+    const TEST: &str = "a_failed_sync_of_the_database_stops_all_writing_too";
+    if let Some(root) = support::root_of_child() {
+        return write_until_refused(&root).await;
+    }
+    let root = tempfile::tempdir().unwrap();
+    drop(store::open(root.path()).unwrap());
+    let database = root.path().join("state.db");
+    let inject = "inject=fsync,fdatasync:error=EIO:when=1";
+    let only = database.to_str().unwrap();
+    let lead = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", only, "-e", inject];
+    let mut child = Again::start(TEST, root.path(), &lead);
+    let said: Vec<String> = std::iter::from_fn(|| child.hear()).collect();
+    child.wait();
+    let (verdict, acknowledged) = said.split_last().unwrap();
+    assert!(verdict.starts_with("broken") && verdict.contains("disk I/O error"), "{verdict}");
+    assert!(acknowledged.len() > 100, "writes before the first time it is carried over");
+    let written = sequences(root.path()).await;
+    assert!(acknowledged.iter().all(|it| written.contains(&it.parse().unwrap())));
+}
+
 async fn write_until_refused(root: &Path) {
     let store = match store::open(root) {
         Ok(store) => store,

@@ -1,6 +1,6 @@
 //! Which port belongs to which service, and the instances that hold it.
 
-use crate::trouble::{Trouble, ours};
+use crate::trouble::{Trouble, ours, refused};
 use model::{
     id::InstanceId,
     instance::Instance,
@@ -58,7 +58,8 @@ fn lease_one(transaction: &Transaction<'_>, instance: &Instance, port: u16) -> R
     let owner: (String, String) = select.query_row([port], |it| Ok((it.get(0)?, it.get(1)?)))?;
     if owner != (environment, service.to_owned()) {
         let (theirs, name) = owner;
-        return ours(format!("lease port {port}: service {name} of {theirs} has it"));
+        let hint = format!("give one of them another port, or stop {theirs} first");
+        return refused(format!("lease port {port}: service {name} of {theirs} has it"), hint);
     }
     let mut insert = transaction.prepare_cached(
         "INSERT INTO lease (instance, port) VALUES (?1, ?2) \
