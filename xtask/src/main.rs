@@ -4,6 +4,7 @@
 
 mod ci;
 mod demo;
+mod faults;
 mod program;
 mod tidy;
 
@@ -14,7 +15,13 @@ cargo xtask WORD
 
   demo     builds everything and runs `cutover demo`
   ci       installs what is missing, then runs every check and test
+  faults   runs the fault matrix [--rows 2-15,33] [--seed NUMBER] [--all], as root
   tidy     holds the house rules: crate edges, lengths of functions, files and lines
+  soak     deploys many times under load, counts what must be nothing, writes docs/soak.md
+           [--deployments 100] [--requests 100000]
+  bench deploy
+           measures deployments beside PM2's, writes docs/benchmarks.md
+           [--runs 20] [--json]
 ";
 
 fn main() -> ExitCode {
@@ -23,7 +30,10 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["demo"] => demo::run(),
         ["ci"] => ci::run(),
+        ["faults", rest @ ..] => faults::run(rest),
         ["tidy"] => tidy::run(),
+        ["soak", rest @ ..] => soak::run(rest),
+        ["bench", rest @ ..] => bench::run(rest),
         _ => {
             print!("{HELP}");
             return ExitCode::from(u8::from(!matches!(words.as_slice(), [] | ["help" | "--help"])));

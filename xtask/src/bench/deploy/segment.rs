@@ -1,0 +1,98 @@
+//! The same load around every change, and what its clients saw of it.
+
+use super::{REQUESTS_PER_SECOND, alone::ms, figures::Side};
+use anyhow::{Context, Result, ensure};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use testkit::load::{Load, Options, Summary, binary};
+
+/// Completed before the change, so that connections are warm, and after it.
+const REQUESTS_AROUND: u64 = 150;
+const REQUESTS_WITHIN: Duration = Duration::from_secs(20);
+/// Said at once, for each change.
+const FAILURES_SHOWN: usize = 3;
+const SLOW_MS: u64 = 500;
+/// What counts as steady load.
+const REQUESTS_PER_SECOND_MIN: f64 = 200.0;
+
+/// One change under load.
+pub struct Segment {
+    /// Unix time in ms at which the command was started.
+    pub began_ms: f64,
+    /// How long the command ran, in ms.
+    pub command_ms: f64,
+    /// What the clients saw, from before to after.
+    pub summary: Summary,
+}
+
+impl Segment {
+    /// Makes the change under load.
+    ///
+    /// # Errors
+    /// If the change fails, or the load was not steady.
+    pub fn run(
+        address: SocketAddr,
+        host: &str,
+        change: impl FnOnce() -> Result<()>,
+    ) -> Result<Self> {
+        let options = Options {
+            get_clients: 4,
+            post_clients: 2,
+            connect_clients: 1,
+            slow_clients: 2,
+            slow_ms: SLOW_MS,
+            rate: Some(REQUESTS_PER_SECOND),
+            body_bytes_max: 16 << 10,
+            ..Options::idle(address, host)
+        };
+        let load = Load::start(&binary(), &options)?;
+        load.until_more(REQUESTS_AROUND, REQUESTS_WITHIN);
+        let (began, began_ms) = (Instant::now(), unix_ms());
+        change()?;
+        let command_ms = ms(began.elapsed());
+        load.until_more(REQUESTS_AROUND, REQUESTS_WITHIN);
+        let summary = load.stop()?;
+        let seconds = (summary.ended_ms - summary.started_ms) as f64 / 1000.0;
+        let rate = summary.requests as f64 / seconds;
+        ensure!(rate >= REQUESTS_PER_SECOND_MIN, "the load made only {rate:.0} requests a second");
+        Ok(Self { began_ms, command_ms, summary })
+    }
+
+    /// From the command's start to the first answer of this version, in ms.
+    ///
+    /// # Errors
+    /// If it never answered.
+    pub fn first_answer_ms(&self, version: &str) -> Result<f64> {
+        let count = self.summary.versions.get(version);
+        let count = count.with_context(|| format!("{version} never answered"))?;
+        Ok(count.first_ms as f64 - self.began_ms)
+    }
+
+    /// From the command's start to the last answer of this version, in ms.
+    ///
+    /// # Errors
+    /// If it never answered.
+    pub fn last_answer_ms(&self, version: &str) -> Result<f64> {
+        let count = self.summary.versions.get(version);
+        let count = count.with_context(|| format!("{version} never answered"))?;
+        Ok(count.last_ms as f64 - self.began_ms)
+    }
+
+    /// Notes the longest answer and the failures.
+    pub fn note(&self, side: &mut Side) {
+        side.worst_ms.push(self.summary.latency_us.max as f64 / 1000.0);
+        side.requests += self.summary.requests;
+        side.failed += self.summary.failed;
+        for it in self.summary.first_failures.iter().take(FAILURES_SHOWN) {
+            let detail = it.detail.as_deref().unwrap_or("no detail");
+            eprintln!("bench deploy: failed: {} {} {}: {detail}", it.client, it.method, it.path);
+        }
+    }
+}
+
+/// The wall clock, with its fraction.
+pub fn unix_ms() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, ms)
+}

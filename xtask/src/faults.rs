@@ -1,0 +1,185 @@
+//! The fault matrix: runs rows, prints what came of them, and writes `docs/faults.md`.
+
+use crate::program;
+use anyhow::{Context as _, Result, bail};
+use std::{
+    fmt::Write,
+    fs,
+    time::{SystemTime, UNIX_EPOCH},
+};
+use testkit::faults::{Context, OPEN, ROWS, Report, Row, Size};
+
+const USAGE: &str = "cargo xtask faults [--rows 2-15,33] [--seed NUMBER] [--all]";
+const DOCUMENT: &str = "docs/faults.md";
+/// Programs by which faults are made.
+const NEEDED: [&str; 7] = ["strace", "unshare", "nsenter", "mount", "prlimit", "node", "python3"];
+
+/// What is asked for.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked {
+    rows: Vec<(u32, u32)>,
+    seed: Option<u64>,
+    size: Size,
+}
+
+/// Runs the rows one after another; fails if one did.
+pub fn run(words: &[&str]) -> Result<()> {
+    let asked = parse(words)?;
+    check_machine()?;
+    program::run("cargo", &["build", "--workspace", "--bins"])?;
+    let seed = asked.seed.unwrap_or_else(seed_of_now);
+    println!("faults: seed {seed}, {:?}", asked.size);
+    let context = Context { seed, size: asked.size, tell: |line| println!("  {line}") };
+    let chosen: Vec<&Row> = ROWS.iter().filter(|it| asked.names(it)).collect();
+    if chosen.is_empty() {
+        bail!("no row has such a number; {USAGE}");
+    }
+    let mut done: Vec<(&Row, Report)> = vec![];
+    for row in &chosen {
+        println!("{}: {}", row.numbers(), row.title);
+        let report = row.execute(&context);
+        println!("{}: {} runs, {}", row.numbers(), report.runs, report.result());
+        done.push((row, report));
+        // Written after each row: a run that is ended early leaves what it found.
+        if asked.rows.is_empty() {
+            write(&done)?;
+        }
+    }
+    print!("{}", table(&done));
+    let failed = done.iter().filter(|it| !it.1.ok()).count();
+    if failed > 0 {
+        bail!("{failed} of {} rows failed", done.len());
+    }
+    Ok(())
+}
+
+impl Asked {
+    fn names(&self, row: &Row) -> bool {
+        let within = |it: &(u32, u32)| it.0 <= row.last && row.number <= it.1;
+        self.rows.is_empty() || self.rows.iter().any(within)
+    }
+}
+
+fn parse(words: &[&str]) -> Result<Asked> {
+    let mut asked = Asked { rows: vec![], seed: None, size: Size::Bounded };
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let value = || words.clone().next().with_context(|| format!("{word} needs a value"));
+        match *word {
+            "--all" => asked.size = Size::Full,
+            "--rows" => asked.rows = ranges(value()?)?,
+            "--seed" => asked.seed = Some(value()?.parse().context("a seed is a number")?),
+            other => bail!("`{other}` is not understood; {USAGE}"),
+        }
+        if *word != "--all" {
+            words.next();
+        }
+    }
+    Ok(asked)
+}
+
+fn ranges(text: &str) -> Result<Vec<(u32, u32)>> {
+    let number = |it: &str| it.parse::<u32>().with_context(|| format!("`{it}` is no row"));
+    let range = |it: &str| match it.split_once('-') {
+        Some((first, last)) => Ok((number(first)?, number(last)?)),
+        None => Ok((number(it)?, number(it)?)),
+    };
+    text.split(',').map(range).collect()
+}
+
+fn seed_of_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |it| it.as_secs())
+}
+
+fn check_machine() -> Result<()> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let root = status.lines().any(|it| it.starts_with("Uid:") && it.contains("\t0\t"));
+    if !root {
+        bail!("faults are made by tracing, mounting and killing: run it as root");
+    }
+    let missing: Vec<&str> = NEEDED.into_iter().filter(|it| !program::is_there(it)).collect();
+    if !missing.is_empty() {
+        bail!("install {} first: faults are made by them", missing.join(", "));
+    }
+    Ok(())
+}
+
+fn table(done: &[(&Row, Report)]) -> String {
+    let mut text = String::from(
+        "| row | fault, and what must come of it | runs | killed at | seed | seconds | result |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    for (row, report) in done {
+        let result = cell(&report.result());
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {:.0} | {result} |",
+            row.numbers(),
+            row.title,
+            report.runs,
+            report.kill_points,
+            report.seed,
+            report.took.as_secs_f64(),
+        );
+    }
+    text
+}
+
+/// One line of bounded length.
+fn cell(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 200;
+    let line = text.replace(['\n', '|'], " ");
+    line.chars().take(CHARACTERS_MAX).collect()
+}
+
+fn write(done: &[(&Row, Report)]) -> Result<()> {
+    let mut text = String::from(
+        "# Faults\n\nWritten by `cargo xtask faults`: real processes, real load, every fault made \
+         from outside.  After each run: no\nrequest failed beyond those in flight in the process \
+         that was killed, no POST was lost or doubled, nothing was left but\nwhat serves or is \
+         kept warm, `status` says what answers, and the exit code is the journal's outcome.\n\n",
+    );
+    text += &table(done);
+    text += "\n## Measured\n\n";
+    for (row, report) in done.iter().filter(|it| !it.1.notes.is_empty()) {
+        let _ = writeln!(text, "- {}: {}", row.numbers(), cell(&report.notes.join("; ")));
+    }
+    text += "\n## Open\n\n| row | fault | why it does not run here |\n|---|---|---|\n";
+    for open in OPEN {
+        let _ = writeln!(text, "| {} | {} | {} |", open.number, open.title, open.reason);
+    }
+    let left = ROWS.iter().filter(|row| !done.iter().any(|it| it.0.number == row.number));
+    for row in left {
+        let _ = writeln!(text, "| {} | {} | not run this time |", row.numbers(), row.title);
+    }
+    let path = program::root().join(DOCUMENT);
+    fs::create_dir_all(path.with_file_name(""))?;
+    fs::write(&path, text).with_context(|| format!("{DOCUMENT} cannot be written"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_choose_rows_seed_and_size() {
+        let asked = parse(&["--rows", "2-15,33", "--seed", "7", "--all"]).unwrap();
+        assert_eq!(asked, Asked { rows: vec![(2, 15), (33, 33)], seed: Some(7), size: Size::Full });
+        let named: Vec<u32> =
+            ROWS.iter().filter(|it| asked.names(it)).map(|it| it.number).collect();
+        assert_eq!(named, [2, 33]);
+        assert!(parse(&["--rows"]).is_err() && parse(&["--rows", "x"]).is_err());
+        assert!(parse(&["--fast"]).is_err());
+    }
+
+    #[test]
+    fn every_number_stands_once() {
+        let mut numbers: Vec<u32> = ROWS.iter().flat_map(|it| it.number..=it.last).collect();
+        numbers.extend(OPEN.iter().map(|it| it.number));
+        numbers.sort_unstable();
+        let twice: Vec<u32> =
+            numbers.windows(2).filter(|it| it[0] == it[1]).map(|it| it[0]).collect();
+        assert_eq!(twice, Vec::<u32>::new());
+        assert_eq!(numbers, (1..=68).collect::<Vec<u32>>());
+    }
+}
