@@ -1,0 +1,389 @@
+//! What may be typed.
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const MAIN_HELP: &str = "\
+TARGET is ENVIRONMENT, PROJECT/ENVIRONMENT or PROJECT ENVIRONMENT.  It may be left out where there is
+only one environment.
+
+Examples:
+  cutover init                            write a configuration for this directory
+  cutover deploy production 1.3.0         deploy, watch, and go back if it does not work
+  cutover rollback production             go back to the release before
+  cutover status                          see what serves
+  cutover --json deploy production        the same for programs: one JSON object a line
+
+Exit codes:
+  0 deployed, or done        1 usage or configuration     2 preflight failed, nothing touched
+  3 aborted before switch    4 rolled back                5 needs attention
+  6 another has the lock     7 unreachable                130 detached: it goes on without you";
+
+/// Zero-downtime releases: deploys beside what runs, switches the traffic, and goes back by itself.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cutover",
+    version,
+    after_help = MAIN_HELP,
+    override_usage = "cutover [OPTIONS] VERB [TARGET] …",
+    subcommand_value_name = "VERB",
+    subcommand_help_heading = "Verbs",
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub globals: Globals,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Options before the verb.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Globals {
+    /// Read this configuration instead of `cutover.yml` here.
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Keep the state in this directory.
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Print JSON: one object, or one a line while something goes on.
+    #[arg(long)]
+    pub json: bool,
+    /// Print only the last line.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print every step.
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Print no colours.
+    #[arg(long)]
+    pub no_color: bool,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Deploy a release and move the traffic to it.
+    Deploy(Deploy),
+    /// Show what a deployment would do, and do nothing.
+    Plan(Plan),
+    /// Watch a deployment that goes on.
+    Attach(Which),
+    /// Turn a deployment back.
+    Abort(Which),
+    /// Go on with a deployment that needs attention.
+    Resume(Which),
+    /// Go back to an earlier release.
+    Rollback(Rollback),
+    /// Show what serves, on one screen.
+    Status(Status),
+    /// List deployments, newest first.
+    History(History),
+    /// Show one deployment: its steps, times and failures.
+    Show(Which),
+    /// List instances.
+    Ps(Target),
+    /// Show what instances wrote.
+    Logs(Logs),
+    /// Replace all instances by new ones of the same release, without downtime.
+    Restart(Change),
+    /// End all instances; clients get 503 until `start`.
+    Stop(Change),
+    /// Run the instances of the release that was stopped.
+    Start(Change),
+    /// Run more or fewer instances.
+    Scale(Scale),
+    /// End everything of ours under this state directory, or one environment.
+    Down(Down),
+    /// Start, stop or look at the controller.
+    Daemon(Daemon),
+    /// Start, stop or look at the proxy.
+    Proxy(Proxy),
+    /// See all of it work in half a minute, in a folder of its own.
+    Demo(Demo),
+    /// Write a configuration for this directory.
+    Init,
+    /// Report everything that is wrong with the configuration.
+    Check(Check),
+    /// Print the version.
+    Version,
+}
+
+/// Words that name an environment.
+#[derive(Debug, Args)]
+#[command(override_usage = "cutover ps [TARGET]")]
+pub struct Target {
+    /// The environment.
+    #[arg(value_name = "TARGET", num_args = 0..=2)]
+    pub words: Vec<String>,
+}
+
+/// `deploy`
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "cutover deploy [OPTIONS] [TARGET] [VERSION]",
+    after_help = "Examples:
+  cutover deploy production 1.3.0
+  cutover deploy production 1.3.0 --from ./dist --reason \"fixes the cart\"
+  cutover deploy staging --from main
+  cutover production deploy"
+)]
+pub struct Deploy {
+    #[command(flatten)]
+    pub release: Wanted,
+    /// Show what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not watch: end as soon as it is accepted.
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Do not ask for confirmation.
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "cutover plan [OPTIONS] [TARGET] [VERSION]",
+    after_help = "Examples:
+  cutover plan production 1.3.0
+  cutover --json plan production 1.3.0 --from ./dist"
+)]
+pub struct Plan {
+    #[command(flatten)]
+    pub release: Wanted,
+}
+
+/// Which release, and what is overridden for it.
+#[derive(Debug, Args)]
+pub struct Wanted {
+    /// The environment, then the version; either may be left out where it is clear.
+    #[arg(value_name = "TARGET VERSION", num_args = 0..=3)]
+    pub words: Vec<String>,
+    /// Take the content from this directory, or this branch, tag or commit.
+    #[arg(long, value_name = "PATH|REF")]
+    pub from: Option<String>,
+    /// Say why; it is recorded.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Go on in spite of findings that allow it.
+    #[arg(long)]
+    pub force: bool,
+    /// Do not ask for health; readiness is still awaited.
+    #[arg(long)]
+    pub skip_health_check: bool,
+    /// Do not run smoke tests.
+    #[arg(long)]
+    pub skip_smoke: bool,
+}
+
+/// Words that name a deployment.
+#[derive(Debug, Args)]
+pub struct Which {
+    /// The deployment's id or `latest`, or the environment whose latest is meant.
+    #[arg(value_name = "ID|TARGET", num_args = 0..=3)]
+    pub words: Vec<String>,
+}
+
+/// `rollback`
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "cutover rollback [OPTIONS] [TARGET]",
+    after_help = "Examples:
+  cutover rollback production
+  cutover rollback production --to 1.1.0 --reason \"1.2.0 loses orders\"
+  cutover rollback production --list"
+)]
+pub struct Rollback {
+    /// The environment.
+    #[arg(value_name = "TARGET", num_args = 0..=2)]
+    pub words: Vec<String>,
+    /// Go to this version, also forward again.
+    #[arg(long, value_name = "VERSION")]
+    pub to: Option<String>,
+    /// Say why; it is recorded.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// List what could be gone back to, and do nothing.
+    #[arg(long)]
+    pub list: bool,
+}
+
+/// `status`
+#[derive(Debug, Args)]
+#[command(override_usage = "cutover status [OPTIONS] [TARGET]")]
+pub struct Status {
+    /// The environment; all, where it is left out.
+    #[arg(value_name = "TARGET", num_args = 0..=2)]
+    pub words: Vec<String>,
+    /// Also list all the last deployments.
+    #[arg(long)]
+    pub history: bool,
+    /// Also list what could be gone back to.
+    #[arg(long)]
+    pub rollback_options: bool,
+}
+
+/// `history`
+#[derive(Debug, Args)]
+#[command(override_usage = "cutover history [OPTIONS] [TARGET]")]
+pub struct History {
+    /// The environment.
+    #[arg(value_name = "TARGET", num_args = 0..=2)]
+    pub words: Vec<String>,
+    /// So many deployments.
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub limit: usize,
+}
+
+/// `logs`
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "cutover logs [OPTIONS] [TARGET] [SERVICE]",
+    after_help = "Examples:
+  cutover logs production -f
+  cutover logs production web -n 200
+  cutover logs production --stream error"
+)]
+pub struct Logs {
+    /// The environment, then the service.
+    #[arg(value_name = "TARGET SERVICE", num_args = 0..=3)]
+    pub words: Vec<String>,
+    /// Go on as lines are written.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// So many of the last lines.
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
+    pub lines: usize,
+    /// Which of them.
+    #[arg(long, value_enum, default_value_t = LogStream::Combined)]
+    pub stream: LogStream,
+}
+
+/// What instances write to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogStream {
+    /// What was written to stdout.
+    Out,
+    /// What was written to stderr.
+    Error,
+    /// Both, with times and instances.
+    Combined,
+}
+
+/// `restart`, `stop`, `start`
+#[derive(Debug, Args)]
+pub struct Change {
+    /// The environment.
+    #[arg(value_name = "TARGET", num_args = 0..=2)]
+    pub words: Vec<String>,
+    /// Say why; it is recorded.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// `scale`
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "cutover scale [OPTIONS] [TARGET] SERVICE=COUNT…",
+    after_help = "Example:
+  cutover scale production web=4 worker=2"
+)]
+pub struct Scale {
+    /// The environment, then so many instances of each service.
+    #[arg(value_name = "TARGET SERVICE=COUNT", num_args = 1.., required = true)]
+    pub words: Vec<String>,
+    /// Say why; it is recorded.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// `down`
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "cutover down [OPTIONS] [TARGET]",
+    after_help = "Without a target everything ends: instances, proxy and controller.  Releases, logs and the
+journal are kept.  It asks for confirmation by typing the word `down`."
+)]
+pub struct Down {
+    /// The environment; everything, where it is left out.
+    #[arg(value_name = "TARGET", num_args = 0..=2)]
+    pub words: Vec<String>,
+    /// Everything under this state directory.
+    #[arg(long, conflicts_with = "words")]
+    pub all: bool,
+    /// Do not ask for confirmation.
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `daemon`
+#[derive(Debug, Args)]
+pub struct Daemon {
+    #[command(subcommand)]
+    pub act: DaemonAct,
+}
+
+/// What is to be done with the controller.
+#[derive(Debug, Subcommand)]
+pub enum DaemonAct {
+    /// Start it, if it does not run; verbs that need it do so by themselves.
+    Start {
+        /// End the one that runs, and take its place.
+        #[arg(long)]
+        take_over: bool,
+    },
+    /// Be the controller, in the foreground.
+    Run {
+        /// End the one that runs, and take its place.
+        #[arg(long)]
+        take_over: bool,
+    },
+    /// End it; instances and proxy go on.
+    Stop,
+    /// Show whether it runs.
+    Status,
+}
+
+/// `proxy`
+#[derive(Debug, Args)]
+pub struct Proxy {
+    #[command(subcommand)]
+    pub act: ProxyAct,
+}
+
+/// What is to be done with the proxy.
+#[derive(Debug, Subcommand)]
+pub enum ProxyAct {
+    /// Start it, if it does not run; deployments do so by themselves.
+    Start,
+    /// End it once what is in flight has finished.  Nothing is served then.
+    Stop {
+        /// Do not ask for confirmation.
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Show what it serves.
+    Status,
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// The example application, if it is not beside this program.
+    #[arg(long, value_name = "PROGRAM")]
+    pub app: Option<PathBuf>,
+    /// The load generator, if it is not beside this program.
+    #[arg(long, value_name = "PROGRAM")]
+    pub load: Option<PathBuf>,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Print workflow commands, which GitHub shows beside the source.
+    #[arg(long)]
+    pub github: bool,
+}

@@ -1,0 +1,70 @@
+//! The verbs, one a file.
+
+mod abort;
+mod attach;
+mod carry;
+mod check;
+mod confirm;
+mod daemon;
+mod deploy;
+mod down;
+mod history;
+mod init;
+mod logs;
+mod plan;
+mod prepare;
+mod proxy;
+mod ps;
+mod resume;
+mod rollback;
+mod running;
+mod scale;
+mod show;
+mod status;
+mod version;
+mod which;
+
+use crate::{
+    cli::grammar::Verb,
+    demo::{self, DemoOptions},
+    halt::Halt,
+    session::Session,
+};
+use model::deployment::Change;
+
+/// Does what the verb says; gives the exit code.
+///
+/// # Errors
+///
+/// Where it was not done.
+pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
+    match verb {
+        Verb::Deploy(args) => deploy::run(session, args).await,
+        Verb::Plan(args) => plan::run(session, &args.release).await,
+        Verb::Attach(args) => attach::run(session, &args).await,
+        Verb::Abort(args) => abort::run(session, &args).await,
+        Verb::Resume(args) => resume::run(session, &args).await,
+        Verb::Rollback(args) => rollback::run(session, args).await,
+        Verb::Status(args) => status::run(session, &args).await,
+        Verb::History(args) => history::run(session, &args).await,
+        Verb::Show(args) => show::run(session, &args).await,
+        Verb::Ps(args) => ps::run(session, &args).await,
+        Verb::Logs(args) => logs::run(session, &args).await,
+        Verb::Restart(args) => running::run(session, args, Change::Restart).await,
+        Verb::Stop(args) => running::run(session, args, Change::Stop).await,
+        Verb::Start(args) => running::run(session, args, Change::Start).await,
+        Verb::Scale(args) => scale::run(session, args).await,
+        Verb::Down(args) => down::run(session, &args).await,
+        Verb::Daemon(args) => daemon::run(session, &args.act).await,
+        Verb::Proxy(args) => proxy::run(session, &args.act).await,
+        Verb::Demo(args) => Ok(demonstrate(DemoOptions { app: args.app, load: args.load })),
+        Verb::Init => init::run(session),
+        Verb::Check(args) => check::run(session, &args),
+        Verb::Version => Ok(version::run(session)),
+    }
+}
+
+/// It runs this program, and prints as a user would see it.
+fn demonstrate(options: DemoOptions) -> u8 {
+    u8::from(demo::run(&options) != std::process::ExitCode::SUCCESS)
+}

@@ -1,0 +1,217 @@
+//! Asks for a deployment, watches it, and says how it ended.
+
+use crate::{
+    controller::{CallError, Controller},
+    halt::Halt,
+    session::Session,
+    source::{Content, Progress, send},
+    story::{Ending, Story},
+    target::Target,
+    ui::{Manner, failure::Block, verdict, view::View},
+    watch::{self, Watched},
+};
+use model::{deployment::Request, id::DeploymentId, name::EnvironmentId};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    time::Duration,
+};
+
+/// How often what is waited for is told.
+const TICK: Duration = Duration::from_millis(250);
+/// Deployments' logs that may begin in the same second, and are looked through.
+const LOGS_MAX: usize = 100;
+
+/// Sends the content, asks, watches.
+///
+/// # Errors
+///
+/// Where it was not begun.
+pub async fn out(
+    session: &Session,
+    controller: Controller,
+    target: &Target,
+    request: &Request,
+    content: Option<&Content>,
+    detach: bool,
+) -> Result<u8, Halt> {
+    let mut view = View::new(&session.ui, "the controller to take it");
+    if let Some(content) = content {
+        let sent = upload(session, &controller, request, content, &mut view).await;
+        if let Err(halt) = sent {
+            drop(view);
+            return Err(serving(&controller, &target.id, halt).await);
+        }
+    }
+    view.doing("the controller to take it");
+    let taken = ticking(&mut view, |_| (), controller.create(request)).await;
+    match taken {
+        Ok(_) => (),
+        // It may have been taken: the deployment's id tells, and asking again is harmless.
+        Err(error) if error.is_lost() => {
+            view.note("the controller went away, asking it again");
+            let controller = crate::controller::start(session, false).await?;
+            ticking(&mut view, |_| (), controller.create(request)).await?;
+        }
+        Err(error) => {
+            drop(view);
+            return Err(serving(&controller, &target.id, error.into()).await);
+        }
+    }
+    if detach {
+        drop(view);
+        session.ui.detached(&request.deployment, 0);
+        return Ok(0);
+    }
+    watched(session, controller, &request.deployment, &target.typed, view).await
+}
+
+/// Watches, and says how it ended.
+///
+/// # Errors
+///
+/// Where the controller went away for good.
+pub async fn watched(
+    session: &Session,
+    controller: Controller,
+    deployment: &DeploymentId,
+    typed: &str,
+    view: View<'_>,
+) -> Result<u8, Halt> {
+    match watch::watch(session, controller, deployment, view).await? {
+        Watched::Detached => Ok(watch::say_detached(session, deployment)),
+        Watched::Ended(story) => Ok(conclude(session, &story, typed)),
+    }
+}
+
+/// Says how it ended; gives the exit code.
+pub fn conclude(session: &Session, story: &Story, typed: &str) -> u8 {
+    let Some(ending) = &story.ending else { return 0 };
+    let ui = &session.ui;
+    let code = ending.outcome.exit_code();
+    match (code, ui.is_json()) {
+        // The last line of news carries it all.
+        (_, true) => (),
+        (0, false) => {
+            let line = verdict::line(story, ending, typed, &ui.clock);
+            ui.line(&format!("{} {}", ui.paint.good("✓"), ui.paint.bold(&line)));
+            leftovers(session, story, ending);
+        }
+        (_, false) => {
+            let log = log_of(session, story);
+            let block = Block::of_story(story, ending, typed, log.as_deref());
+            ui.out.error(&block.text(&ui.paint, ui.manner == Manner::Quiet));
+        }
+    }
+    code
+}
+
+fn leftovers(session: &Session, story: &Story, ending: &Ending) {
+    let Some(failure) = &ending.failure else { return };
+    if session.ui.manner == Manner::Quiet {
+        return;
+    }
+    let message = ::daemon::logs::plain(&failure.message);
+    let text = format!("warning: left over, since we failed to {message}");
+    session.ui.out.error(&session.ui.paint.warning(&text));
+    if let Some(id) = &story.deployment {
+        session.ui.out.error(&format!("  cutover show {id}    every step"));
+    }
+}
+
+/// Sends the content, and tells how far it is.
+///
+/// # Errors
+///
+/// Where it cannot be read, or is refused.
+pub async fn upload(
+    session: &Session,
+    controller: &Controller,
+    request: &Request,
+    content: &Content,
+    view: &mut View<'_>,
+) -> Result<(), Halt> {
+    if matches!(content, Content::Remote { .. }) {
+        return Ok(());
+    }
+    view.doing("upload");
+    let progress = Progress::new(content);
+    let (environment, id) = (&request.environment, &request.deployment);
+    let sending = send(controller, environment, id, content, &session.root, &progress);
+    let tell = |view: &mut View<'_>| view.sent(progress.sent(), progress.total);
+    let artifact = ticking(view, tell, sending).await?;
+    let text = artifact.map(|it| format!(" ({} files)", it.files)).unwrap_or_default();
+    view.sent_all(progress.sent(), progress.total, &text);
+    Ok(())
+}
+
+/// Waits for something, and tells meanwhile that it does.
+pub async fn ticking<T>(
+    view: &mut View<'_>,
+    tell: impl Fn(&mut View<'_>),
+    future: impl Future<Output = T>,
+) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            done = &mut future => return done,
+            _ = ticks.tick() => {
+                tell(view);
+                view.tick();
+            }
+        }
+    }
+}
+
+/// The same halt, with what serves meanwhile.
+async fn serving(controller: &Controller, id: &EnvironmentId, halt: Halt) -> Halt {
+    let Halt::Failed(report, None) = halt else { return halt };
+    let Ok(status) = controller.status().await else { return Halt::Failed(report, None) };
+    let environment = status.environments.iter().find(|it| it.id == *id);
+    let versions: Vec<&str> =
+        environment.iter().flat_map(|it| &it.serving).map(|it| it.version.as_str()).collect();
+    let text = if versions.is_empty() { "nothing".to_owned() } else { versions.join(", ") };
+    Halt::Failed(report, Some(text))
+}
+
+/// The deployment's log: of those that begin in its second, the one that names it.
+fn log_of(session: &Session, story: &Story) -> Option<PathBuf> {
+    let (environment, id) = (story.environment.as_ref()?, story.deployment.as_ref()?);
+    let directory = session.layout().deployment_logs(environment);
+    let names_it = |path: &PathBuf| {
+        let mut line = String::new();
+        let read = fs::File::open(path).and_then(|it| BufReader::new(it).read_line(&mut line));
+        read.is_ok() && line.contains(&id.0)
+    };
+    let mut paths: Vec<PathBuf> = fs::read_dir(directory)
+        .ok()?
+        .filter_map(|it| Some(it.ok()?.path()))
+        .filter(|it| it.extension().is_some_and(|it| it == "log"))
+        .collect();
+    paths.sort();
+    paths.into_iter().rev().take(LOGS_MAX).find(names_it)
+}
+
+/// A controller that answers, started where none does, and told so.
+///
+/// # Errors
+///
+/// Where it cannot be.
+pub async fn reached(session: &Session) -> Result<Controller, Halt> {
+    crate::controller::start(session, false).await
+}
+
+/// An answer, or none where the controller only cannot be reached.
+///
+/// # Errors
+///
+/// Where it refuses.
+pub fn unless_absent<T>(answer: Result<T, CallError>) -> Result<Option<T>, Halt> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(CallError::Nobody(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

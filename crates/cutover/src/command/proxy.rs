@@ -1,0 +1,165 @@
+//! `proxy start|stop|status`
+
+use super::confirm;
+use crate::{
+    cli::{EXIT_UNREACHABLE, grammar::ProxyAct},
+    configuration::{self, is_root},
+    controller::{signal, until_gone},
+    halt::Halt,
+    session::Session,
+    ui::figure::duration,
+};
+use drivers::layout::Layout;
+use model::failure::{Blame, Failure};
+use proxy::{
+    client::ask_async,
+    control::{Answer, Ask, Status},
+};
+use rustix::process::Signal;
+use std::{
+    env,
+    fs::{self, DirBuilder},
+    os::unix::fs::DirBuilderExt,
+    path::Path,
+    time::Duration,
+};
+use supervise::{
+    HolderAnswer, HolderAsk,
+    client::{ClientError, ask_holder},
+    holder_spec::HolderSpec,
+};
+
+/// For the proxy to say how it is.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
+/// For it to finish what is in flight; its holder ends it after 60 s.
+const END_WAIT: Duration = Duration::from_secs(75);
+
+/// Does it.
+///
+/// # Errors
+///
+/// Where it was not done.
+pub async fn run(session: &Session, act: &ProxyAct) -> Result<u8, Halt> {
+    match act {
+        ProxyAct::Start => start(session).await,
+        ProxyAct::Stop { yes } => {
+            if !yes {
+                let what = "Nothing is served while the proxy is stopped.";
+                if !session.ui.can_ask() {
+                    return Err(confirm::refused("stop"));
+                }
+                confirm::typed("stop", what)?;
+            }
+            let ended = end(&session.root).await?;
+            session.ui.line(if ended { "the proxy has ended" } else { "the proxy does not run" });
+            Ok(0)
+        }
+        ProxyAct::Status => status(session).await,
+    }
+}
+
+async fn start(session: &Session) -> Result<u8, Halt> {
+    let listen = listen(session)?;
+    let program = env::current_exe()
+        .map_err(|it| Failure::new(Blame::Platform, format!("find this program: {it}")))?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&session.root)
+        .map_err(|it| Failure::new(Blame::Platform, format!("make the state directory: {it}")))?;
+    drivers::local(session.root.clone(), program).router.ensure(&listen).await?;
+    status(session).await
+}
+
+/// Where it listened last or, the first time, where the configuration says.
+fn listen(session: &Session) -> Result<Vec<String>, Halt> {
+    let path = session.layout().holder_spec();
+    if let Some(configuration) = configuration::read(session)? {
+        return Ok(configuration.document.listen(is_root()));
+    }
+    let spec = fs::read(path).ok().and_then(|it| serde_json::from_slice::<HolderSpec>(&it).ok());
+    match spec {
+        Some(spec) => Ok(spec.listen),
+        None => configuration::expect(session).map(|it| it.document.listen(is_root())),
+    }
+}
+
+async fn asked(root: &Path) -> Option<Status> {
+    match ask_async(root, &Ask::Status, ANSWER_WAIT).await {
+        Ok(Answer::Status(status)) => Some(status),
+        _ => None,
+    }
+}
+
+async fn status(session: &Session) -> Result<u8, Halt> {
+    let Some(status) = asked(&session.root).await else {
+        let log = Layout::new(&session.root).proxy().join("proxy.log");
+        if session.ui.is_json() {
+            session.ui.line("null");
+        } else {
+            session.ui.line("the proxy does not run");
+            session.ui.note(&format!("`cutover proxy start` starts it; see {}", log.display()));
+        }
+        return Ok(EXIT_UNREACHABLE);
+    };
+    if session.ui.is_json() {
+        session.ui.object(&status);
+        return Ok(0);
+    }
+    session.ui.line(&format!(
+        "the proxy runs (pid {}, up {}) on {}; {} connections",
+        status.pid,
+        duration(status.uptime_ms),
+        status.addresses.join(", "),
+        status.connections
+    ));
+    for (name, environment) in &status.environments {
+        let probation = environment.probation.as_ref();
+        let probation = probation
+            .map(|it| format!(", on probation ({} left)", duration(it.expires_in_ms)))
+            .unwrap_or_default();
+        let in_flight: u64 = environment.in_flight.values().sum();
+        session.ui.line(&format!(
+            "  {name}: generation {}{probation}, {in_flight} in flight, {} held",
+            environment.generation, environment.held
+        ));
+    }
+    for alert in &status.alerts {
+        session.ui.line(&session.ui.paint.warning(&format!("  ! {alert}")));
+    }
+    Ok(0)
+}
+
+/// Ends the proxy and its holder once what is in flight has finished; false where none ran.
+///
+/// # Errors
+///
+/// Where they do not end.
+pub async fn end(root: &Path) -> Result<bool, Halt> {
+    let before = asked(root).await.map(|it| it.pid);
+    let asked_root = root.to_owned();
+    let answer =
+        tokio::task::spawn_blocking(move || ask_holder(&asked_root, &HolderAsk::Stop, END_WAIT));
+    let holder = match answer.await {
+        Ok(Ok(HolderAnswer::Stopped { .. })) => true,
+        Ok(Err(ClientError::NotRunning)) => false,
+        Ok(Err(error)) => return Err(not_ended(&error.to_string())),
+        Ok(Ok(other)) => return Err(not_ended(&format!("its holder answered {other:?}"))),
+        Err(error) => return Err(not_ended(&error.to_string())),
+    };
+    // A proxy whose holder died serves on, and is ended by itself.
+    if let Some(pid) = before {
+        if !holder {
+            signal(pid, Signal::TERM);
+        }
+        if !until_gone(pid, END_WAIT).await {
+            return Err(not_ended(&format!("pid {pid} goes on")));
+        }
+    }
+    Ok(holder || before.is_some())
+}
+
+fn not_ended(why: &str) -> Halt {
+    Halt::of(5, Failure::new(Blame::Platform, format!("end the proxy: {why}")))
+        .hint("see proxy/proxy.log and proxy/holder.log in the state directory")
+}

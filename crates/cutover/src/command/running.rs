@@ -1,0 +1,21 @@
+//! `restart`, `stop`, `start`
+
+use super::{carry, prepare::request};
+use crate::{cli::grammar, halt::Halt, session::Session, target};
+use model::deployment;
+
+/// Changes what runs of the present release.
+///
+/// # Errors
+///
+/// Where it was not begun.
+pub async fn run(
+    session: &Session,
+    args: grammar::Change,
+    change: deployment::Change,
+) -> Result<u8, Halt> {
+    let target = target::known(session).await?.find(&args.words)?;
+    let controller = carry::reached(session).await?;
+    let request = request(session, &target, change, args.reason);
+    carry::out(session, controller, &target, &request, None, false).await
+}

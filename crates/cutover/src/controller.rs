@@ -1,0 +1,218 @@
+//! The controller, asked over `ROOT/daemon.sock`.
+
+mod call;
+mod detach;
+mod end;
+mod start;
+
+pub use call::CallError;
+pub use end::{signal, until_gone};
+pub use start::start;
+
+use crate::halt::Halt;
+use bytes::Bytes;
+use call::{Body, call, empty, json};
+use daemon::api::{
+    uploads::CONTENT_BYTES,
+    words::{Accepted, Asked, Info, PlanReport, StatusReport},
+};
+use futures_util::Stream;
+use http_body_util::BodyExt;
+use hyper::Method;
+use model::{
+    deployment::{DeploymentRecord, Request},
+    id::DeploymentId,
+    name::EnvironmentId,
+    release::Artifact,
+};
+use serde::de::DeserializeOwned;
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// For a question that changes nothing.
+const ANSWER_WAIT: Duration = Duration::from_secs(30);
+/// For who answers to say who it is.
+const HELLO_WAIT: Duration = Duration::from_secs(2);
+/// A deployment is taken once an earlier life's leftovers are dealt with.
+const TAKE_WAIT: Duration = Duration::from_secs(600);
+
+/// Where the controller is reached.
+#[derive(Clone, Debug)]
+pub struct Controller {
+    root: PathBuf,
+}
+
+impl Controller {
+    /// Of this state directory; nothing is asked yet.
+    pub fn new(root: &Path) -> Controller {
+        Controller { root: root.to_owned() }
+    }
+
+    /// Who answers.
+    ///
+    /// # Errors
+    ///
+    /// Where nobody does.
+    pub async fn info(&self) -> Result<Info, CallError> {
+        self.ask(Method::GET, "/v1/info", empty(), HELLO_WAIT).await
+    }
+
+    /// What is: as the controller sees it or, where nobody answers, as this program sees it.
+    ///
+    /// # Errors
+    ///
+    /// Where the state cannot be read.
+    pub async fn status(&self) -> Result<StatusReport, Halt> {
+        match self.ask(Method::GET, "/v1/status", empty(), ANSWER_WAIT).await {
+            Err(CallError::Nobody(_)) => {
+                daemon::report::offline(&self.root).await.map_err(Halt::unreachable)
+            }
+            answered => Ok(answered?),
+        }
+    }
+
+    /// Sends a release's content, as a tar stream.
+    ///
+    /// # Errors
+    ///
+    /// Where it is refused, or the connection ends.
+    pub async fn upload(
+        &self,
+        environment: &EnvironmentId,
+        deployment: &DeploymentId,
+        content_bytes: Option<u64>,
+        stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> Result<Artifact, CallError> {
+        let path = format!("/v1/uploads/{environment}/{deployment}");
+        let header = content_bytes.map(|it| (CONTENT_BYTES, it.to_string()));
+        let body = call::streamed(stream);
+        let response = call(&self.root, Method::PUT, &path, header, body, TAKE_WAIT).await?;
+        call::whole(response, TAKE_WAIT).await
+    }
+
+    /// What the request would do.
+    ///
+    /// # Errors
+    ///
+    /// Where it is refused.
+    pub async fn plan(&self, request: &Request) -> Result<PlanReport, CallError> {
+        self.ask(Method::POST, "/v1/plan", json(request)?, TAKE_WAIT).await
+    }
+
+    /// Asks for a deployment.  Asking again for the same is harmless.
+    ///
+    /// # Errors
+    ///
+    /// Where it is refused, also since another has the lock.
+    pub async fn create(&self, request: &Request) -> Result<Accepted, CallError> {
+        self.ask(Method::POST, "/v1/deployments", json(request)?, TAKE_WAIT).await
+    }
+
+    /// An environment's deployments, newest first.
+    ///
+    /// # Errors
+    ///
+    /// Where nobody answers.
+    pub async fn history(
+        &self,
+        id: &EnvironmentId,
+        limit: usize,
+    ) -> Result<Vec<DeploymentRecord>, CallError> {
+        let path = format!("/v1/deployments?{}&limit={limit}", query(id));
+        self.ask(Method::GET, &path, empty(), ANSWER_WAIT).await
+    }
+
+    /// One deployment.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none of this id.
+    pub async fn deployment(&self, id: &DeploymentId) -> Result<DeploymentRecord, CallError> {
+        self.ask(Method::GET, &format!("/v1/deployments/{id}"), empty(), ANSWER_WAIT).await
+    }
+
+    /// An environment's latest deployment.
+    ///
+    /// # Errors
+    ///
+    /// Where it has none.
+    pub async fn latest(&self, id: &EnvironmentId) -> Result<DeploymentRecord, CallError> {
+        let path = format!("/v1/deployments/latest?{}", query(id));
+        self.ask(Method::GET, &path, empty(), ANSWER_WAIT).await
+    }
+
+    /// The lines of a deployment's progress after a sequence number, until it ended.
+    ///
+    /// # Errors
+    ///
+    /// Where nobody answers.
+    pub async fn events(&self, id: &DeploymentId, after: u64) -> Result<call::Lines, CallError> {
+        let path = format!("/v1/deployments/{id}/events?after={after}");
+        let response = call(&self.root, Method::GET, &path, None, empty(), ANSWER_WAIT).await?;
+        call::lines(response).await
+    }
+
+    /// What instances wrote, as text that may go on.
+    ///
+    /// # Errors
+    ///
+    /// Where nobody answers, or there is no such log.
+    pub async fn logs(&self, id: &EnvironmentId, query: &str) -> Result<call::Lines, CallError> {
+        let path = format!("/v1/logs/{id}?{query}");
+        let response = call(&self.root, Method::GET, &path, None, empty(), ANSWER_WAIT).await?;
+        call::lines(response).await
+    }
+
+    /// Asks a deployment to turn back.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot any more.
+    pub async fn abort(&self, id: &DeploymentId, by: &str) -> Result<Accepted, CallError> {
+        let asked = Asked { by: by.to_owned() };
+        let path = format!("/v1/deployments/{id}/abort");
+        self.ask(Method::POST, &path, json(&asked)?, TAKE_WAIT).await
+    }
+
+    /// Asks a deployment that needs attention to go on.
+    ///
+    /// # Errors
+    ///
+    /// Where it needs none.
+    pub async fn resume(&self, id: &DeploymentId, by: &str) -> Result<Accepted, CallError> {
+        let asked = Asked { by: by.to_owned() };
+        let path = format!("/v1/deployments/{id}/resume");
+        self.ask(Method::POST, &path, json(&asked)?, TAKE_WAIT).await
+    }
+
+    /// Asks the controller to end.
+    ///
+    /// # Errors
+    ///
+    /// Where nobody answers.
+    pub async fn stop(&self) -> Result<(), CallError> {
+        let response =
+            call(&self.root, Method::POST, "/v1/stop", None, empty(), ANSWER_WAIT).await?;
+        // It may be gone before the last byte: the status was the answer.
+        let _ = tokio::time::timeout(HELLO_WAIT, response.into_body().collect()).await;
+        Ok(())
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Body,
+        wait: Duration,
+    ) -> Result<T, CallError> {
+        call::whole(call(&self.root, method, path, None, body, wait).await?, wait).await
+    }
+}
+
+/// Names need no escaping: they are letters, digits and `-`.
+fn query(id: &EnvironmentId) -> String {
+    format!("project={}&environment={}", id.project, id.environment)
+}

@@ -1,0 +1,211 @@
+//! One HTTP exchange on the controller's Unix socket.
+
+use crate::halt::Halt;
+use bytes::{Bytes, BytesMut};
+use daemon::api::words::ErrorReport;
+use futures_util::{Stream, StreamExt};
+use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    Method, Request, Response,
+    body::{Frame, Incoming},
+    client::conn::http1,
+    header,
+};
+use hyper_util::rt::TokioIo;
+use model::failure::{Blame, Failure};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    fs::File,
+    io,
+    os::fd::AsRawFd,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::net::UnixStream;
+
+/// A longer answer is none of the controller's.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// A longer line is none of the controller's.
+const LINE_BYTES_MAX: usize = 16 << 20;
+
+/// Why there is no answer, or none that helps.
+#[derive(Debug)]
+pub enum CallError {
+    /// Nobody listens.
+    Nobody(io::Error),
+    /// The user may not ask.
+    Forbidden(PathBuf),
+    /// Somebody listens, and did not answer in time or to the end.
+    Lost(String),
+    /// It answers, and refuses.
+    Refused(Box<ErrorReport>),
+}
+
+impl CallError {
+    /// Whether asking again, perhaps somebody else, may help.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, CallError::Nobody(_) | CallError::Lost(_))
+    }
+}
+
+impl From<CallError> for Halt {
+    fn from(error: CallError) -> Halt {
+        match error {
+            CallError::Refused(report) => Halt::Failed(report, None),
+            CallError::Nobody(error) => Halt::unreachable(
+                Failure::new(Blame::Platform, format!("reach the controller: {error}"))
+                    .hint("`cutover daemon start` starts it"),
+            ),
+            CallError::Forbidden(path) => Halt::unreachable(
+                Failure::new(
+                    Blame::Request,
+                    format!("reach the controller: {} belongs to another user", path.display()),
+                )
+                .hint("run as that user, or as root"),
+            ),
+            CallError::Lost(why) => Halt::unreachable(
+                Failure::new(Blame::Platform, format!("get the controller's answer: {why}"))
+                    .hint("`cutover daemon status` shows whether it runs")
+                    .hint("`cutover daemon start --take-over` replaces one that hangs"),
+            ),
+        }
+    }
+}
+
+/// What is sent.
+pub type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// Nothing.
+pub fn empty() -> Body {
+    Full::default().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A value.
+pub fn json(value: &impl Serialize) -> Result<Body, CallError> {
+    let bytes = serde_json::to_vec(value)
+        .map_err(|it| CallError::Lost(format!("the request cannot be written: {it}")))?;
+    Ok(Full::from(bytes).map_err(|never| match never {}).boxed_unsync())
+}
+
+/// Pieces as they come; an error among them breaks the connection off.
+pub fn streamed(stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
+    StreamBody::new(stream.map(|it| it.map(Frame::data))).boxed_unsync()
+}
+
+/// Sends a request and waits for the head of a good answer.
+pub async fn call(
+    root: &Path,
+    method: Method,
+    path: &str,
+    header: Option<(&str, String)>,
+    body: Body,
+    wait: Duration,
+) -> Result<Response<Incoming>, CallError> {
+    let stream = connect(root).await?;
+    let lost = |it: hyper::Error| CallError::Lost(it.to_string());
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+    // It ends with the exchange; its errors are told by the response.
+    tokio::spawn(connection);
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "controller")
+        .header(header::CONTENT_TYPE, "application/json");
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
+    }
+    let request = request.body(body).map_err(|it| CallError::Lost(it.to_string()))?;
+    let response = tokio::time::timeout(wait, sender.send_request(request))
+        .await
+        .map_err(|_| too_late(wait))?
+        .map_err(lost)?;
+    if response.status().is_success() { Ok(response) } else { Err(refused(response, wait).await) }
+}
+
+/// The whole answer as a value.
+pub async fn whole<T: DeserializeOwned>(
+    response: Response<Incoming>,
+    wait: Duration,
+) -> Result<T, CallError> {
+    let bytes = collected(response, wait).await?;
+    serde_json::from_slice(&bytes).map_err(|it| {
+        CallError::Lost(format!("it is not understood, so it may be of another version: {it}"))
+    })
+}
+
+async fn collected(response: Response<Incoming>, wait: Duration) -> Result<Bytes, CallError> {
+    let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect();
+    let body = tokio::time::timeout(wait, body).await.map_err(|_| too_late(wait))?;
+    Ok(body.map_err(|it| CallError::Lost(it.to_string()))?.to_bytes())
+}
+
+async fn refused(response: Response<Incoming>, wait: Duration) -> CallError {
+    let status = response.status();
+    let bytes = match collected(response, wait).await {
+        Ok(bytes) => bytes,
+        Err(error) => return error,
+    };
+    match serde_json::from_slice::<ErrorReport>(&bytes) {
+        Ok(report) => CallError::Refused(Box::new(report)),
+        Err(_) => {
+            let text = String::from_utf8_lossy(&bytes);
+            CallError::Lost(format!("it answered {status}: {}", text.trim()))
+        }
+    }
+}
+
+fn too_late(wait: Duration) -> CallError {
+    CallError::Lost(format!("it did not come within {} s", wait.as_secs()))
+}
+
+/// The kernel takes 107 bytes of a path: the socket is named through its directory's descriptor.
+async fn connect(root: &Path) -> Result<UnixStream, CallError> {
+    let opened = File::open(root).map_err(|it| failed(root, it))?;
+    let short = format!("/proc/self/fd/{}/daemon.sock", opened.as_raw_fd());
+    UnixStream::connect(short).await.map_err(|it| failed(&root.join("daemon.sock"), it))
+}
+
+fn failed(path: &Path, error: io::Error) -> CallError {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => CallError::Forbidden(path.to_owned()),
+        _ => CallError::Nobody(error),
+    }
+}
+
+/// An answer that comes line by line.
+pub struct Lines {
+    body: Incoming,
+    buffer: BytesMut,
+}
+
+/// Reads the answer line by line.
+pub async fn lines(response: Response<Incoming>) -> Result<Lines, CallError> {
+    Ok(Lines { body: response.into_body(), buffer: BytesMut::new() })
+}
+
+impl Lines {
+    /// The next line without its end; none at the end of the answer.  May be dropped and called
+    /// again: nothing is lost.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
+        loop {
+            if let Some(at) = self.buffer.iter().position(|it| *it == b'\n') {
+                let mut line = self.buffer.split_to(at + 1);
+                line.truncate(at);
+                return Ok(Some(line.freeze()));
+            }
+            if self.buffer.len() > LINE_BYTES_MAX {
+                return Err(CallError::Lost("a line of it has no end".to_owned()));
+            }
+            match self.body.frame().await {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.buffer.extend_from_slice(&data);
+                    }
+                }
+                Some(Err(error)) => return Err(CallError::Lost(error.to_string())),
+                None if self.buffer.is_empty() => return Ok(None),
+                None => return Ok(Some(self.buffer.split().freeze())),
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Starts the controller.
+
+use super::{CallError, Controller, detach::detached};
+use crate::{halt::Halt, session::Session};
+use drivers::layout::Layout;
+use model::failure::{Blame, Failure};
+use std::{
+    env,
+    fs::{DirBuilder, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// For a controller that was started to answer.
+const START_WAIT: Duration = Duration::from_secs(10);
+/// Then it is said that it is waited for.
+const NOTE_AFTER: Duration = Duration::from_secs(1);
+/// How often it is asked.
+const ASK_EVERY: Duration = Duration::from_millis(10);
+/// Of its log, to explain why it does not run.
+const LOG_BYTES_SHOWN: u64 = 4096;
+/// As [`LOG_BYTES_SHOWN`].
+const LOG_LINES_SHOWN: usize = 10;
+
+/// Makes sure that the controller answers; starts it where nobody does.
+///
+/// # Errors
+///
+/// Where it cannot be started, or does not answer in time.
+pub async fn start(session: &Session, take_over: bool) -> Result<Controller, Halt> {
+    let controller = Controller::new(&session.root);
+    if !take_over {
+        match controller.info().await {
+            Ok(_) => return Ok(controller),
+            Err(CallError::Nobody(_)) => (),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let before = if take_over { controller.info().await.ok().map(|it| it.pid) } else { None };
+    let layout = session.layout();
+    let mut child = spawn(&session.root, &layout, take_over)
+        .map_err(|it| Failure::new(Blame::Platform, format!("start the controller: {it}")))
+        .map_err(Halt::unreachable)?;
+    let began = Instant::now();
+    let mut noted = false;
+    loop {
+        match controller.info().await {
+            Ok(info) if before.is_none_or(|it| it != info.pid) => return Ok(controller),
+            Err(error @ CallError::Forbidden(_)) => return Err(error.into()),
+            _ => (),
+        }
+        let ended = child.try_wait().ok().flatten();
+        // Another command line may have started one at the same time: then that one answers.
+        if let Some(status) = ended
+            && controller.info().await.is_err()
+            && began.elapsed() > NOTE_AFTER
+        {
+            return Err(not_started(&layout, &format!("it ended with {status}")));
+        }
+        if began.elapsed() > START_WAIT {
+            let why = format!("it has not answered within {} s", START_WAIT.as_secs());
+            return Err(not_started(&layout, &why));
+        }
+        if !noted && began.elapsed() > NOTE_AFTER {
+            noted = true;
+            session.ui.note("waiting for the controller to start");
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}
+
+fn spawn(root: &Path, layout: &Layout, take_over: bool) -> io::Result<Child> {
+    DirBuilder::new().recursive(true).mode(0o700).create(root)?;
+    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(layout.daemon_log())?;
+    let mut command = Command::new(env::current_exe()?);
+    command.arg("daemon").arg("--root").arg(root);
+    if take_over {
+        command.arg("--take-over");
+    }
+    // Nothing of the terminal's environment may reach what it runs.
+    command.env_clear().current_dir("/");
+    for name in ["PATH", "HOME", "LANG"] {
+        command.envs(env::var_os(name).map(|value| (name, value)));
+    }
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    detached(&mut command).spawn()
+}
+
+fn not_started(layout: &Layout, why: &str) -> Halt {
+    let path = layout.daemon_log();
+    let mut failure = Failure::new(Blame::Platform, format!("start the controller: {why}"))
+        .hint(format!("see {}", path.display()));
+    let lines = last_lines(&path).unwrap_or_default();
+    if !lines.is_empty() {
+        failure = failure.evidence(lines);
+    }
+    Halt::unreachable(failure)
+}
+
+fn last_lines(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(LOG_BYTES_SHOWN)))?;
+    let mut bytes = vec![];
+    file.take(LOG_BYTES_SHOWN).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    Ok(lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n"))
+}

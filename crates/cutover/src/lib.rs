@@ -1,0 +1,18 @@
+//! The program: its command line, and the way into its other roles.
+
+pub mod cli;
+mod command;
+mod configuration;
+mod controller;
+pub mod demo;
+mod halt;
+mod interrupt;
+mod person;
+pub mod role;
+mod session;
+mod source;
+mod state_root;
+mod story;
+mod target;
+mod ui;
+mod watch;

@@ -1,0 +1,55 @@
+//! What a deployment would do, before it does it.
+
+use super::{figure::counted, paint::Paint};
+use crate::target::Target;
+use daemon::{api::words::PlanReport, logs::plain};
+use model::{
+    deployment::Overrides,
+    plan::{ReleaseLabel, WayBack},
+};
+
+/// Summary, findings, steps, and what to type next.
+pub fn text(target: &Target, report: &PlanReport, overrides: &Overrides, paint: &Paint) -> String {
+    let mut lines = vec![];
+    if let Some(plan) = &report.plan {
+        let version = |it: &Option<ReleaseLabel>| {
+            it.as_ref().map_or("nothing".to_owned(), |it| it.version.clone())
+        };
+        let head = format!("{}: {} → {}", target.id, version(&plan.from), version(&plan.to));
+        lines.push(paint.bold(&head));
+        let way_back = match plan.way_back() {
+            WayBack::Warm => "warm: one rename, the old release goes on running",
+            WayBack::Cold => "cold: the old release would have to start again",
+        };
+        lines.push(format!("  downtime  {}", plain(&report.downtime)));
+        lines.push(format!("  way back  {way_back}"));
+        let (before, after) = (plan.commit, plan.steps.len().saturating_sub(plan.commit));
+        lines.push(format!("  steps     {before} that can be undone, then {after} to clear up"));
+    } else {
+        lines.push(paint.bold(&format!("{}: no plan can be made", target.id)));
+    }
+    for finding in &report.findings {
+        let gone_on = finding.overridable && overrides.force;
+        let kind = match (gone_on, finding.overridable) {
+            (true, _) => "gone on in spite of",
+            (false, true) => "refused, --force goes on",
+            (false, false) => "refused",
+        };
+        let text = format!("  ! {kind}: {}", plain(&finding.failure.message));
+        lines.push(if gone_on { paint.warning(&text) } else { paint.bad(&text) });
+        lines.extend(finding.failure.hints.iter().map(|it| format!("      {}", plain(it))));
+    }
+    let commit = report.plan.as_ref().map(|it| it.commit);
+    for (at, sentence) in report.sentences.iter().enumerate() {
+        if Some(at) == commit {
+            lines.push(paint.dim("      — from here on it only goes forward —"));
+        }
+        lines.push(format!("  {:>3}. {}", at + 1, plain(sentence)));
+    }
+    let refused = report.findings.iter().filter(|it| !(it.overridable && overrides.force)).count();
+    lines.push(match refused {
+        0 => format!("nothing was done · do it: cutover deploy {} …", target.typed),
+        count => format!("nothing was done · {} in the way", counted(count, "finding")),
+    });
+    lines.join("\n")
+}

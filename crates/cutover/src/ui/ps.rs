@@ -1,0 +1,95 @@
+//! Instances as a table, and for programs.
+
+use super::figure::{bytes, duration};
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
+use daemon::{
+    api::words::{EnvironmentReport, InstanceReport},
+    logs::plain,
+};
+use serde_json::{Value, json};
+
+/// A row an instance.
+pub fn table(environments: &[EnvironmentReport], now_ms: u64) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header([
+        "ENVIRONMENT",
+        "INSTANCE",
+        "VERSION",
+        "ROLE",
+        "STATUS",
+        "PID",
+        "PORT",
+        "RESTARTS",
+        "UPTIME",
+        "MEMORY",
+        "IN FLIGHT",
+    ]);
+    let mut rows = 0;
+    for environment in environments {
+        for instance in &environment.instances {
+            rows += 1;
+            let or_none = |it: Option<String>| it.unwrap_or_else(|| "-".to_owned());
+            table.add_row([
+                environment.id.to_string(),
+                name(instance),
+                instance.version.clone(),
+                instance.role.clone(),
+                plain(&instance.status),
+                or_none(instance.pid.map(|it| it.to_string())),
+                or_none(instance.port.map(|it| it.to_string())),
+                instance.restarts.to_string(),
+                or_none(uptime_ms(instance, now_ms).map(duration)),
+                or_none(instance.memory_bytes.map(bytes)),
+                instance.in_flight.to_string(),
+            ]);
+        }
+    }
+    if rows == 0 {
+        return "no instances".to_owned();
+    }
+    for column in table.column_iter_mut().skip(5) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let text = table.to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n")
+}
+
+/// An object an instance.
+pub fn objects(environments: &[EnvironmentReport], now_ms: u64) -> Vec<Value> {
+    let of = |environment: &EnvironmentReport| {
+        let id = environment.id.clone();
+        let object = move |it: &InstanceReport| {
+            json!({
+                "environment": id.to_string(),
+                "name": name(it),
+                "id": it.id,
+                "service": it.service,
+                "status": it.status,
+                "role": it.role,
+                "restarts": it.restarts,
+                "created_at_ms": it.since_ms,
+                "version": it.version,
+                "pid": it.pid,
+                "port": it.port,
+                "slot": it.slot,
+                "memory_bytes": it.memory_bytes,
+                "uptime_ms": uptime_ms(it, now_ms),
+                "in_flight": it.in_flight,
+                "warm_until_ms": it.warm_until_ms,
+            })
+        };
+        environment.instances.iter().map(object).collect::<Vec<_>>()
+    };
+    environments.iter().flat_map(of).collect()
+}
+
+fn name(instance: &InstanceReport) -> String {
+    crate::story::short(&instance.id)
+}
+
+fn uptime_ms(instance: &InstanceReport, now_ms: u64) -> Option<u64> {
+    let runs = instance.status == "running";
+    instance.since_ms.filter(|_| runs).map(|it| now_ms.saturating_sub(it))
+}
