@@ -2,11 +2,20 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a command")]
 
+mod bench;
 mod ci;
+mod control;
 mod demo;
+mod document;
 mod faults;
+mod machine;
+mod memory;
+mod optimized;
 mod program;
+mod soak;
+mod table;
 mod tidy;
+mod words;
 
 use std::process::ExitCode;
 

@@ -2,7 +2,11 @@
 
 use crate::program;
 use anyhow::{Context, Result, ensure};
-use std::{env, os::unix::process::CommandExt, process::{Command, Stdio}};
+use std::{
+    env,
+    os::unix::process::CommandExt,
+    process::{Command, Stdio},
+};
 
 /// Goes on only in a release build of this very command; else builds it, and everything it
 /// measures, and becomes it.

@@ -9,7 +9,7 @@ mod disk;
 mod processes;
 mod report;
 
-use crate::{control, optimized, words::Words};
+use crate::{optimized, words::Words};
 use anyhow::{Context, Result, bail, ensure};
 use balance::Balance;
 use disk::Disk;

@@ -53,7 +53,8 @@ impl Balance {
         let status = control::status(&stand.root)?;
         let name = TARGET.replace('/', ".");
         let environment = status.environments.get(&name);
-        let environment = environment.with_context(|| format!("the proxy does not serve {name}"))?;
+        let environment =
+            environment.with_context(|| format!("the proxy does not serve {name}"))?;
         for (id, counters) in &environment.releases {
             self.proxy.insert(id.clone(), counters.clone());
         }

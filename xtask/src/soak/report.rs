@@ -1,11 +1,8 @@
 //! What a soak found, and what of it may not be.
 
 use super::{
-    DRAIN_S, KEPT_RELEASES, REQUESTS_PER_SECOND, SLOW_MS,
-    balance::Balance,
-    disk::Disk,
-    processes::Descriptors,
-    streams_counted,
+    DRAIN_S, KEPT_RELEASES, REQUESTS_PER_SECOND, SLOW_MS, balance::Balance, disk::Disk,
+    processes::Descriptors, streams_counted,
 };
 use crate::{machine, program, table::table};
 use anyhow::Result;
@@ -97,14 +94,13 @@ impl Findings {
     }
 
     fn leftovers(&self) -> Vec<Line> {
-        let descriptors = self.before.iter().zip(&self.after).map(|((role, before), (_, after))| {
-            Line {
+        let descriptors =
+            self.before.iter().zip(&self.after).map(|((role, before), (_, after))| Line {
                 what: format!("descriptors of the {role} after the load"),
                 found: after.to_string(),
                 wanted: format!("≤ {before}, as before it"),
                 good: after <= before,
-            }
-        });
+            });
         let mut lines: Vec<Line> = descriptors.collect();
         let (kept, growth) = (self.disk.releases_max(), self.disk.growth_bytes());
         lines.push(Line {
@@ -155,9 +151,9 @@ pub fn text(findings: &Findings, command: &str) -> String {
     }
     let verdict = |it: &Line| if it.good { "holds" } else { "BROKEN" }.to_owned();
     let rows = findings.lines();
-    let rows = rows.iter().map(|it| {
-        vec![it.what.clone(), it.found.clone(), it.wanted.clone(), verdict(it)]
-    });
+    let rows = rows
+        .iter()
+        .map(|it| vec![it.what.clone(), it.found.clone(), it.wanted.clone(), verdict(it)]);
     let rows: Vec<Vec<String>> = rows.collect();
     let _ = write!(text, "\n## What must hold\n\n");
     text += &table(&["count", "found", "wanted", ""], &rows);
@@ -191,8 +187,10 @@ fn figures(findings: &Findings) -> Vec<Vec<String>> {
             "requests sent once more by the proxy".to_owned(),
             findings.balance.failed_and_retried().1.to_string(),
         ),
-        ("GETs repeated by clients on a closed connection".to_owned(),
-            summary.stale_retried.to_string()),
+        (
+            "GETs repeated by clients on a closed connection".to_owned(),
+            summary.stale_retried.to_string(),
+        ),
         ("latency p50".to_owned(), ms(summary.latency_us.p50)),
         ("latency p99".to_owned(), ms(summary.latency_us.p99)),
         ("latency, longest".to_owned(), ms(summary.latency_us.max)),

@@ -148,9 +148,8 @@ impl Ours {
         let record: Value = serde_json::from_str(&shown.out).with_context(|| shown.text())?;
         let steps = record["steps"].as_array().cloned().unwrap_or_default();
         let step = steps.iter().find(|it| it["word"] == word);
-        let times = step.and_then(|it| {
-            Some((it["started_at_ms"].as_u64()?, it["ended_at_ms"].as_u64()?))
-        });
+        let times =
+            step.and_then(|it| Some((it["started_at_ms"].as_u64()?, it["ended_at_ms"].as_u64()?)));
         let (from, to) = times.with_context(|| format!("no step `{word}` in {record}"))?;
         Ok((to - from) as f64)
     }

@@ -1,13 +1,10 @@
 //! The peer's side: PM2 in cluster mode, from its own registry, configured as well as it can be.
 //!
-//! It reloads the same application in place, told the signal that the application understands, with
-//! a grace longer than its slowest request, and never from inside a link, which it would not follow.
+//! It reloads the same application in place, told the signal that the application understands,
+//! with a grace longer than its slowest request, and never from inside a link, which it would not
+//! follow.
 
-use super::{
-    APP, INSTANCES,
-    figures::Figures,
-    segment::Segment,
-};
+use super::{APP, INSTANCES, figures::Figures, segment::Segment};
 use crate::{memory, program};
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
@@ -134,7 +131,7 @@ impl Pm2 {
             "kill_timeout": KILL_TIMEOUT_MS,
             "listen_timeout": LISTEN_TIMEOUT_MS,
             "vizion": false,
-            "env": { "HOST": self.address.ip().to_string(), "PORT": self.address.port().to_string() },
+            "env": { "HOST": self.address.ip(), "PORT": self.address.port().to_string() },
         });
         json!({ "apps": [app] }).to_string()
     }

@@ -127,8 +127,13 @@ pub fn cases(figures: &Figures) -> Vec<Case> {
             &[peer.failed as f64],
         )
         .goal(0.0),
-        Case::new("memory of the daemon, idle (PSS)", "MB", &mb(figures.daemon_kib), &mb(figures.pm2_kib))
-            .goal(30.0),
+        Case::new(
+            "memory of the daemon, idle (PSS)",
+            "MB",
+            &mb(figures.daemon_kib),
+            &mb(figures.pm2_kib),
+        )
+        .goal(30.0),
         Case::new("memory of the proxy, idle (PSS)", "MB", &mb(figures.proxy_kib), &[]).goal(10.0),
         Case::new("memory of one supervise, idle (PSS)", "MB", &mb(figures.supervise_kib), &[])
             .goal(3.0),
