@@ -47,8 +47,7 @@ impl Going {
 
     /// The news of a kind: `accepted`, `planned`, `step`, `ended`.
     pub(crate) fn news(&self, kind: &str) -> Vec<Value> {
-        let events = self.events().into_iter();
-        events.map(|it| it["news"].clone()).filter(|it| it["news"] == kind).collect()
+        self.events().into_iter().filter(|it| it["event"] == kind).collect()
     }
 
     /// The deployment's id, once it was accepted.
