@@ -43,7 +43,8 @@ pub const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a thread looks for kept connections that ended.
 pub const POOL_SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// A request that may not be sent twice takes a kept connection only if it was idle less than half
-/// of this, or of the shortest time after which the instance was seen closing one.
+/// of this, of the longest that the instance was seen keeping one, and of the shortest after which
+/// it was seen closing one.
 pub const POOL_UNSAFE_IDLE: Duration = Duration::from_secs(2);
 /// Data-plane threads, where the machine has as many cores.
 pub const THREADS_MAX: usize = 2;

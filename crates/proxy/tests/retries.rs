@@ -5,7 +5,7 @@ mod common;
 
 use common::backend::{Backend, Then, ordinary, respond};
 use common::http::{Connection, checksum, get};
-use common::{Proxy, shop, target};
+use common::{Proxy, eventually, shop, target};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
@@ -137,4 +137,19 @@ fn a_server_for_one_connection_at_a_time_is_not_blocked() {
         .collect();
     clients.into_iter().for_each(|client| client.join().unwrap());
     served.join().unwrap();
+}
+
+#[test]
+fn posts_share_connections_that_are_proven_to_stay() {
+    let backend = Backend::named("a");
+    let proxy = Proxy::start();
+    proxy.put(shop(1, &[target("a-1", "r1", &backend.address)]), 0);
+    let mut client = Connection::open(&proxy.address);
+    eventually("connections are shared", || {
+        let before = backend.connections();
+        for _ in 0..20 {
+            assert_eq!(client.post("/", b"x").unwrap().text(), checksum(b"x"));
+        }
+        (backend.connections() == before).then_some(())
+    });
 }

@@ -2,7 +2,7 @@
 
 use crate::limits::{POOL_IDLE_TIMEOUT, POOL_PER_INSTANCE_MAX, POOL_UNSAFE_IDLE};
 use rustix::net::RecvFlags;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
@@ -14,9 +14,18 @@ pub(crate) struct Pool {
 }
 
 struct Kept {
-    idle: Vec<Idle>,
+    idle: VecDeque<Idle>,
+    /// The longest that a connection was seen idle and open.
+    proven: Duration,
     /// The shortest idle time after which the instance was seen closing a connection unannounced.
     shortest_close: Duration,
+}
+
+impl Kept {
+    /// Whether a connection this long idle is surely not about to be closed.
+    fn is_safe_at(&self, age: Duration) -> bool {
+        age * 2 < self.proven.min(self.shortest_close)
+    }
 }
 
 struct Idle {
@@ -31,20 +40,20 @@ impl Pool {
     }
 
     /// A connection that is still open.  With `repeatable` the request can be sent once more, so
-    /// one that closes right now does no harm; else only one is given that was used a moment ago
-    /// and is seen to be open.
+    /// one that closes right now does no harm; else only one is given that was used a moment ago,
+    /// of an instance that has proven to keep its connections longer, and that is seen to be open.
     pub(crate) fn take(&mut self, number: u64, repeatable: bool) -> Option<TcpStream> {
         let kept = self.instances.get_mut(&number)?;
         let now = Instant::now();
-        while let Some(idle) = kept.idle.pop() {
+        while let Some(idle) = kept.idle.pop_back() {
             self.count -= 1;
             let age = now.duration_since(idle.since);
             if age >= idle.limit {
                 continue;
             }
-            if !repeatable && age * 2 >= kept.shortest_close {
+            if !repeatable && !kept.is_safe_at(age) {
                 // It is good for another request yet.
-                kept.idle.push(idle);
+                kept.idle.push_back(idle);
                 self.count += 1;
                 return None;
             }
@@ -69,12 +78,19 @@ impl Pool {
         let limit = idle_s.map_or(POOL_IDLE_TIMEOUT, |announced| {
             POOL_IDLE_TIMEOUT.min(Duration::from_millis(announced.saturating_mul(500)))
         });
-        let kept = self
-            .instances
-            .entry(number)
-            .or_insert_with(|| Kept { idle: Vec::new(), shortest_close: POOL_UNSAFE_IDLE });
-        if kept.idle.len() < POOL_PER_INSTANCE_MAX && self.count < self.count_max {
-            kept.idle.push(Idle { stream, since: Instant::now(), limit });
+        let kept = self.instances.entry(number).or_insert_with(|| Kept {
+            idle: VecDeque::new(),
+            proven: Duration::ZERO,
+            shortest_close: POOL_UNSAFE_IDLE,
+        });
+        // The one used last is the least likely to be closed by the instance.
+        if (kept.idle.len() >= POOL_PER_INSTANCE_MAX || self.count >= self.count_max)
+            && kept.idle.pop_front().is_some()
+        {
+            self.count -= 1;
+        }
+        if self.count < self.count_max {
+            kept.idle.push_back(Idle { stream, since: Instant::now(), limit });
             self.count += 1;
         }
     }
@@ -83,8 +99,18 @@ impl Pool {
     pub(crate) fn sweep(&mut self) {
         let now = Instant::now();
         for kept in self.instances.values_mut() {
-            kept.idle.retain(|idle| {
-                now.duration_since(idle.since) < idle.limit && is_open(&idle.stream, false)
+            let Kept { idle, proven, shortest_close } = kept;
+            idle.retain(|idle| {
+                let age = now.duration_since(idle.since);
+                if age >= idle.limit {
+                    return false;
+                }
+                let open = is_open(&idle.stream, false);
+                match open {
+                    true => *proven = age.max(*proven),
+                    false => *shortest_close = age.min(*shortest_close),
+                }
+                open
             });
         }
         self.recount();
