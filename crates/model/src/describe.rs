@@ -170,8 +170,16 @@ fn at(instance: &Instance) -> String {
     }
 }
 
+/// `web.1` of `shop.production.web.1.5r2pdzd0`: within one environment that says which.
+fn short(id: &InstanceId) -> String {
+    match id.0.split('.').collect::<Vec<_>>()[..] {
+        [_, _, service, number, _] => format!("{service}.{number}"),
+        _ => id.to_string(),
+    }
+}
+
 fn named<'a>(ids: impl Iterator<Item = &'a InstanceId>) -> String {
-    let all: Vec<&str> = ids.map(|it| it.0.as_str()).collect();
+    let all: Vec<String> = ids.map(|it| short(it)).collect();
     all.join(", ")
 }
 

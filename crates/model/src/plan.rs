@@ -175,7 +175,7 @@ pub enum Step {
     Link {
         /// Version; none: nothing serves, and the link stays.
         current: Option<String>,
-        /// Version; none: there is none.
+        /// Version; none: there is none, and no link to one.
         previous: Option<String>,
     },
     /// Let requests in flight to the instances finish.

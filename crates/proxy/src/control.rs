@@ -148,8 +148,15 @@ pub struct ProbationStatus {
 pub struct ReleaseCounters {
     /// The whole response was handed to the client.
     pub completed: u64,
-    /// The client or the instance went away before the end.
+    /// The client or the instance went away before the end, or a drain cut it.
     pub aborted: u64,
+    /// Of the completed: streams that a drain ended between two chunks or frames.
+    #[serde(default)]
+    pub ended_by_drain: u64,
+    /// Requests of a controller that verifies: they carry `x-cutover-verify` with the start nonce,
+    /// are nobody's traffic, and are in no other count.
+    #[serde(default)]
+    pub verified: u64,
     /// Answered by us, since the instance did not (502, 504): also in `completed` if sent whole.
     pub unanswered: u64,
     /// Sent once more on a fresh connection.

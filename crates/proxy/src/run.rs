@@ -49,12 +49,13 @@ async fn serve(options: ProxyOptions) -> Result<(), ProxyError> {
         .map_err(|source| ProxyError::Routes { path: routes_directory(&root), source })?;
     let listeners: Arc<[TcpListener]> = listeners.into();
     let table = controller::first_table(&mut state);
-    let running = Plane::start(table, &listeners, threads)?;
+    let nonce = draw_nonce()?;
+    let running = Plane::start(table, nonce.clone(), &listeners, threads)?;
     let control = bind(&root)?;
     let controller = Rc::new(Controller {
         plane: running.plane.clone(),
         state: RefCell::new(state),
-        nonce: draw_nonce()?,
+        nonce,
         started,
         addresses,
         listeners,

@@ -27,6 +27,8 @@ pub(super) struct Question {
     /// Sent as `Host`; none: the address.
     pub(super) host: Option<String>,
     pub(super) path: String,
+    /// Sent as `X-Cutover-Verify`: the proxy counts such a request apart.
+    pub(super) verify: Option<String>,
     pub(super) timeout: Duration,
 }
 
@@ -55,6 +57,7 @@ impl Question {
             address: address.to_owned(),
             host: None,
             path: path.to_owned(),
+            verify: None,
             timeout,
         }
     }
@@ -107,7 +110,11 @@ impl Question {
     /// None if a part of it cannot be sent.
     fn request(&self) -> Option<Request<Empty<Bytes>>> {
         let host = self.host.as_deref().unwrap_or(&self.address);
-        Request::builder()
+        let mut request = Request::builder();
+        if let Some(nonce) = &self.verify {
+            request = request.header("x-cutover-verify", nonce);
+        }
+        request
             .method(Method::from_bytes(self.method.as_bytes()).ok()?)
             .uri(self.path.as_str())
             .header(header::HOST, host)
@@ -180,6 +187,11 @@ impl fmt::Display for Question {
     }
 }
 
+/// Without what a terminal would obey.
+fn printable(text: &str) -> String {
+    text.chars().map(|it| if it.is_control() { '\u{fffd}' } else { it }).collect()
+}
+
 impl Response {
     /// The first field of this name, lower case.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -194,11 +206,11 @@ impl Response {
             let value = if is_secret { "[secret]" } else { value.as_str() };
             let value: String = value.chars().take(HEADER_CHARACTERS_SHOWN).collect();
             // Writing to a string cannot fail.
-            let _ = write!(text, "\n{name}: {}", value.escape_debug());
+            let _ = write!(text, "\n{name}: {}", printable(&value));
         }
         let first = &self.body[..self.body.len().min(BODY_BYTES_SHOWN)];
         for line in String::from_utf8_lossy(first).lines() {
-            let _ = write!(text, "\n| {}", line.escape_debug());
+            let _ = write!(text, "\n| {}", printable(line));
         }
         if self.body.len() > first.len() {
             let _ = write!(text, "\n| … ({} bytes)", self.body.len());

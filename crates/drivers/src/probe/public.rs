@@ -34,10 +34,11 @@ impl LocalProber {
         requests: &[PublicRequest],
         release: &ReleaseId,
     ) -> Result<(), Failure> {
-        let address = self.public_address(listen).await?;
+        let (address, nonce) = self.public_address(listen).await?;
         for request in requests {
             let question = Question {
                 host: Some(request.host.clone()),
+                verify: Some(nonce.clone()),
                 ..Question::get(&address, &request.path, TIMEOUT)
             };
             self.verify_one(environment, &question, release).await?;
@@ -54,7 +55,7 @@ impl LocalProber {
         let deadline = Instant::now() + TIME_MAX;
         let mut bad = 0;
         loop {
-            let before = self.completed(environment, release).await?;
+            let before = self.verified(environment, release).await?;
             let (what, seen) = match question.ask().await {
                 Ok(response) if response.status < 500 => {
                     if self.was_counted(environment, release, before).await? {
@@ -81,13 +82,13 @@ impl LocalProber {
         }
     }
 
-    async fn completed(
+    async fn verified(
         &self,
         environment: &EnvironmentId,
         release: &ReleaseId,
     ) -> Result<u64, Failure> {
         let counters = self.router.counters(environment).await?;
-        Ok(counters.get(release).map_or(0, |it| it.completed))
+        Ok(counters.get(release).map_or(0, |it| it.verified))
     }
 
     async fn was_counted(
@@ -98,7 +99,7 @@ impl LocalProber {
     ) -> Result<bool, Failure> {
         let deadline = Instant::now() + COUNT_WAIT;
         while Instant::now() < deadline {
-            if self.completed(environment, release).await? > before {
+            if self.verified(environment, release).await? > before {
                 return Ok(true);
             }
             tokio::time::sleep(COUNT_PAUSE).await;
@@ -106,12 +107,14 @@ impl LocalProber {
         Ok(false)
     }
 
-    /// The proxy says where it is bound; a request to itself goes by the loopback address.
-    async fn public_address(&self, listen: &[String]) -> Result<String, Failure> {
-        let bound = self.router.status().await?.map(|it| it.addresses).unwrap_or_default();
+    /// The proxy says where it is bound, and its nonce; a request to itself goes by the loopback
+    /// address.
+    async fn public_address(&self, listen: &[String]) -> Result<(String, String), Failure> {
+        let (bound, nonce) =
+            self.router.status().await?.map(|it| (it.addresses, it.nonce)).unwrap_or_default();
         let address = bound.first().or(listen.first()).ok_or_else(|| {
             Failure::new(Blame::Platform, "ask by the public route: the proxy has no address")
         })?;
-        Ok(address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:"))
+        Ok((address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:"), nonce))
     }
 }

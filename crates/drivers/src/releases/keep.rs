@@ -43,7 +43,13 @@ impl DirectoryReleases {
             (self.layout.current(environment), current),
         ];
         for (link, version) in links {
-            let Some(version) = version else { continue };
+            let Some(version) = version else {
+                // Nothing to go back to must not look like something; what serves keeps its link.
+                if link == self.layout.previous(environment) {
+                    remove_link(&link)?;
+                }
+                continue;
+            };
             let directory = self.layout.release(environment, segment("a version", version)?);
             if !is_directory(&directory)? {
                 return Err(gone(version));
@@ -150,6 +156,14 @@ pub(super) fn remove_file(path: &Path) -> Result<(), Failure> {
 pub(super) fn gone(version: &str) -> Failure {
     Failure::new(Blame::Platform, format!("use release {version}: its content is missing"))
         .hint("deploy it again, or choose another of `cutover releases`")
+}
+
+/// Something that is no link is somebody else's, and stays.
+fn remove_link(link: &Path) -> Result<(), Failure> {
+    if !fs::symlink_metadata(link).is_ok_and(|it| it.is_symlink()) {
+        return Ok(());
+    }
+    file::remove(link).map_err(|error| file::failure("remove the link", link, &error))
 }
 
 fn refuse_what_is_no_link(link: &Path) -> Result<(), Failure> {

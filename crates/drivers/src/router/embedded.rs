@@ -82,6 +82,7 @@ impl EmbeddedRouter {
             let counters = Counters {
                 completed: it.completed,
                 aborted: it.aborted,
+                verified: it.verified,
                 server_errors: it.by_class[5],
                 held: it.held,
                 p99_us: it.p99_us,

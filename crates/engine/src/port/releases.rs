@@ -41,7 +41,8 @@ pub trait Releases: Send + Sync {
     ) -> Result<(), Failure>;
     /// Whether the content in place is what the record says; altered or missing is a failure.
     async fn verify(&self, release: &Release) -> Result<(), Failure>;
-    /// Points `current` and `previous` at versions; none leaves the link as it is.
+    /// Points `current` and `previous` at versions.  No current leaves its link as it is; no
+    /// previous removes its link.
     async fn link(
         &self,
         environment: &EnvironmentId,

@@ -124,6 +124,8 @@ pub struct Counters {
     pub completed: u64,
     /// The client or the instance went away before the end.
     pub aborted: u64,
+    /// Requests of a prober that verifies: they are in no other count.
+    pub verified: u64,
     /// Of the completed: 5xx.
     pub server_errors: u64,
     /// Waited in a hold.

@@ -1,5 +1,7 @@
 //! The decisions: tables, properties, and every prefix of a journal.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
+
 mod build;
 mod describe;
 mod health;

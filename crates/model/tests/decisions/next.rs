@@ -14,7 +14,7 @@ use model::{
 use std::collections::{BTreeMap, HashSet};
 
 /// Crashes, aborts and fall-backs in one run, at most.
-const MISFORTUNES_MAX: u8 = 3;
+const MISFORTUNES_MAX: u8 = 5;
 
 fn plans() -> Vec<Plan> {
     let blue_green = spec(vec![service("web"), worker("mail")]);

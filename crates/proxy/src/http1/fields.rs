@@ -22,6 +22,8 @@ pub enum Field {
     Expect,
     /// `Keep-Alive`
     KeepAlive,
+    /// `X-Cutover-Verify`: between the controller and us.
+    Verify,
     /// Others that concern one hop.
     Hop,
     /// What a proxy says of the client; the client's own word is not passed on.
@@ -45,6 +47,7 @@ pub fn classify(name: &str) -> Field {
         14 if is("content-length") => Field::ContentLength,
         14 if is("http2-settings") => Field::Hop,
         16 if is("proxy-connection") => Field::Hop,
+        16 if is("x-cutover-verify") => Field::Verify,
         17 if is("transfer-encoding") => Field::TransferEncoding,
         19 if is("proxy-authorization") => Field::Hop,
         12.. if name.as_bytes()[..12].eq_ignore_ascii_case(b"x-forwarded-") => Field::Forwarded,

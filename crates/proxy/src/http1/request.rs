@@ -35,6 +35,8 @@ pub struct Request {
     pub is_idempotent: bool,
     /// The protocols the client offers to change to.
     pub upgrade: Option<String>,
+    /// What `X-Cutover-Verify` says: a controller's request if it is our start nonce.
+    pub verify: Option<String>,
     path: Range<usize>,
 }
 
@@ -96,12 +98,18 @@ pub fn read(input: &[u8], client: &str, scheme: &str) -> Result<Option<Request>,
         is_head: method == "HEAD",
         is_idempotent: matches!(method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE"),
         upgrade: facts.upgrade.filter(|_| upgrades).map(str::to_owned),
+        verify: verify(parsed.headers),
         path: 0..0,
     };
     write_line(&mut request, method, &target);
     let origin = Origin { authority, client, scheme };
     write_fields(&mut request, parsed.headers, &facts, &origin);
     Ok(Some(request))
+}
+
+fn verify(fields: &[httparse::Header<'_>]) -> Option<String> {
+    let field = fields.iter().find(|field| classify(field.name) == Field::Verify)?;
+    std::str::from_utf8(field.value).ok().map(str::to_owned)
 }
 
 /// Where the head ends, its empty line included.  Line ends must be CRLF, and no line may continue

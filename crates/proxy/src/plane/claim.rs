@@ -31,6 +31,8 @@ pub(super) struct Claim {
     pub(super) slot: usize,
     thread: Rc<Thread>,
     trial: Option<Arc<Trial>>,
+    /// A controller's request: nobody's traffic.
+    verifies: bool,
     started: Instant,
     settled: bool,
 }
@@ -49,7 +51,8 @@ pub(super) fn choose(thread: &Rc<Thread>, request: &Request, tried: &[u64]) -> C
     match pick(thread, route, tried) {
         Some(target) => {
             let trial = prefix.environment.trial.as_ref().filter(|_| target.on_trial);
-            Choice::Send(Claim::new(thread, target, route.keepalive, trial.cloned()))
+            let verifies = request.verify.as_ref() == Some(&thread.plane.nonce);
+            Choice::Send(Claim::new(thread, target, route.keepalive, trial.cloned(), verifies))
         }
         None if tried.is_empty() => Choice::Refuse(Refusal::EMPTY),
         None => Choice::Exhausted,
@@ -79,16 +82,20 @@ impl Claim {
         target: &Target,
         keepalive: bool,
         trial: Option<Arc<Trial>>,
+        verifies: bool,
     ) -> Self {
         let instance = target.instance.clone();
         instance.claim(thread.index);
-        instance.release.counters(thread.index).routed();
+        if !verifies {
+            instance.release.counters(thread.index).routed();
+        }
         Claim {
             slot: thread.begin(instance.number),
             instance,
             keepalive,
             thread: thread.clone(),
             trial,
+            verifies,
             started: Instant::now(),
             settled: false,
         }
@@ -126,7 +133,17 @@ impl Claim {
     /// The whole response was handed to the client.
     pub(super) fn completed(mut self, status: u16) {
         self.settled = true;
-        self.counters().completed(status, self.started.elapsed());
+        match self.verifies {
+            true if status < 500 => self.counters().verified(),
+            true => {}
+            false => self.counters().completed(status, self.started.elapsed()),
+        }
+    }
+
+    /// A drain ended it properly: the client has a whole, if shorter, response.
+    pub(super) fn ended_by_drain(self, status: u16) {
+        self.counters().ended_by_drain();
+        self.completed(status);
     }
 
     /// The request is sent to another target, and counts there.
@@ -137,7 +154,7 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if !self.settled {
+        if !self.settled && !self.verifies {
             self.counters().aborted();
         }
         self.thread.finish(self.slot);

@@ -99,6 +99,11 @@ impl Download {
         self.response.is_some()
     }
 
+    /// Of the final response, once its head was written.
+    pub(super) fn status(&self) -> Option<u16> {
+        self.response.as_ref().map(|response| response.status)
+    }
+
     /// The bytes behind the response.
     pub(super) fn take_early(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.early)

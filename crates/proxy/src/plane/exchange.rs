@@ -213,7 +213,7 @@ enum Outcome {
     /// A drain ended it before any response.
     Cut,
     /// A drain ended the stream properly; the client may go on if so.
-    EndedByUs { goes_on: bool },
+    EndedByUs { status: u16, goes_on: bool },
     /// The instance broke off within the response.
     Broken,
     /// The client is gone, or nothing can be said to it.
@@ -271,7 +271,11 @@ async fn exchange(
         Ok(download::Ended::NotHttp) => Outcome::Broken,
         Ok(download::Ended::ClientGone) => Outcome::Gone,
         Ok(download::Ended::ByDrain { polite: true, goes_on }) => {
-            Outcome::EndedByUs { goes_on: goes_on && progress.is_finished() }
+            let goes_on = goes_on && progress.is_finished();
+            match download.status() {
+                Some(status) => Outcome::EndedByUs { status, goes_on },
+                None => Outcome::Cut,
+            }
         }
         Ok(download::Ended::ByDrain { .. }) if !begun => Outcome::Cut,
         Ok(download::Ended::ByDrain { .. }) => Outcome::Gone,
@@ -333,12 +337,9 @@ async fn conclude(
             // The client's fault: not the release's failure, and no answer is missing.
             refuse_with(client, request, refusal, None, false).await
         }
-        Outcome::EndedByUs { goes_on } => {
-            if goes_on {
-                After::Next
-            } else {
-                After::Linger
-            }
+        Outcome::EndedByUs { status, goes_on } => {
+            claim.ended_by_drain(status);
+            if goes_on { After::Next } else { After::Linger }
         }
         Outcome::Broken => {
             claim.failed();

@@ -84,6 +84,8 @@ pub(crate) struct Release {
 pub(crate) struct Counters {
     completed: AtomicU64,
     aborted: AtomicU64,
+    ended_by_drain: AtomicU64,
+    verified: AtomicU64,
     unanswered: AtomicU64,
     retried: AtomicU64,
     held: AtomicU64,
@@ -100,6 +102,8 @@ impl Counters {
         Counters {
             completed: zero(),
             aborted: zero(),
+            ended_by_drain: zero(),
+            verified: zero(),
             unanswered: zero(),
             retried: zero(),
             held: zero(),
@@ -129,6 +133,14 @@ impl Counters {
 
     pub(crate) fn aborted(&self) {
         add_one(&self.aborted);
+    }
+
+    pub(crate) fn ended_by_drain(&self) {
+        add_one(&self.ended_by_drain);
+    }
+
+    pub(crate) fn verified(&self) {
+        add_one(&self.verified);
     }
 
     pub(crate) fn unanswered(&self) {
@@ -182,6 +194,8 @@ impl Release {
         for part in self.threads.iter() {
             sum.completed += load(&part.completed);
             sum.aborted += load(&part.aborted);
+            sum.ended_by_drain += load(&part.ended_by_drain);
+            sum.verified += load(&part.verified);
             sum.unanswered += load(&part.unanswered);
             sum.retried += load(&part.retried);
             sum.held += load(&part.held);

@@ -31,6 +31,8 @@ use tokio::sync::{mpsc, oneshot};
 /// What the threads share with each other and with the controller.
 pub(crate) struct Plane {
     pub(crate) table: ArcSwap<Table>,
+    /// Drawn at start; only who may ask for the status knows it.
+    pub(crate) nonce: String,
     threads: Box<[ThreadHandle]>,
     connections_max: usize,
     idle_per_thread_max: usize,
@@ -53,6 +55,7 @@ impl Plane {
     /// Starts `count` data-plane threads.
     pub(crate) fn start(
         table: Table,
+        nonce: String,
         listeners: &[TcpListener],
         count: usize,
     ) -> io::Result<Running> {
@@ -69,6 +72,7 @@ impl Plane {
             .collect();
         let plane = Arc::new(Plane {
             table: ArcSwap::from_pointee(table),
+            nonce,
             threads,
             // Each client's connection may need one to an instance.
             connections_max: (left.saturating_sub(idle_max + REFUSALS_MAX) / 2).max(1),

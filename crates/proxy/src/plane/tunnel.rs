@@ -72,7 +72,11 @@ pub(super) async fn run(
     match ended {
         Ended::Both | Ended::First => claim.completed(101),
         Ended::Broken => {}
-        Ended::ByDrain if is_websocket => close_politely(thread, &mut up, &mut down).await,
+        Ended::ByDrain if is_websocket => {
+            if close_politely(thread, &mut up, &mut down).await {
+                claim.ended_by_drain(101);
+            }
+        }
         Ended::ByDrain => {}
     }
     After::Close
@@ -103,15 +107,20 @@ async fn carry(
     .await
 }
 
-/// Puts a close frame between two frames of each direction, and waits a moment for the answers.
-async fn close_politely(thread: &Thread, up: &mut Pipe<'_, '_, '_>, down: &mut Pipe<'_, '_, '_>) {
+/// Puts a close frame between two frames of each direction, and waits a moment for the answers:
+/// whether both came.
+async fn close_politely(
+    thread: &Thread,
+    up: &mut Pipe<'_, '_, '_>,
+    down: &mut Pipe<'_, '_, '_>,
+) -> bool {
     let closed = poll_fn(|context| {
         let up = up.poll_close(thread, context);
         let down = down.poll_close(thread, context);
         if up && down { Poll::Ready(()) } else { Poll::Pending }
     });
     // Who does not answer is closed all the same.
-    let _answered = timeout(CLOSE_FRAME_TIMEOUT, closed).await;
+    timeout(CLOSE_FRAME_TIMEOUT, closed).await.is_ok()
 }
 
 impl<'p, 'f, 't> Pipe<'p, 'f, 't> {
