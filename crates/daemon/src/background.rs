@@ -8,6 +8,9 @@ use tokio::sync::watch;
 /// How often what should run is looked at; a `supervise` that died is replaced within it.
 const EVERY: Duration = Duration::from_millis(500);
 
+/// Passes between two tries to make the journal's reserve whole again: once a minute.
+const TOP_UP_PASSES: u32 = 120;
+
 /// Runs for as long as the daemon does.
 pub async fn run(controller: Controller, recovered: watch::Sender<bool>) {
     match controller.engine.recover().await {
@@ -24,8 +27,13 @@ pub async fn run(controller: Controller, recovered: watch::Sender<bool>) {
         }
     }
     let mut last = String::new();
-    loop {
+    for number in 1_u32.. {
         tokio::time::sleep(EVERY).await;
+        if number.is_multiple_of(TOP_UP_PASSES)
+            && let Err(failure) = controller.store.top_up().await
+        {
+            tracing::warn!("the reserve failed to {}", failure.message);
+        }
         let passed = pass(&controller).await;
         let now = passed.err().map(|it| it.message).unwrap_or_default();
         if now != last && !now.is_empty() {

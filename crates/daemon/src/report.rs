@@ -44,7 +44,15 @@ struct Sources<'a> {
 /// Where the journal or the state directory cannot be read.
 pub async fn online(controller: &Controller) -> Result<StatusReport, Failure> {
     let info = crate::api::status::of(controller);
-    build(&controller.local, &controller.root, Some(info)).await
+    let mut report = build(&controller.local, &controller.root, Some(info)).await?;
+    if let Some(failure) = controller.store.broken() {
+        let text = format!("the journal failed to {}: nothing more is deployed", failure.message);
+        report.alerts.push(text);
+    }
+    if controller.store.reserve_spent() {
+        report.alerts.push("the disk was full: the journal lives on its reserve".to_owned());
+    }
+    Ok(report)
 }
 
 /// As somebody sees it who only reads, since no daemon answers.

@@ -70,7 +70,8 @@ pub fn run(options: &DaemonOptions) -> Result<(), DaemonError> {
 }
 
 fn make_root(root: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(root)?;
+    // An instance with a user of its own passes through to its release, and can list nothing.
+    DirBuilder::new().recursive(true).mode(0o711).create(root)?;
     fs::create_dir_all(root.join("routes"))?;
     fs::create_dir_all(root.join("run"))?;
     fs::create_dir_all(root.join("proxy"))

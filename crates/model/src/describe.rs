@@ -179,7 +179,7 @@ fn short(id: &InstanceId) -> String {
 }
 
 fn named<'a>(ids: impl Iterator<Item = &'a InstanceId>) -> String {
-    let all: Vec<String> = ids.map(|it| short(it)).collect();
+    let all: Vec<String> = ids.map(short).collect();
     all.join(", ")
 }
 

@@ -32,6 +32,7 @@ impl LocalProber {
                 address: self.own_address(instance).await?,
                 host: None,
                 path: fill(&test.path),
+                verify: None,
                 timeout: TIMEOUT,
             };
             let judged = match question.ask().await {
