@@ -60,6 +60,15 @@ pub struct Ending {
     pub at_ms: u64,
 }
 
+/// A step that failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failed {
+    /// Word and subject.
+    pub title: String,
+    /// Why.
+    pub failure: Option<Failure>,
+}
+
 /// All that is known of a deployment.
 #[derive(Clone, Debug, Default)]
 pub struct Story {
@@ -73,8 +82,8 @@ pub struct Story {
     pub plan: Option<Plan>,
     /// In the plan's order.
     pub phases: Vec<Phase>,
-    /// The first phase that failed, and why.
-    pub failed: Option<(usize, Option<Failure>)>,
+    /// The first step that failed, and why.
+    pub failed: Option<Failed>,
     /// Of preflight, and whether it was gone on in spite of them.
     pub findings: Vec<(Finding, bool)>,
     /// Once it ended; taken back where it goes on again.
@@ -155,7 +164,9 @@ impl Story {
         let after = phase.state;
         if matches!(status, Status::Failed | Status::Stuck) {
             if self.failed.is_none() {
-                self.failed = Some((at, failure.cloned()));
+                let title = format!("{} {}", phase.word, phase.subject(index));
+                let title = title.trim_end().to_owned();
+                self.failed = Some(Failed { title, failure: failure.cloned() });
             }
             return vec![Beat::Failed(at, failure.cloned())];
         }

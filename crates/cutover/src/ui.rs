@@ -2,6 +2,8 @@
 
 pub mod failure;
 pub mod figure;
+#[cfg(test)]
+mod golden;
 pub mod history;
 mod json;
 mod live;
@@ -10,8 +12,12 @@ pub mod paint;
 mod plain;
 pub mod plan;
 pub mod ps;
+#[cfg(test)]
+mod sample;
 pub mod show;
 pub mod status;
+#[cfg(test)]
+mod tests;
 pub mod verdict;
 pub mod view;
 

@@ -4,20 +4,22 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 const MAIN_HELP: &str = "\
-TARGET is ENVIRONMENT, PROJECT/ENVIRONMENT or PROJECT ENVIRONMENT.  It may be left out where there is
-only one environment.
+TARGET is ENVIRONMENT, PROJECT/ENVIRONMENT or PROJECT ENVIRONMENT.  It may be
+left out where there is only one environment.
 
 Examples:
-  cutover init                            write a configuration for this directory
-  cutover deploy production 1.3.0         deploy, watch, and go back if it does not work
-  cutover rollback production             go back to the release before
-  cutover status                          see what serves
-  cutover --json deploy production        the same for programs: one JSON object a line
+  cutover init                        write a configuration for this directory
+  cutover deploy production 1.3.0     deploy, and go back if it does not work
+  cutover rollback production         go back to the release before
+  cutover status                      see what serves
+  cutover --json deploy production    for programs: one JSON object a line
 
 Exit codes:
-  0 deployed, or done        1 usage or configuration     2 preflight failed, nothing touched
-  3 aborted before switch    4 rolled back                5 needs attention
-  6 another has the lock     7 unreachable                130 detached: it goes on without you";
+  0  deployed, or done                    5    needs attention
+  1  usage or configuration               6    another has the lock
+  2  preflight failed, nothing touched    7    unreachable
+  3  aborted before the switch            130  detached: it goes on without you
+  4  rolled back";
 
 /// Zero-downtime releases: deploys beside what runs, switches the traffic, and goes back by itself.
 #[derive(Debug, Parser)]
@@ -386,4 +388,67 @@ pub struct Check {
     /// Print workflow commands, which GitHub shows beside the source.
     #[arg(long)]
     pub github: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cli, Verb};
+    use clap::{CommandFactory, Parser};
+
+    fn parsed(words: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("cutover").chain(words.split_whitespace()))
+    }
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_verbs_are_these_and_no_others() {
+        let command = Cli::command();
+        let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        let expected = "deploy plan attach abort resume rollback status history show ps logs \
+                        restart stop start scale down daemon proxy demo init check version";
+        assert_eq!(verbs.join(" "), expected);
+    }
+
+    #[test]
+    fn global_options_stand_before_the_verb() {
+        let cli = parsed("-f x.yml --root /r --json --no-color -v logs production -f -n 3");
+        let Cli { globals, verb: Verb::Logs(logs) } = cli.unwrap() else { panic!("not logs") };
+        assert_eq!(globals.file.unwrap().to_str(), Some("x.yml"));
+        assert!(globals.json && globals.no_color && globals.verbose == 1);
+        assert!(logs.follow && logs.lines == 3 && logs.words == ["production"]);
+        for words in ["status --json", "deploy --root /r", "-q -v status", "deploy a b c d"] {
+            assert!(parsed(words).is_err(), "{words}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_built_is_not_understood() {
+        for words in [
+            "exec production web",
+            "releases",
+            "deploy --strategy canary",
+            "rollback --with-db",
+            "logs --since 1h",
+            "help",
+            "",
+        ] {
+            assert!(parsed(words).is_err(), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_deployment_takes_target_version_and_overrides() {
+        let words = "deploy shop production 1.2.0 --from ./dist --reason x --force --skip-smoke -y";
+        let Verb::Deploy(deploy) = parsed(words).unwrap().verb else { panic!("not deploy") };
+        assert_eq!(deploy.release.words, ["shop", "production", "1.2.0"]);
+        assert_eq!(deploy.release.from.as_deref(), Some("./dist"));
+        assert!(deploy.release.force && deploy.release.skip_smoke && deploy.yes);
+        assert!(!deploy.release.skip_health_check && !deploy.detach && !deploy.dry_run);
+        let words = "down --all production";
+        assert!(parsed(words).is_err(), "{words}");
+    }
 }

@@ -63,15 +63,20 @@ fn subject(step: &Step) -> String {
     }
 }
 
-/// `web.1` of `shop.production.web.1.XXXXXXXX`; anything else as it is.
+/// `web.1` of `shop.production.web.1.XXXXXXXX`, also in a list; anything else as it is.
 pub fn short(subject: &str) -> String {
-    let parts: Vec<&str> = subject.split('.').collect();
-    match parts[..] {
-        [_, _, service, number, _] if number.parse::<u16>().is_ok() => {
-            format!("{service}.{number}")
+    let one = |text: &str| {
+        let parts: Vec<&str> = text.split('.').collect();
+        match parts[..] {
+            [_, _, service, number, _] if number.parse::<u16>().is_ok() => {
+                format!("{service}.{number}")
+            }
+            _ => daemon::logs::plain(text),
         }
-        _ => daemon::logs::plain(subject),
-    }
+    };
+    let names: Vec<String> = subject.split(", ").map(one).collect();
+    let instances = subject.split(", ").zip(&names).all(|(text, name)| text != name);
+    names.join(if instances { " " } else { ", " })
 }
 
 impl Phase {
@@ -113,6 +118,11 @@ impl Phase {
     /// Word and subjects.
     pub fn title(&self) -> String {
         format!("{} {}", self.word, self.subjects()).trim_end().to_owned()
+    }
+
+    /// What one of its steps is about.
+    pub fn subject(&self, index: usize) -> &str {
+        self.steps.get(&index).map_or("", |it| it.0.as_str())
     }
 
     /// How many of its steps are done, of how many.
@@ -158,6 +168,25 @@ impl Phase {
             PhaseState::Pending
         } else {
             PhaseState::Running
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn instances_are_called_by_service_and_number() {
+        for (subject, shown) in [
+            ("shop.production.web.1.becp3kgb", "web.1"),
+            ("shop.production.web.1.becp3kgb, shop.production.web.2.becp3kgb", "web.1 web.2"),
+            ("1.2.0", "1.2.0"),
+            ("1, 2, 4", "1, 2, 4"),
+            ("", ""),
+            ("\u{1b}[31mred", "red"),
+        ] {
+            assert_eq!(short(subject), shown);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{
     figure::{Clock, duration},
     paint::Paint,
 };
-use crate::story::{Ending, Phase, Story};
+use crate::story::{Ending, Story};
 use daemon::{api::words::ErrorReport, logs::plain};
 use model::{deployment::DeploymentRecord, failure::Failure, journal::Outcome};
 use std::path::Path;
@@ -41,15 +41,11 @@ impl Block {
         let id = story.environment.as_ref().map(ToString::to_string).unwrap_or_default();
         let to = story.plan.as_ref().and_then(|it| it.to.as_ref());
         let to = to.map(|it| format!(" {}", it.version)).unwrap_or_default();
-        let failure = ending.failure.as_ref().or_else(|| story.failed.as_ref()?.1.as_ref());
+        let failure = ending.failure.as_ref().or_else(|| story.failed.as_ref()?.failure.as_ref());
         let mut next = failure.map(|it| shown(&it.hints)).unwrap_or_default();
         next.extend(commands(story, ending, typed));
         Block {
-            head: format!(
-                "{id}{to}: {} after {}",
-                ended(ending.outcome),
-                duration(story.took_ms())
-            ),
+            head: format!("{id}{to}: {} ({})", ended(ending.outcome), duration(story.took_ms())),
             failed: failed(story, failure),
             serving: serving(story, ending),
             evidence: seen(story, ending, failure),
@@ -117,9 +113,9 @@ fn ended(outcome: Outcome) -> &'static str {
 }
 
 fn failed(story: &Story, failure: Option<&Failure>) -> String {
-    let phase = story.failed.as_ref().and_then(|it| story.phases.get(it.0)).map(Phase::title);
-    let place =
-        phase.unwrap_or_else(|| if story.plan.is_none() { "preflight" } else { "-" }.into());
+    let step = story.failed.as_ref().map(|it| it.title.clone());
+    let elsewhere = if story.plan.is_none() { "preflight" } else { "between the steps" };
+    let place = step.unwrap_or_else(|| elsewhere.to_owned());
     match failure {
         Some(failure) => format!("{place}: failed to {}", plain(&failure.message)),
         None if story.failed.is_some() => place,

@@ -88,8 +88,10 @@ fn step(step: &StepRecord, paint: &Paint) -> String {
         _ => String::new(),
     };
     let name = format!("{} {}", step.word, short(&step.subject));
-    let why = step.failure.as_ref().map(|it| format!(": failed to {}", plain(&it.message)));
-    let line =
-        format!("    {mark} {:<28} {took:>7}  {word}{}", name.trim_end(), why.unwrap_or_default());
-    line.trim_end().to_owned()
+    let word = match &step.failure {
+        Some(it) if step.status == Status::Failed => format!("failed to {}", plain(&it.message)),
+        Some(it) => format!("{word}, since it failed to {}", plain(&it.message)),
+        None => word.to_owned(),
+    };
+    format!("    {mark} {:<32} {took:>7}  {word}", name.trim_end())
 }

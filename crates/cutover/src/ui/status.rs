@@ -50,7 +50,10 @@ pub fn text(
         ),
         None => "proxy       not running".to_owned(),
     });
-    lines.push(format!("disk        {} free under {}", bytes(report.disk_free_bytes), report.root));
+    lines.push(match report.disk_free_bytes {
+        0 => format!("disk        nothing free under {}, or it is not there yet", report.root),
+        free => format!("disk        {} free under {}", bytes(free), report.root),
+    });
     for alert in &report.alerts {
         lines.push(paint.warning(&format!("alert       {}", plain(alert))));
     }
