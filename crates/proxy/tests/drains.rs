@@ -218,7 +218,7 @@ fn streams_are_ended_politely_at_the_deadline() {
         assert_eq!(client.get("/").unwrap().text(), "b", "the client's connection goes on");
     }
     let release = &proxy.quiet().releases["r1"];
-    assert_eq!((release.completed, release.aborted), (0, 10));
+    assert_eq!((release.completed, release.aborted, release.ended_by_drain), (10, 0, 10));
 }
 
 #[test]

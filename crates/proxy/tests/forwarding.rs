@@ -33,6 +33,22 @@ fn one_connection_carries_many_requests() {
 }
 
 #[test]
+fn a_controllers_request_is_counted_apart_and_only_with_the_nonce() {
+    let backend = Backend::named("a");
+    let proxy = serving(&backend);
+    let nonce = proxy.status().nonce;
+    for (said, verified) in [(nonce.as_str(), 1), ("somebody's guess", 1), (nonce.as_str(), 2)] {
+        let mut client = Connection::open(&proxy.address);
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Cutover-Verify: {said}\r\n\r\n");
+        client.send(&head).unwrap();
+        assert_eq!(client.response(false).unwrap().text(), "a");
+        assert_eq!(proxy.quiet().releases["r1"].verified, verified);
+    }
+    let release = &proxy.quiet().releases["r1"];
+    assert_eq!((release.completed, release.aborted), (1, 0), "the guess is ordinary traffic");
+}
+
+#[test]
 fn bodies_arrive_whole_in_both_framings() {
     let backend = Backend::named("a");
     let proxy = serving(&backend);
