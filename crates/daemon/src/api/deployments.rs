@@ -12,7 +12,10 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
-use engine::port::journal::{Begun, Journal};
+use engine::port::{
+    journal::{Begun, Journal},
+    releases::Releases,
+};
 use model::{
     deployment::{Change, DeploymentRecord, Request},
     describe,
@@ -57,13 +60,21 @@ pub async fn create(
     Json(request): Json<Request>,
 ) -> Result<(StatusCode, Json<Accepted>), Refusal> {
     admit(&request)?;
-    let deployment = request.deployment.clone();
+    let (deployment, environment) = (request.deployment.clone(), request.environment.clone());
+    let releases = controller.local.releases.clone();
     match controller.take(request).await? {
         Begun::Taken { .. } => {
             Ok((StatusCode::ACCEPTED, Json(Accepted { deployment, known: false })))
         }
         Begun::Known(_) => Ok((StatusCode::OK, Json(Accepted { deployment, known: true }))),
-        Begun::Busy(holder) => Err(Refusal::busy(holder)),
+        Begun::Busy(holder) => {
+            // Another attempt has another id: what was sent for this one is of no use any more.
+            let discarded = releases.discard_upload(&environment, &deployment).await;
+            if let Err(failure) = discarded {
+                tracing::warn!(%deployment, "its upload stays: failed to {}", failure.message);
+            }
+            Err(Refusal::busy(holder))
+        }
     }
 }
 
@@ -73,7 +84,11 @@ pub async fn plan(
     Json(request): Json<Request>,
 ) -> Result<Json<PlanReport>, Refusal> {
     admit(&request)?;
-    let (findings, plan) = controller.engine.plan_only(&request).await?;
+    let planned = controller.engine.plan_only(&request).await;
+    // What was uploaded was looked at, and is of no use to anybody any more.
+    let releases = &controller.local.releases;
+    releases.discard_upload(&request.environment, &request.deployment).await?;
+    let (findings, plan) = planned?;
     let sentences = plan.iter().flat_map(|it| &it.steps).map(describe::sentence).collect();
     let downtime = plan.as_ref().map(describe::downtime).unwrap_or_default();
     Ok(Json(PlanReport { findings, plan, sentences, downtime }))
