@@ -122,6 +122,7 @@ struct Inner {
     latency: Histogram,
     last_completed: Instant,
     longest_gap: Duration,
+    clients_ended: bool,
     acknowledged: HashSet<String>,
     history: Option<BufWriter<File>>,
     error: Option<String>,
@@ -142,6 +143,7 @@ impl Recorder {
             latency: Histogram::new(),
             last_completed: started,
             longest_gap: Duration::ZERO,
+            clients_ended: false,
             acknowledged: HashSet::new(),
             history,
             error: None,
@@ -225,11 +227,16 @@ impl Recorder {
         }
     }
 
-    /// The sum, without the comparison with logs, and the acknowledged POSTs.  `clients_ended` is
-    /// when the clients were told to end: a gap counts no further.
-    pub(super) fn sum_up(&self, clients_ended: Instant) -> io::Result<(Summary, HashSet<String>)> {
+    /// The clients are told to end: what is in flight still counts, but a gap counts no further.
+    pub(super) fn clients_end(&self) {
         let mut inner = self.inner();
-        inner.note_gap(clients_ended, self.started, self.started_ms);
+        inner.note_gap(Instant::now(), self.started, self.started_ms);
+        inner.clients_ended = true;
+    }
+
+    /// The sum, without the comparison with logs, and the acknowledged POSTs.
+    pub(super) fn sum_up(&self) -> io::Result<(Summary, HashSet<String>)> {
+        let mut inner = self.inner();
         if let Some(history) = &mut inner.history {
             history.flush()?;
         }
@@ -302,6 +309,9 @@ impl Inner {
     }
 
     fn note_gap(&mut self, now: Instant, began: Instant, began_ms: u64) {
+        if self.clients_ended {
+            return;
+        }
         let gap = now.saturating_duration_since(self.last_completed);
         if gap > self.longest_gap {
             self.longest_gap = gap;

@@ -43,20 +43,21 @@ pub fn run(
         rhythm: Rhythm::new(options.rate, options.requests),
         prefix: format!("{:x}-{:x}-", super::recorder::unix_ms(), process::id()),
     };
-    let ended = thread::scope(|scope| -> Result<Instant> {
+    thread::scope(|scope| -> Result<()> {
         let started = start_clients(scope, &scene);
         if started.is_err() {
             scene.rhythm.end();
         }
         started?;
-        let ended = await_end(&scene, asked_to_end, tell_every, tell);
+        await_end(&scene, asked_to_end, tell_every, tell);
+        scene.recorder.clients_end();
         scene.rhythm.end();
-        Ok(ended)
+        Ok(())
     })?;
     if let Some(error) = scene.recorder.error() {
         bail!("{error}");
     }
-    let (mut summary, acknowledged) = scene.recorder.sum_up(ended)?;
+    let (mut summary, acknowledged) = scene.recorder.sum_up()?;
     post_log::compare(&mut summary.posts, &acknowledged, &options.post_log, &scene.prefix)?;
     summary.ok = summary.failed == 0
         && summary.streams_failed == 0
@@ -117,14 +118,14 @@ fn await_end(
     asked_to_end: impl Fn() -> bool,
     tell_every: Option<Duration>,
     tell: impl Fn(&Progress),
-) -> Instant {
+) {
     let started = Instant::now();
     let limit = scene.options.seconds.map(Duration::from_secs_f64);
     let mut told = started;
     loop {
         let over = limit.is_some_and(|limit| started.elapsed() >= limit);
         if over || asked_to_end() || scene.rhythm.ended() || scene.recorder.error().is_some() {
-            return Instant::now();
+            return;
         }
         if let Some(every) = tell_every
             && told.elapsed() >= every

@@ -36,7 +36,7 @@ pub struct Side {
     pub first_answer_ms: Vec<f64>,
     /// The whole command.
     pub command_ms: Vec<f64>,
-    /// From the start of going back to the last answer of the bad version.
+    /// From the start of going back to the last request that the bad version answered.
     pub rollback_ms: Vec<f64>,
     /// The longest answer during a change.
     pub worst_ms: Vec<f64>,

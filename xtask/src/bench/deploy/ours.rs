@@ -56,7 +56,7 @@ impl Ours {
         back.note(&mut figures.ours);
         let routed_ms = self.counters(&release)?.last_routed_at_ms as f64;
         figures.rollback_routed_ms.push(routed_ms - back.began_ms);
-        figures.ours.rollback_ms.push(back.last_answer_ms(&new)?);
+        figures.ours.rollback_ms.push(back.last_request_ms(&new)?);
         ensure!(self.serving()?.1 == old, "the rollback went to {:?}", self.serving());
 
         let again = self.segment(|ours| ours.deploy(&new))?;

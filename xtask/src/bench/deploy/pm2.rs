@@ -75,7 +75,7 @@ impl Pm2 {
         figures.peer.command_ms.push(forward.command_ms);
         let back = self.segment(&old)?;
         back.note(&mut figures.peer);
-        figures.peer.rollback_ms.push(back.last_answer_ms(&new)?);
+        figures.peer.rollback_ms.push(back.last_request_ms(&new)?);
         let again = self.segment(&new)?;
         again.note(&mut figures.peer);
         self.serves = new;

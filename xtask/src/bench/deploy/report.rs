@@ -103,7 +103,7 @@ pub fn cases(figures: &Figures) -> Vec<Case> {
             &peer.first_answer_ms,
         ),
         Case::new("whole command", "ms", &ours.command_ms, &peer.command_ms)
-            .note("ours waits until the old has drained"),
+            .note("both wait for what is in flight, and requests that take 500 ms are"),
         Case::new("staging of new content", "ms", &figures.stage_ms, &[]),
         Case::new(
             "warm rollback: command to the last request routed to the bad version",
@@ -113,12 +113,11 @@ pub fn cases(figures: &Figures) -> Vec<Case> {
         )
         .goal(ROLLBACK_GOAL_MS),
         Case::new(
-            "rollback: command to the last answer of the bad version",
+            "rollback: command to the last request that the bad version answered",
             "ms",
             &ours.rollback_ms,
             &peer.rollback_ms,
-        )
-        .note("requests that take 500 ms are among the load"),
+        ),
         Case::new("longest answer during a change", "ms", &ours.worst_ms, &peer.worst_ms),
         Case::new(
             "failed requests, of all",

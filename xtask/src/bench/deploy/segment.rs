@@ -3,10 +3,11 @@
 use super::{REQUESTS_PER_SECOND, alone::ms, figures::Side};
 use anyhow::{Context, Result, ensure};
 use std::{
+    io::{BufRead, BufReader},
     net::SocketAddr,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use testkit::load::{Load, Options, Summary, binary};
+use testkit::load::{Load, Options, Record, Summary, binary};
 
 /// Completed before the change, so that connections are warm, and after it.
 const REQUESTS_AROUND: u64 = 150;
@@ -25,6 +26,7 @@ pub struct Segment {
     pub command_ms: f64,
     /// What the clients saw, from before to after.
     pub summary: Summary,
+    records: Vec<Record>,
 }
 
 impl Segment {
@@ -47,6 +49,8 @@ impl Segment {
             body_bytes_max: 16 << 10,
             ..Options::idle(address, host)
         };
+        let history = tempfile::NamedTempFile::new()?;
+        let options = Options { history: Some(history.path().to_owned()), ..options };
         let load = Load::start(&binary(), &options)?;
         load.until_more(REQUESTS_AROUND, REQUESTS_WITHIN);
         let (began, began_ms) = (Instant::now(), unix_ms());
@@ -57,7 +61,10 @@ impl Segment {
         let seconds = (summary.ended_ms - summary.started_ms) as f64 / 1000.0;
         let rate = summary.requests as f64 / seconds;
         ensure!(rate >= REQUESTS_PER_SECOND_MIN, "the load made only {rate:.0} requests a second");
-        Ok(Self { began_ms, command_ms, summary })
+        let lines = BufReader::new(history.reopen()?).lines();
+        let records: Result<Vec<Record>> =
+            lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect();
+        Ok(Self { began_ms, command_ms, summary, records: records? })
     }
 
     /// From the command's start to the first answer of this version, in ms.
@@ -70,14 +77,16 @@ impl Segment {
         Ok(count.first_ms as f64 - self.began_ms)
     }
 
-    /// From the command's start to the last answer of this version, in ms.
+    /// From the command's start to when the last request was sent that this version answered, in
+    /// ms.  Before the command, where it is below 0.
     ///
     /// # Errors
     /// If it never answered.
-    pub fn last_answer_ms(&self, version: &str) -> Result<f64> {
-        let count = self.summary.versions.get(version);
-        let count = count.with_context(|| format!("{version} never answered"))?;
-        Ok(count.last_ms as f64 - self.began_ms)
+    pub fn last_request_ms(&self, version: &str) -> Result<f64> {
+        let its = self.records.iter().filter(|it| it.version.as_deref() == Some(version));
+        let last = its.map(|it| it.started_ms).max();
+        let last = last.with_context(|| format!("{version} never answered"))?;
+        Ok(last as f64 - self.began_ms)
     }
 
     /// Notes the longest answer and the failures.
