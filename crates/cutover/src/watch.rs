@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 /// How often it is looked whether something is to be said.
-const TICK: Duration = Duration::from_millis(500);
+const TICK: Duration = Duration::from_millis(200);
 /// For a controller that went away to be there again.
 const RETURN_WAIT: Duration = Duration::from_secs(60);
 /// Somebody else may be starting it; then it is started from here.
@@ -80,7 +80,7 @@ pub async fn watch(
 
 fn gone(deployment: &DeploymentId) -> Halt {
     let message = format!(
-        "watch deployment {deployment}: the controller went away, and has not come back within {} s",
+        "watch deployment {deployment}: the controller has not come back within {} s",
         RETURN_WAIT.as_secs()
     );
     Halt::unreachable(

@@ -1,5 +1,5 @@
-//! What the program prints and exits with, as a user meets it: one clear error for each mistake, and
-//! nothing changed.
+//! What the program prints and exits with, as a user meets it: one clear error for each mistake,
+//! and nothing changed.
 
 use std::{fs, path::PathBuf, process::Command, process::Stdio};
 use tempfile::TempDir;
@@ -28,10 +28,10 @@ projects:
 
 impl Shop {
     fn new(configuration: &str) -> Shop {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("app")).unwrap();
-        fs::write(folder.path().join("app/app"), "#!/bin/sh\n").unwrap();
-        fs::write(folder.path().join("cutover.yml"), configuration).unwrap();
+        let folder = tempfile::tempdir().expect("the folder is ours");
+        fs::create_dir(folder.path().join("app")).expect("the folder is ours");
+        fs::write(folder.path().join("app/app"), "#!/bin/sh\n").expect("the folder is ours");
+        fs::write(folder.path().join("cutover.yml"), configuration).expect("the folder is ours");
         Shop { folder }
     }
 
@@ -47,7 +47,7 @@ impl Shop {
     }
 
     fn run(&self, words: &[&str]) -> Ran {
-        let output = self.command(words).output().unwrap();
+        let output = self.command(words).output().expect("the folder is ours");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (out, error) = (text(&output.stdout), text(&output.stderr));
         Ran { code: output.status.code(), out, error }
@@ -69,8 +69,10 @@ impl Shop {
     }
 
     fn files(&self) -> Vec<PathBuf> {
-        let mut files: Vec<PathBuf> =
-            fs::read_dir(self.folder.path()).unwrap().map(|it| it.unwrap().path()).collect();
+        let mut files: Vec<PathBuf> = fs::read_dir(self.folder.path())
+            .expect("the folder is ours")
+            .map(|it| it.expect("the folder is ours").path())
+            .collect();
         files.sort();
         files
     }

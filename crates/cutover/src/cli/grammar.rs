@@ -306,8 +306,9 @@ pub struct Scale {
 #[derive(Debug, Args)]
 #[command(
     override_usage = "cutover down [OPTIONS] [TARGET]",
-    after_help = "Without a target everything ends: instances, proxy and controller.  Releases, logs and the
-journal are kept.  It asks for confirmation by typing the word `down`."
+    after_help = "Without a target everything ends: instances, proxy and controller.
+Releases, logs and the journal are kept.  It asks for confirmation by typing
+the word `down`."
 )]
 pub struct Down {
     /// The environment; everything, where it is left out.

@@ -10,8 +10,8 @@ use crate::{
 };
 use model::journal::Outcome;
 
-/// Turns a deployment back, and watches it do so.  0 where the old release serves again: that is what
-/// was asked.
+/// Turns a deployment back, and watches it do so.  0 where the old release serves again: that is
+/// what was asked.
 ///
 /// # Errors
 ///

@@ -129,8 +129,8 @@ async fn stop(
     }
 }
 
-/// Ends the controller and takes its place, so that none starts meanwhile.  None: the journal cannot
-/// be opened, which keeps nobody from ending what runs.
+/// Ends the controller and takes its place, so that none starts meanwhile.  None: the journal
+/// cannot be opened, which keeps nobody from ending what runs.
 async fn take_the_place(session: &Session, controller: &Controller) -> Result<Option<Store>, Halt> {
     let ended = controller_role::end(controller).await;
     if !session.layout().database().exists() {

@@ -106,9 +106,8 @@ fn checked(version: &str) -> Result<String, Halt> {
         return Ok(version.to_owned());
     }
     let shown: String = version.escape_debug().take(VERSION_BYTES_MAX).collect();
-    Err(Halt::usage(format!("take `{shown}` for a version")).hint(
-        "use letters, digits, `.`, `_`, `+` and `-`, led by a letter or digit: 1.3.0, 20261121-1405",
-    ))
+    Err(Halt::usage(format!("take `{shown}` for a version"))
+        .hint("use letters, digits, `.`, `_`, `+` and `-`, led by a letter or digit, as in 1.3.0"))
 }
 
 #[cfg(test)]

@@ -67,7 +67,11 @@ async fn start(session: &Session) -> Result<u8, Halt> {
         .mode(0o700)
         .create(&session.root)
         .map_err(|it| Failure::new(Blame::Platform, format!("make the state directory: {it}")))?;
-    drivers::local(session.root.clone(), program).router.ensure(&listen).await?;
+    drivers::local(session.root.clone(), program)
+        .router
+        .ensure(&listen)
+        .await
+        .map_err(|it| Halt::of(2, it))?;
     status(session).await
 }
 

@@ -17,6 +17,7 @@ pub struct Live {
     to_come: ProgressBar,
     since: Instant,
     title: String,
+    detail: String,
     paint: Paint,
 }
 
@@ -31,7 +32,15 @@ impl Live {
         now.set_style(style("{spinner} {wide_msg}"));
         let to_come = bars.add(ProgressBar::new_spinner());
         to_come.set_style(style("  {wide_msg}"));
-        let live = Live { bars, now, to_come, since: Instant::now(), title: String::new(), paint };
+        let live = Live {
+            bars,
+            now,
+            to_come,
+            since: Instant::now(),
+            title: String::new(),
+            detail: String::new(),
+            paint,
+        };
         live.now.enable_steady_tick(DRAW_EVERY);
         live
     }
@@ -46,16 +55,24 @@ impl Live {
     pub fn doing(&mut self, title: &str) {
         if self.title != title {
             title.clone_into(&mut self.title);
+            self.detail.clear();
             self.since = Instant::now();
         }
-        self.draw("");
+        self.draw();
     }
 
-    /// Draws elapsed times; `detail` follows them.
-    pub fn draw(&self, detail: &str) {
+    /// What is to be said of it.
+    pub fn detail(&mut self, detail: &str) {
+        detail.clone_into(&mut self.detail);
+        self.draw();
+    }
+
+    /// Draws elapsed times anew.
+    pub fn draw(&self) {
         let took = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let took = self.paint.dim(&duration(took));
-        self.now.set_message(format!("{} {took} {detail}", self.title).trim_end().to_owned());
+        let text = format!("{} {took} {}", self.title, self.detail);
+        self.now.set_message(text.trim_end().to_owned());
     }
 
     /// By what is known of the deployment.

@@ -56,9 +56,9 @@ impl<'u> View<'u> {
 
     /// How far content is sent.
     pub fn sent(&mut self, sent: u64, total: Option<u64>) {
-        if let Some(live) = &self.live {
+        if let Some(live) = &mut self.live {
             let total = total.map(|it| format!("/{}", bytes(it.max(sent)))).unwrap_or_default();
-            live.draw(&format!("{}{total}", bytes(sent)));
+            live.detail(&format!("{}{total}", bytes(sent)));
         }
     }
 
@@ -96,10 +96,10 @@ impl<'u> View<'u> {
         }
         for beat in beats {
             // On a terminal a note is about what goes on: it stands beside it.
-            if let (Beat::Note(text), Some(live)) = (&beat, &self.live)
+            if let (Beat::Note(text), Some(live)) = (&beat, &mut self.live)
                 && !self.ui.verbose
             {
-                live.draw(&self.ui.paint.dim(&daemon::logs::plain(text)));
+                live.detail(&self.ui.paint.dim(&daemon::logs::plain(text)));
                 continue;
             }
             if let Some(text) = plain::line(&beat, &self.story, &self.ui.paint) {
@@ -118,6 +118,7 @@ impl<'u> View<'u> {
 
     /// To be called often: says that it still waits, where nothing was said for long.
     pub fn tick(&mut self) {
+        self.live.iter().for_each(Live::draw);
         if self.ui.manner != Manner::Plain {
             return;
         }
