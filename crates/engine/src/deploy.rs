@@ -89,8 +89,9 @@ impl Engine {
                     self.ports.journal.finish(id, outcome, failure, None, now_ms).await?;
                 let _ = self.ports.releases.discard_upload(&request.environment, id).await;
                 let failure = failure.cloned();
-                let news =
-                    News::Ended { outcome, failure, traffic: None, serving: None, warm: vec![] };
+                let in_force = self.ports.router.in_force(&request.environment).await.ok();
+                let serving = in_force.as_ref().and_then(ending::routed);
+                let news = News::Ended { outcome, failure, traffic: None, serving, warm: vec![] };
                 self.ports.observer.tell(id, sequence, news);
                 Ok(outcome)
             }

@@ -3,7 +3,10 @@
 use crate::{
     execute::{Ended, aborted},
     manifest,
-    port::{Ports, router::Counters},
+    port::{
+        Ports,
+        router::{Counters, InForce},
+    },
 };
 use model::{
     deployment::{DeploymentRecord, News, Traffic},
@@ -133,12 +136,17 @@ async fn free_ports(ports: &Ports, plan: &Plan) -> Result<(), Failure> {
     if gone.is_empty() { Ok(()) } else { ports.journal.free_ports(&gone).await }
 }
 
+/// The release that routes in force lead to.
+pub(crate) fn routed(in_force: &InForce) -> Option<ReleaseLabel> {
+    let first = *in_force.routes.as_ref()?.instances().first()?;
+    Some(ReleaseLabel { id: first.release.clone(), version: first.version.clone() })
+}
+
 /// What the router says it serves, never what was hoped.
 async fn serving(ports: &Ports, plan: &Plan) -> Option<ReleaseLabel> {
     let in_force = ports.router.in_force(&plan.environment).await.ok()?;
-    let routes = in_force.routes?;
-    if let Some(first) = routes.instances().first() {
-        return Some(ReleaseLabel { id: first.release.clone(), version: first.version.clone() });
+    if let Some(label) = routed(&in_force) {
+        return Some(label);
     }
     // Where nothing is routed, what works is what the plan brought.
     let works =

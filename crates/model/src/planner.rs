@@ -117,17 +117,18 @@ impl Observed {
 }
 
 /// Ports that a plan may need at most.
-pub fn ports_needed(desired: &Desired, current: Option<&Release>, stopped: &[Instance]) -> usize {
+pub fn ports_needed(desired: &Desired, observed: &Observed) -> usize {
     let spec = match &desired.wanted {
         Wanted::Release { release, .. } => Some(&release.spec),
-        _ => current.map(|it| &it.spec),
+        _ => observed.current.as_ref().map(|it| &it.spec),
     };
     let services = spec.map(|it| it.services.iter().map(|it| usize::from(it.instances)).sum());
     let scaled = match &desired.wanted {
         Wanted::Scale { instances } => instances.values().map(|it| usize::from(*it)).sum(),
         _ => 0,
     };
-    services.unwrap_or(0) + scaled + stopped.len()
+    // After a scaling more may run, or have run, than the release says.
+    services.unwrap_or(0) + scaled + observed.active.len() + observed.stopped.len()
 }
 
 /// Decides all that the deployment will do.

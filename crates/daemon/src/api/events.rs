@@ -17,6 +17,8 @@ use model::{
     deployment::{News, Progress, Stage},
     failure::Failure,
     id::DeploymentId,
+    instance::Instance,
+    plan::ReleaseLabel,
 };
 use serde::Deserialize;
 use std::{convert::Infallible, time::Duration};
@@ -106,12 +108,28 @@ impl Watcher {
 
     async fn replay(&mut self) -> Result<Then, Failure> {
         let lines = self.controller.store.events_after(&self.deployment, self.last).await?;
-        for (sequence, at_ms, news) in lines {
+        for (sequence, at_ms, mut news) in lines {
+            self.say_what_serves(&mut news).await;
             if self.pass_on(Progress { sequence, at_ms, news }).await == Then::Leave {
                 return Ok(Then::Leave);
             }
         }
         Ok(Then::GoOn)
+    }
+
+    /// The journal knows how a deployment ended; what serves is the router's to say, now.
+    async fn say_what_serves(&self, news: &mut News) {
+        let News::Ended { serving, .. } = news else { return };
+        let Ok(record) = self.controller.store_deployment(&self.deployment).await else { return };
+        let Ok(in_force) = self.controller.local.router.in_force(&record.environment).await else {
+            return;
+        };
+        let instances = in_force.routes.iter().flat_map(|it| it.instances());
+        let label =
+            |it: &Instance| ReleaseLabel { id: it.release.clone(), version: it.version.clone() };
+        if let Some(label) = instances.map(label).next() {
+            *serving = Some(label);
+        }
     }
 
     async fn pass_on(&mut self, progress: Progress) -> Then {

@@ -75,8 +75,7 @@ impl Prepared {
     }
 
     async fn free_ports(&self, ports: &Ports) -> Result<Vec<u16>, Failure> {
-        let current = self.observed.current.as_ref();
-        let count = ports_needed(&self.desired, current, &self.observed.stopped);
+        let count = ports_needed(&self.desired, &self.observed);
         if count == 0 {
             return Ok(vec![]);
         }

@@ -50,8 +50,10 @@ pub(super) fn choose(thread: &Rc<Thread>, request: &Request, tried: &[u64]) -> C
     let Some(route) = &prefix.route else { return Choice::Refuse(Refusal::EMPTY) };
     match pick(thread, route, tried) {
         Some(target) => {
-            let trial = prefix.environment.trial.as_ref().filter(|_| target.on_trial);
             let verifies = request.verify.as_ref() == Some(&thread.plane.nonce);
+            // Who verifies judges by itself: a trial is of users' traffic.
+            let on_trial = target.on_trial && !verifies;
+            let trial = prefix.environment.trial.as_ref().filter(|_| on_trial);
             Choice::Send(Claim::new(thread, target, route.keepalive, trial.cloned(), verifies))
         }
         None if tried.is_empty() => Choice::Refuse(Refusal::EMPTY),
