@@ -20,6 +20,8 @@ use std::{
 
 /// Each commit ends with one of these on the journal's log.
 const COMMITS: &str = "fdatasync,fsync";
+/// And begins with these.
+const WRITES: &str = "pwrite64";
 /// For the tracer to have all threads.
 const ATTACH_WAIT: Duration = Duration::from_secs(10);
 /// How long a commit is stretched, so that a kill from outside hits the instant after it.
@@ -31,7 +33,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Where, around a commit, the daemon dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
-    /// The record is not durable: what it tells of was done, or not yet begun.
+    /// Not even a part of the record is in the journal: what it tells of was done, or not begun.
+    Unwritten,
+    /// The record is written and not yet durable: a daemon that follows finds it, a machine that
+    /// loses its power may not.
     Before,
     /// The record is durable, and nothing was done since.
     After,
@@ -50,7 +55,7 @@ impl Side {
     /// What strace injects, so that the process can be killed there.
     pub fn fault(self) -> String {
         match self {
-            Side::Before => "signal=SIGKILL".to_owned(),
+            Side::Unwritten | Side::Before => "signal=SIGKILL".to_owned(),
             Side::After => format!("delay_exit={STRETCH_US}"),
         }
     }
@@ -70,16 +75,19 @@ impl Tracer {
     /// # Panics
     /// If strace cannot attach: it must be installed, and the test must be root.
     pub fn counting(daemon: u32, root: &Path) -> Self {
-        Self::on(daemon, COMMITS, Some(&root.join("state.db-wal")), None)
+        let calls = format!("{COMMITS},{WRITES}");
+        Self::on(daemon, &calls, Some(&root.join("state.db-wal")), None)
     }
 
-    /// Kills the daemon at the point.
+    /// Kills the daemon at the point.  For an unwritten record the point's number is that of a
+    /// write, as [`Tracer::first_writes`] tells it, and not that of a commit.
     ///
     /// # Panics
     /// If strace cannot attach: it must be installed, and the test must be root.
     pub fn killing(daemon: u32, root: &Path, point: KillPoint) -> Self {
         let fault = format!("{}:when={}", point.side.fault(), point.commit);
-        Self::on(daemon, COMMITS, Some(&root.join("state.db-wal")), Some(&fault))
+        let calls = if point.side == Side::Unwritten { WRITES } else { COMMITS };
+        Self::on(daemon, calls, Some(&root.join("state.db-wal")), Some(&fault))
     }
 
     /// Watches system calls, by strace's names, of any process; of those that name `path`, where
@@ -112,6 +120,23 @@ impl Tracer {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let done = text.lines().filter(|it| it.contains("sync(") && it.contains(" = 0"));
         u32::try_from(done.count()).unwrap_or(u32::MAX)
+    }
+
+    /// Of each commit that was counted, the number of its first write.
+    pub fn first_writes(&self) -> Vec<u32> {
+        let (mut first, mut writes, mut within) = (vec![], 0, false);
+        for line in self.seen().lines() {
+            if line.contains(" pwrite64(") {
+                writes += 1;
+                if !within {
+                    first.push(writes);
+                }
+                within = true;
+            } else if line.contains("sync(") {
+                within = false;
+            }
+        }
+        first
     }
 
     /// The calls that were seen, one a line, each led by its thread.

@@ -15,7 +15,7 @@ pub(super) fn lock(context: &Context) -> Report {
     let mut report = Report::new(context);
     report.case("before the first commit", |report| {
         let mut scene = Scene::new(Layout::default());
-        let point = KillPoint { commit: 1, side: Side::Before };
+        let point = KillPoint { commit: 1, side: Side::Unwritten };
         let daemon = scene.stand.pid_of("daemon").expect("a daemon runs");
         let tracer = Tracer::killing(daemon, &scene.stand.root, point);
         let going = RefCell::new(scene.deploy(""));

@@ -14,6 +14,8 @@ use std::{cell::RefCell, collections::BTreeSet};
 /// Points of the bounded size; those around the switch and the confirmation are always among them.
 const BOUNDED_POINTS: usize = 24;
 
+const SIDES: [Side; 3] = [Side::Unwritten, Side::Before, Side::After];
+
 pub(super) fn run(context: &Context) -> Report {
     let mut report = Report::new(context);
     let mut baseline = None;
@@ -25,6 +27,11 @@ pub(super) fn run(context: &Context) -> Report {
     let Some(baseline) = baseline else { return report };
     for point in chosen(context, &baseline) {
         let name = format!("commit {} of {} {:?}", point.commit, baseline.commits, point.side);
+        let mut point = point;
+        if point.side == Side::Unwritten {
+            let Some(write) = baseline.writes.get(point.commit as usize - 1) else { continue };
+            point.commit = *write;
+        }
         report.case(&name, |report| kill_at(report, point));
     }
     report
@@ -32,6 +39,8 @@ pub(super) fn run(context: &Context) -> Report {
 
 struct Baseline {
     commits: u32,
+    /// By commit, its first write.
+    writes: Vec<u32>,
     /// Where the switch and the confirmation begin and end, as numbers of commits.
     turns: BTreeSet<u32>,
 }
@@ -60,17 +69,17 @@ fn count() -> Baseline {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let ran = going.ended();
-    let commits = tracer.commits();
+    let (commits, writes) = (tracer.commits(), tracer.first_writes());
     drop(tracer);
     assert_eq!(scene.check(FIRST, SECOND, Some(&ran), Allowed::NONE), "deployed");
     assert!(commits > 20, "only {commits} commits were seen: the tracer sees too little");
     turns.retain(|it| (1..=commits).contains(it));
-    Baseline { commits, turns }
+    Baseline { commits, writes, turns }
 }
 
 fn chosen(context: &Context, baseline: &Baseline) -> Vec<KillPoint> {
-    let both = |commit| [Side::Before, Side::After].map(|side| KillPoint { commit, side });
-    let all: Vec<KillPoint> = (1..=baseline.commits).flat_map(both).collect();
+    let sides = |commit| SIDES.map(|side| KillPoint { commit, side });
+    let all: Vec<KillPoint> = (1..=baseline.commits).flat_map(sides).collect();
     if context.size == Size::Full {
         return all;
     }
@@ -79,9 +88,8 @@ fn chosen(context: &Context, baseline: &Baseline) -> Vec<KillPoint> {
     let left = BOUNDED_POINTS - chosen.len();
     for at in 0..left {
         let even = all[at * all.len() / left];
-        // A neighbour of the other side, so that both are met.
-        let side = if at % 2 == 0 { Side::Before } else { Side::After };
-        let point = KillPoint { side, ..even };
+        // Each side in turn, so that all are met.
+        let point = KillPoint { side: SIDES[at % SIDES.len()], ..even };
         if !chosen.contains(&point) {
             chosen.push(point);
         }

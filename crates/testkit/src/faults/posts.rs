@@ -39,6 +39,7 @@ pub(super) fn run(context: &Context) -> Report {
         scene.loaded().until("all POSTs", POSTS_WAIT, |it| it.completed >= wanted);
         scene.serves(&version);
         let summary = scene.finish(Allowed::NONE).expect("a load runs");
+        scene.no_descriptor_stays();
         let (sent, gap) = (summary.posts.sent, gap(&summary));
         report.note(format!("{sent} POSTs over {deployments} deployments, {gap}"));
     });

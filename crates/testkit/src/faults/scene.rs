@@ -21,8 +21,11 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// Requests that must come through after the fault before the load is summed up.
 const AFTER_REQUESTS: u64 = 50;
 const AFTER_WAIT: Duration = Duration::from_secs(30);
-/// Connections that the proxy may keep to instances after the load has gone.
-const DESCRIPTORS_KEPT_MAX: usize = 64;
+/// Connections that the proxy may keep to instances for a while after the load has gone.
+const DESCRIPTORS_KEPT_MAX: usize = 256;
+/// And when that while is over.
+const DESCRIPTORS_STAY_MAX: usize = 8;
+const KEPT_WAIT: Duration = Duration::from_secs(45);
 
 /// What of the load may fail: what was in flight in a process that was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,11 +206,20 @@ impl Scene {
     }
 
     fn no_descriptor_leaks(&self) {
+        self.descriptors_within(DESCRIPTORS_KEPT_MAX, TIDY_WAIT);
+    }
+
+    /// Once kept connections are old, the proxy has the descriptors that it had before the load.
+    pub(crate) fn no_descriptor_stays(&self) {
+        self.descriptors_within(DESCRIPTORS_STAY_MAX, KEPT_WAIT);
+    }
+
+    fn descriptors_within(&self, more: usize, wait: Duration) {
         let Some((proxy, before)) = self.descriptors else { return };
         if alive(proxy) {
-            let limit = before + DESCRIPTORS_KEPT_MAX;
-            let fits = within(TIDY_WAIT, || (descriptors(proxy) <= limit).then_some(()));
-            assert!(fits.is_some(), "the proxy has {} descriptors", descriptors(proxy));
+            let fits = within(wait, || (descriptors(proxy) <= before + more).then_some(()));
+            let now = descriptors(proxy);
+            assert!(fits.is_some(), "the proxy has {now} descriptors, {before} before the load");
         }
     }
 }
