@@ -1,0 +1,92 @@
+//! Requests, and the services they are for.
+
+use model::{
+    deployment::{Change, Overrides, Request},
+    id::DeploymentId,
+    name::EnvironmentId,
+    release::Source,
+    service::{
+        EnvironmentSpec, Limits, Millis, Readiness, ServiceSpec, SmokeTest, StopSignal, Strategy,
+        VersionScheme,
+    },
+};
+
+pub fn production() -> EnvironmentId {
+    "shop/production".parse().unwrap()
+}
+
+pub fn deployment(number: u32) -> DeploymentId {
+    DeploymentId(format!("01K0000000000000000000{number:04}"))
+}
+
+pub fn web() -> ServiceSpec {
+    let smoke = SmokeTest {
+        method: "GET".into(),
+        path: "/".into(),
+        status: 200,
+        contains: None,
+        json: [].into(),
+    };
+    ServiceSpec {
+        name: "web".parse().unwrap(),
+        command: vec!["./serve".into()],
+        instances: 1,
+        routes: vec!["/".into()],
+        port: None,
+        readiness: Readiness::Port,
+        health: None,
+        smoke: vec![smoke],
+        strategy: Strategy::BlueGreen,
+        drain: Millis::seconds(30),
+        stop_signal: StopSignal::SigTerm,
+        grace: Millis::seconds(10),
+        start_timeout: Millis::seconds(60),
+        bake: Millis::seconds(10),
+        keep_warm: Millis::seconds(600),
+        limits: Limits::default(),
+        user: None,
+        env: [].into(),
+        secret_env: vec![],
+        upstream_keepalive: true,
+    }
+}
+
+pub fn worker() -> ServiceSpec {
+    ServiceSpec {
+        name: "mail".parse().unwrap(),
+        routes: vec![],
+        smoke: vec![],
+        readiness: Readiness::Running,
+        ..web()
+    }
+}
+
+pub fn spec(services: Vec<ServiceSpec>) -> EnvironmentSpec {
+    EnvironmentSpec {
+        id: production(),
+        domains: vec!["shop.example".into()],
+        version: VersionScheme::Any,
+        keep_releases: 1,
+        disk_free_bytes: None,
+        services,
+        listen: vec!["127.0.0.1:8080".into()],
+    }
+}
+
+pub fn request(number: u32, change: Change) -> Request {
+    Request {
+        deployment: deployment(number),
+        environment: production(),
+        change,
+        by: "ada".into(),
+        reason: None,
+        overrides: Overrides::default(),
+    }
+}
+
+pub fn deploy(number: u32, spec: &EnvironmentSpec) -> Request {
+    let described = format!("content {number}");
+    let source = Source::Upload { upload: deployment(number).0, described, commit: None };
+    let (spec, version) = (Box::new(spec.clone()), Some(format!("v{number}")));
+    request(number, Change::Deploy { spec, version, source })
+}

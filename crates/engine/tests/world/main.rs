@@ -1,0 +1,20 @@
+//! A world in memory, in which every call may fail, and which is asked after each call whether the
+//! service serves.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
+
+mod attention;
+mod build;
+mod clock;
+mod drive;
+mod faults;
+mod hearing;
+mod journal;
+mod plain;
+mod prober;
+mod releases;
+mod router;
+mod runtime;
+mod scenes;
+mod state;
+mod unasked;
+mod whole;

@@ -1,0 +1,81 @@
+//! Questions, each answered at once.
+
+use crate::state::{Life, refused};
+use async_trait::async_trait;
+use engine::port::prober::{Note, Prober};
+use model::{
+    failure::{Blame, Failure},
+    id::{Generation, InstanceId, ReleaseId},
+    instance::Instance,
+    name::EnvironmentId,
+    plan::{PublicRequest, ReadyCheck},
+    release::Release,
+    service::{Millis, SmokeTest},
+};
+
+fn dead(id: &InstanceId) -> Failure {
+    Failure::new(Blame::Release, format!("see {id} ready: it exited"))
+}
+
+#[async_trait]
+impl Prober for Life {
+    async fn ready(
+        &self,
+        instance: &Instance,
+        _: &Release,
+        _: &ReadyCheck,
+        note: &Note,
+    ) -> Result<(), Failure> {
+        note(format!("{} is starting", instance.id));
+        let id = &instance.id;
+        self.call(|it| it.running.get(id).map(|_| ()).ok_or_else(|| dead(id))).await
+    }
+
+    async fn smoke(
+        &self,
+        instance: &Instance,
+        _: &Release,
+        _: &[SmokeTest],
+    ) -> Result<(), Failure> {
+        let id = &instance.id;
+        self.call(|it| it.running.get(id).map(|_| ()).ok_or_else(|| dead(id))).await
+    }
+
+    async fn verify(
+        &self,
+        _: &EnvironmentId,
+        _: &[String],
+        _: &[PublicRequest],
+        release: &ReleaseId,
+    ) -> Result<(), Failure> {
+        self.call(|it| {
+            let all = it.routes.iter().flat_map(|it| it.instances());
+            let answers: Vec<&ReleaseId> = all.map(|it| &it.release).collect();
+            if !answers.is_empty() && answers.iter().all(|it| *it == release) {
+                return Ok(());
+            }
+            Err(refused("be answered by the new release"))
+        })
+        .await
+    }
+
+    async fn bake(
+        &self,
+        _: &EnvironmentId,
+        generation: Generation,
+        instances: &[InstanceId],
+        _: Millis,
+        _: &Note,
+    ) -> Result<String, Failure> {
+        self.call(|it| {
+            if it.routes.as_ref().is_none_or(|it| it.generation != generation) {
+                return Err(refused("watch what is not in force"));
+            }
+            match instances.iter().find(|id| !it.running.contains_key(*id)) {
+                Some(id) => Err(dead(id)),
+                None => Ok(it.starts.to_string()),
+            }
+        })
+        .await
+    }
+}
