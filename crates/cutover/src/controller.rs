@@ -16,6 +16,7 @@ use daemon::api::{
     uploads::CONTENT_BYTES,
     words::{Accepted, Asked, Info, PlanReport, StatusReport},
 };
+use drivers::releases::{Received, archive::Format};
 use futures_util::Stream;
 use http_body_util::BodyExt;
 use hyper::Method;
@@ -23,7 +24,6 @@ use model::{
     deployment::{DeploymentRecord, Request},
     id::DeploymentId,
     name::EnvironmentId,
-    release::Artifact,
 };
 use serde::de::DeserializeOwned;
 use std::{
@@ -74,7 +74,7 @@ impl Controller {
         }
     }
 
-    /// Sends a release's content, as a tar stream.
+    /// Sends a release's content, as an archive or as our own tar stream.
     ///
     /// # Errors
     ///
@@ -83,10 +83,12 @@ impl Controller {
         &self,
         environment: &EnvironmentId,
         deployment: &DeploymentId,
+        archive: Option<Format>,
         content_bytes: Option<u64>,
         stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
-    ) -> Result<Artifact, CallError> {
-        let path = format!("/v1/uploads/{environment}/{deployment}");
+    ) -> Result<Received, CallError> {
+        let query = archive.map(|it| format!("?archive={it}")).unwrap_or_default();
+        let path = format!("/v1/uploads/{environment}/{deployment}{query}");
         let header = content_bytes.map(|it| (CONTENT_BYTES, it.to_string()));
         let body = call::streamed(stream);
         let response = call(&self.root, Method::PUT, &path, header, body, TAKE_WAIT).await?;

@@ -6,19 +6,27 @@ mod size;
 
 use crate::{configuration::Configuration, halt::Halt};
 use config::SourceConfig;
+use drivers::releases::archive::Format;
 use model::{id::DeploymentId, release::Source};
 use std::path::{Path, PathBuf};
 
 pub use send::{Progress, send};
 
-/// Endings of archives.
-const ARCHIVES: [&str; 6] = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".zip"];
+/// Endings of archives that are not taken.
+const OTHER_ARCHIVES: [&str; 6] = [".tar.xz", ".tar.bz2", ".tbz2", ".7z", ".rar", ".tar.lz"];
 
 /// Content, before it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// All that a directory holds.
     Directory(PathBuf),
+    /// All that an archive holds, which the controller unpacks.
+    Archive {
+        /// Its file.
+        path: PathBuf,
+        /// By its name.
+        format: Format,
+    },
     /// One commit of the repository that a directory belongs to.
     Commit {
         /// It.
@@ -59,12 +67,16 @@ impl Content {
         if Path::new(from).is_dir() {
             return Ok(Content::Directory(PathBuf::from(from)));
         }
-        if ARCHIVES.iter().any(|it| from.ends_with(it)) {
-            return Err(Halt::usage(format!("deploy from `{from}`: archives are not built yet"))
-                .hint("unpack it, and name the directory"));
+        if let Some(format) = Format::of_name(from) {
+            return archive(from, format);
+        }
+        if OTHER_ARCHIVES.iter().any(|it| from.ends_with(it)) {
+            return Err(Halt::usage(format!("deploy from `{from}`: it is no archive that is taken"))
+                .hint("pack it as .tar, .tar.gz, .tar.zst or .zip, or name its directory"));
         }
         if Path::new(from).exists() {
-            return Err(Halt::usage(format!("deploy from `{from}`: it is not a directory")));
+            return Err(Halt::usage(format!("deploy from `{from}`: it is no directory and no archive"))
+                .hint("name a directory, or a .tar, .tar.gz, .tar.zst or .zip"));
         }
         refuse_reference(from)?;
         let reference = from.to_owned();
@@ -93,6 +105,10 @@ impl Content {
                 let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
                 upload(whole.display().to_string(), commit::of(path, "HEAD"))
             }
+            Content::Archive { path, .. } => {
+                let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
+                upload(whole.display().to_string(), None)
+            }
             Content::Commit { directory, reference } => {
                 let whole = directory.canonicalize().unwrap_or_else(|_| directory.clone());
                 let described = format!("{} {reference}", whole.display());
@@ -100,6 +116,16 @@ impl Content {
             }
         }
     }
+}
+
+/// Its content must be what its name says, which is found out before anything is sent.
+fn archive(from: &str, format: Format) -> Result<Content, Halt> {
+    let path = PathBuf::from(from);
+    if !path.is_file() {
+        return Err(Halt::usage(format!("deploy from `{from}`: there is no such file")));
+    }
+    send::head_of(&path).and_then(|head| format.expect(&head))?;
+    Ok(Content::Archive { path, format })
 }
 
 /// It must not be taken for an option of `git`.
@@ -140,6 +166,24 @@ mod tests {
         for refused in ["-x", "--upload-pack=x", "a b", "x.tar.gz", "/etc/passwd", "", "a;b:c"] {
             assert_eq!(content(Some(refused)).unwrap_err().exit_code(), 1, "{refused}");
         }
+    }
+
+    #[test]
+    fn from_is_an_archive_by_its_name_and_its_first_bytes() {
+        let directory = tempfile::tempdir().unwrap();
+        let content = |name: &str, bytes: &[u8]| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            let source = SourceConfig::Directory("app".into());
+            Content::new(&here(), &source, path.to_str()).map_err(|it| it.exit_code())
+        };
+        let zip = content("app.ZIP", b"PK\x03\x04").unwrap();
+        assert!(matches!(zip, Content::Archive { format: Format::Zip, .. }), "{zip:?}");
+        let gz = content("app.tgz", b"\x1f\x8b\x08").unwrap();
+        assert!(matches!(gz, Content::Archive { format: Format::TarGz, .. }), "{gz:?}");
+        assert_eq!(content("app.tar.gz", b"PK\x03\x04"), Err(1));
+        assert_eq!(content("app.tar", b""), Err(1));
+        assert_eq!(content("app.tar.xz", b"\xfd7zXZ"), Err(1));
     }
 
     #[test]

@@ -164,7 +164,7 @@ pub struct Wanted {
     /// The environment, then the version; either may be left out where it is clear.
     #[arg(value_name = "TARGET VERSION", num_args = 0..=3)]
     pub words: Vec<String>,
-    /// Take the content from this directory, or this branch, tag or commit.
+    /// Take the content from this directory, archive, branch, tag or commit.
     #[arg(long, value_name = "PATH|REF")]
     pub from: Option<String>,
     /// Say why; it is recorded.

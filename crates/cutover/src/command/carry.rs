@@ -140,9 +140,12 @@ pub async fn upload(
     let (environment, id) = (&request.environment, &request.deployment);
     let sending = send(controller, environment, id, content, &session.root, &progress);
     let tell = |view: &mut View<'_>| view.sent(progress.sent(), progress.total);
-    let artifact = ticking(view, tell, sending).await?;
-    let text = artifact.map(|it| format!(" ({} files)", it.files)).unwrap_or_default();
-    view.sent_all(progress.sent(), progress.total, &text);
+    let received = ticking(view, tell, sending).await?;
+    let files = received.as_ref().map(|it| format!(" ({} files)", it.artifact.files));
+    view.sent_all(progress.sent(), progress.total, &files.unwrap_or_default());
+    for note in received.iter().flat_map(|it| &it.notes) {
+        view.note(note);
+    }
     Ok(())
 }
 

@@ -64,7 +64,7 @@ async fn start(session: &Session) -> Result<u8, Halt> {
         .map_err(|it| Failure::new(Blame::Platform, format!("find this program: {it}")))?;
     DirBuilder::new()
         .recursive(true)
-        .mode(0o700)
+        .mode(0o711)
         .create(&session.root)
         .map_err(|it| Failure::new(Blame::Platform, format!("make the state directory: {it}")))?;
     drivers::local(session.root.clone(), program)

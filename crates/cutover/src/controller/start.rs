@@ -73,7 +73,7 @@ pub async fn start(session: &Session, take_over: bool) -> Result<Controller, Hal
 }
 
 fn spawn(root: &Path, layout: &Layout, take_over: bool) -> io::Result<Child> {
-    DirBuilder::new().recursive(true).mode(0o700).create(root)?;
+    DirBuilder::new().recursive(true).mode(0o711).create(root)?;
     let log = OpenOptions::new().create(true).append(true).mode(0o600).open(layout.daemon_log())?;
     let mut command = Command::new(env::current_exe()?);
     command.arg("daemon").arg("--root").arg(root);

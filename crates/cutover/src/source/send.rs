@@ -6,15 +6,18 @@ use crate::{
     halt::Halt,
 };
 use bytes::Bytes;
-use drivers::{host, releases::send::pack};
+use drivers::{
+    host,
+    releases::{Received, archive::HEAD_BYTES, send::pack},
+};
 use futures_util::stream;
 use model::{
     failure::{Blame, Failure},
     id::DeploymentId,
     name::EnvironmentId,
-    release::Artifact,
 };
 use std::{
+    fs,
     io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::{
@@ -53,6 +56,7 @@ impl Progress {
     pub fn new(content: &Content) -> Progress {
         let total = match content {
             Content::Directory(path) => size::of(path),
+            Content::Archive { path, .. } => fs::metadata(path).ok().map(|it| it.len()),
             Content::Commit { .. } | Content::Remote { .. } => None,
         };
         Progress { sent: Arc::default(), total }
@@ -76,7 +80,7 @@ pub async fn send(
     content: &Content,
     state_root: &Path,
     progress: &Progress,
-) -> Result<Option<Artifact>, Halt> {
+) -> Result<Option<Received>, Halt> {
     if matches!(content, Content::Remote { .. }) {
         return Ok(None);
     }
@@ -89,10 +93,10 @@ pub async fn send(
         sent: progress.sent.clone(),
         hung_up: hung_up.clone(),
     };
-    let (content, root) = (content.clone(), state_root.to_owned());
+    let (whole, root) = (content.clone(), state_root.to_owned());
     let told = unread.clone();
     let read = tokio::task::spawn_blocking(move || {
-        if let Err(failure) = read(&content, &root, pieces) {
+        if let Err(failure) = read(&whole, &root, pieces) {
             *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
             // The connection must break off, or a part would be taken for the whole.
             let _ = sender.blocking_send(Err(io::Error::other("the content cannot be read")));
@@ -102,7 +106,12 @@ pub async fn send(
         let piece = receiver.recv().await?;
         Some((piece, receiver))
     });
-    let sent = controller.upload(environment, deployment, progress.total, stream).await;
+    let archive = match content {
+        Content::Archive { format, .. } => Some(*format),
+        _ => None,
+    };
+    let total = progress.total;
+    let sent = controller.upload(environment, deployment, archive, total, stream).await;
     let unread = match &sent {
         // Its refusal ended the reading: what that says of it explains nothing.
         Err(CallError::Refused(_)) => None,
@@ -124,6 +133,17 @@ fn read(content: &Content, state_root: &Path, mut pieces: Pieces) -> Result<(), 
         Content::Directory(directory) => {
             pack(directory, Some(state_root), &mut pieces)?;
             pieces.flush().map_err(|it| unsent(&it))
+        }
+        Content::Archive { path, .. } => {
+            let unread = |it: io::Error| unreadable(path, &it);
+            let mut file = fs::File::open(path).map_err(unread)?;
+            let mut chunk = vec![0; PIECE_BYTES];
+            loop {
+                match file.read(&mut chunk).map_err(unread)? {
+                    0 => return pieces.flush().map_err(|it| unsent(&it)),
+                    read => pieces.write_all(&chunk[..read]).map_err(|it| unsent(&it))?,
+                }
+            }
         }
         Content::Commit { directory, reference } => {
             read_commit(directory.clone(), reference, pieces)
@@ -147,6 +167,18 @@ fn read_commit(directory: PathBuf, reference: &str, mut pieces: Pieces) -> Resul
         return Ok(());
     }
     Err(finished.failure(Blame::Request, &format!("read `{reference}` by `git archive`")))
+}
+
+/// The first bytes of a file, which tell what it is.
+pub fn head_of(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut head = vec![];
+    let file = fs::File::open(path).map_err(|it| unreadable(path, &it))?;
+    file.take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(|it| unreadable(path, &it))?;
+    Ok(head)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Blame::Request, format!("read {}: {error}", path.display()))
 }
 
 fn unsent(error: &io::Error) -> Failure {
