@@ -10,6 +10,7 @@ use drivers::releases::archive::Format;
 use model::{id::DeploymentId, release::Source};
 use std::path::{Path, PathBuf};
 
+pub use commit::of as commit;
 pub use send::{Progress, send};
 
 /// Endings of archives that are not taken.
@@ -71,12 +72,16 @@ impl Content {
             return archive(from, format);
         }
         if OTHER_ARCHIVES.iter().any(|it| from.ends_with(it)) {
-            return Err(Halt::usage(format!("deploy from `{from}`: it is no archive that is taken"))
-                .hint("pack it as .tar, .tar.gz, .tar.zst or .zip, or name its directory"));
+            return Err(Halt::usage(format!(
+                "deploy from `{from}`: it is no archive that is taken"
+            ))
+            .hint("pack it as .tar, .tar.gz, .tar.zst or .zip, or name its directory"));
         }
         if Path::new(from).exists() {
-            return Err(Halt::usage(format!("deploy from `{from}`: it is no directory and no archive"))
-                .hint("name a directory, or a .tar, .tar.gz, .tar.zst or .zip"));
+            return Err(Halt::usage(format!(
+                "deploy from `{from}`: it is no directory and no archive"
+            ))
+            .hint("name a directory, or a .tar, .tar.gz, .tar.zst or .zip"));
         }
         refuse_reference(from)?;
         let reference = from.to_owned();

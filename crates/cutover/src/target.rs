@@ -96,17 +96,27 @@ fn stand_in(environments: &[EnvironmentId]) -> String {
 }
 
 /// What the words are resolved by: the configuration, else what is known under the state directory.
+/// A configuration with problems keeps nobody from going back.
 ///
 /// # Errors
 ///
-/// Where the configuration has problems, or nothing is known.
+/// Where nothing is known.
 pub async fn known(session: &Session) -> Result<Known, Halt> {
-    if let Some(Configuration { document, .. }) = configuration::read(session)? {
-        return Ok(Known::declared(&document));
-    }
+    let halt = match configuration::read(session) {
+        Ok(Some(Configuration { document, .. })) => return Ok(Known::declared(&document)),
+        Ok(None) => None,
+        Err(halt) => Some(halt),
+    };
     let report = Controller::new(&session.root).status().await?;
     let ids: Vec<EnvironmentId> = report.environments.into_iter().map(|it| it.id).collect();
-    Known::present(&ids)
+    match (Known::present(&ids), halt) {
+        (Ok(known), Some(_)) => {
+            session.ui.note("the configuration has problems: going by what is deployed");
+            Ok(known)
+        }
+        (Err(_), Some(halt)) => Err(halt),
+        (known, None) => known,
+    }
 }
 
 #[cfg(test)]

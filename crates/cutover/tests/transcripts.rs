@@ -94,11 +94,12 @@ fn help_needs_neither_configuration_nor_controller() {
 #[test]
 fn a_version_that_is_no_name_is_refused() {
     let shop = Shop::new(SHOP);
-    for version in ["../../x", "1.0;id", "", "a b", "$(id)", "..", "v/1"] {
+    for version in ["../../x", "1.0;id", "", "a b", "$(id)", "..", "v/1", "latest"] {
         let words = ["deploy", "shop", "production", version];
-        shop.refuses(&words, &["for a version", "use letters, digits"]);
+        shop.refuses(&words, &["for a version"]);
     }
-    shop.refuses(&["deploy", "production", "--", "-x"], &["`-x` for a version"]);
+    shop.refuses(&["deploy", "production", "--", "-x"], &["for a version", "-x"]);
+    shop.refuses(&["deploy", "production"], &["name the release", "VERSION"]);
     shop.refuses(&["deploy", "production", "-x"], &["unexpected argument '-x'"]);
     shop.refuses(&["deploy", "production", "1.0.0", "2.0.0"], &["`2.0.0`", "given already"]);
 }

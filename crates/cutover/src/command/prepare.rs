@@ -5,17 +5,17 @@ use crate::{
     configuration,
     halt::Halt,
     session::Session,
-    source::Content,
+    source::{Content, commit},
     target::{Known, Target},
+    ui::figure::now_ms,
 };
 use model::{
     deployment::{Change, Overrides, Request},
     id::DeploymentId,
+    service::VersionScheme,
+    version::{Origin, choose},
 };
 use ulid::Ulid;
-
-/// The longest version.
-const VERSION_BYTES_MAX: usize = 100;
 
 /// A request that could be sent.
 pub struct Prepared {
@@ -36,9 +36,9 @@ pub fn prepare(session: &Session, wanted: &Wanted) -> Result<Prepared, Halt> {
     let configuration = configuration::expect(session)?;
     let known = Known::declared(&configuration.document);
     let (target, rest) = known.find_first(&wanted.words)?;
-    let version = match rest {
+    let asked = match rest {
         [] => None,
-        [version] => Some(checked(version)?),
+        [version] => Some(version.as_str()),
         [_, more, ..] => {
             return Err(Halt::usage(format!("understand `{more}`: the version was given already")));
         }
@@ -54,6 +54,7 @@ pub fn prepare(session: &Session, wanted: &Wanted) -> Result<Prepared, Halt> {
         ))
         .hint("set `source` in the configuration, or name one with `--from`"));
     }
+    let version = version(resolved.spec.version, asked, &content)?;
     if !resolved.notes.is_empty() && !session.ui.is_json() {
         session.ui.note(config::render::human(&resolved.notes).trim_end());
     }
@@ -96,18 +97,25 @@ fn new_deployment() -> DeploymentId {
     DeploymentId(Ulid::generate().to_string())
 }
 
-/// Whatever the environment's scheme: a version becomes the name of a directory.
-fn checked(version: &str) -> Result<String, Halt> {
-    let fits = |it: u8| it.is_ascii_alphanumeric() || b"._+-".contains(&it);
-    let good = version.bytes().all(fits)
-        && version.bytes().next().is_some_and(|it| it.is_ascii_alphanumeric())
-        && version.len() <= VERSION_BYTES_MAX;
-    if good {
-        return Ok(version.to_owned());
-    }
-    let shown: String = version.escape_debug().take(VERSION_BYTES_MAX).collect();
-    Err(Halt::usage(format!("take `{shown}` for a version"))
-        .hint("use letters, digits, `.`, `_`, `+` and `-`, led by a letter or digit, as in 1.3.0"))
+/// The version to ask for, checked before anything is sent; none: the controller makes it.
+fn version(
+    scheme: VersionScheme,
+    asked: Option<&str>,
+    content: &Content,
+) -> Result<Option<String>, Halt> {
+    let (commit, reference) = match content {
+        // Only the controller learns what is in there.
+        Content::Remote { .. } | Content::Archive { .. } if asked.is_none() => return Ok(None),
+        Content::Remote { .. } | Content::Archive { .. } => (None, None),
+        Content::Directory(path) => (commit(path, "HEAD"), None),
+        Content::Commit { directory, reference } => {
+            (commit(directory, reference), Some(reference.as_str()))
+        }
+    };
+    let origin = Origin { now_ms: now_ms(), commit: commit.as_deref(), reference };
+    let version = choose(scheme, asked, origin, |_| false)?;
+    // What is made of the time must not be one that is taken, which the controller knows.
+    Ok(Some(version).filter(|_| asked.is_some() || scheme == VersionScheme::Semver))
 }
 
 #[cfg(test)]
@@ -115,13 +123,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_the_name_of_a_directory_and_nothing_else() {
-        for good in ["1.0.0", "v1.2.0-rc.1", "20261121-1405", "a1b2c3d", "1.0.0+build_7"] {
-            assert_eq!(checked(good).unwrap(), good);
-        }
-        for bad in ["../../x", "-x", "1.0;id", "", ".", "..", "a/b", "a b", "ä", &"1".repeat(101)]
-        {
-            assert_eq!(checked(bad).unwrap_err().exit_code(), 1, "{bad}");
+    fn versions_are_checked_by_the_scheme() {
+        let nowhere = Content::Directory("/".into());
+        let checked = |scheme, asked| version(scheme, asked, &nowhere);
+        let one = Some("1.0.0".to_owned());
+        assert_eq!(checked(VersionScheme::Semver, Some("v1.0.0")).unwrap(), one);
+        assert_eq!(checked(VersionScheme::Timestamp, None).unwrap(), None);
+        for (scheme, asked) in [
+            (VersionScheme::Semver, Some("latest")),
+            (VersionScheme::Any, Some("../../x")),
+            (VersionScheme::Any, Some("-x")),
+            (VersionScheme::Any, Some("1.0;id")),
+            (VersionScheme::Semver, None),
+            (VersionScheme::Git, None),
+        ] {
+            assert_eq!(checked(scheme, asked).unwrap_err().exit_code(), 1, "{scheme:?} {asked:?}");
         }
     }
 
