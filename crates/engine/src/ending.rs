@@ -15,8 +15,12 @@ use model::{
     journal::Outcome,
     plan::{Kind, Plan, ReleaseLabel, Step},
     release::Standing,
+    roster::Roster,
 };
 use std::collections::BTreeMap;
+
+/// Deployments whose instances' ports may still be leased.
+const HISTORY_MAX: usize = 20;
 
 /// What the router had counted when a deployment began.
 pub(crate) type Before = Option<BTreeMap<ReleaseId, Counters>>;
@@ -118,21 +122,19 @@ async fn traffic(ports: &Ports, plan: &Plan, before: Before) -> Option<Traffic> 
     Some(traffic)
 }
 
-/// The ports of instances that the plan started or ended and that are gone now.
+/// The ports of instances that are gone: those of the plan, and of earlier ones that got stuck.
 async fn free_ports(ports: &Ports, plan: &Plan) -> Result<(), Failure> {
     let named = ports.router.named_on_disk().await?;
     let lives = ports.runtime.list().await?;
     let retired = ports.journal.retired().await?;
-    let touched = plan.steps.iter().filter_map(|it| match it {
-        Step::Start { instance } | Step::Stop { instance, .. } => Some(&instance.id),
-        _ => None,
-    });
-    let gone = touched.filter(|id| {
+    let history = ports.journal.history(&plan.environment, HISTORY_MAX).await?;
+    let known = Roster::new(&history).known.into_iter().map(|it| it.id);
+    let is_gone = |id: &InstanceId| {
         !named.contains(id)
-            && !lives.iter().any(|(it, _)| it == *id)
-            && !retired.iter().any(|(it, _)| it.id == **id)
-    });
-    let gone: Vec<InstanceId> = gone.cloned().collect();
+            && !lives.iter().any(|(it, _)| it == id)
+            && !retired.iter().any(|(it, _)| it.id == *id)
+    };
+    let gone: Vec<InstanceId> = known.filter(is_gone).collect();
     if gone.is_empty() { Ok(()) } else { ports.journal.free_ports(&gone).await }
 }
 

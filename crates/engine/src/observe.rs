@@ -40,14 +40,10 @@ impl Sight {
     pub(crate) fn active(&self) -> Vec<Instance> {
         let routes = self.in_force.routes.iter();
         let mut active: Vec<Instance> = routes.flat_map(|it| it.instances()).cloned().collect();
-        for id in &self.roster.kept {
-            let Some(instance) = self.roster.instance(id) else { continue };
-            // One that had routes and lost them was switched away from: only workers count.
-            let worker = instance.port.is_none() || self.runs(id);
-            let retired = self.retired.iter().any(|(it, _)| it.id == *id);
-            if worker && !retired && !active.iter().any(|it| it.id == *id) {
-                active.push(instance.clone());
-            }
+        for id in &self.roster.workers {
+            let known = self.roster.instance(id);
+            let known = known.filter(|it| !active.iter().any(|mine| mine.id == it.id));
+            active.extend(known.cloned());
         }
         active
     }

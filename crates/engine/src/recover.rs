@@ -10,10 +10,14 @@ use model::{
     failure::Failure,
     id::{DeploymentId, ReleaseId},
     instance::Instance,
+    journal::Status,
     name::EnvironmentId,
     plan::{Plan, Step},
 };
 use std::collections::BTreeSet;
+
+/// Tries to start what should run, before its environment's deployment goes on.
+const BRING_BACK_TRIES: u32 = 3;
 
 impl Engine {
     /// Starts what the generations in force name, and returns the deployments to go on with.
@@ -60,12 +64,17 @@ impl Engine {
         let sight = Sight::of(&self.ports, environment).await?;
         self.ensure_router(environment, &sight).await?;
         for instance in to_run(&sight, unfinished) {
-            if let Err(failure) = bring_back(&self.ports, &instance, sight.life(&instance.id)).await
-            {
-                tracing::error!(instance = %instance.id, "failed to {}", failure.message);
-            }
+            self.bring_back_at_last(&instance, sight.life(&instance.id)).await;
         }
         Ok(())
+    }
+
+    /// A machine that just booted may need a moment.
+    async fn bring_back_at_last(&self, instance: &Instance, life: &Life) {
+        for tried in 1..=BRING_BACK_TRIES {
+            let Err(failure) = bring_back(&self.ports, instance, life).await else { return };
+            tracing::error!(instance = %instance.id, tried, "failed to {}", failure.message);
+        }
     }
 
     async fn ensure_router(
@@ -85,22 +94,30 @@ impl Engine {
 /// What must run whatever an unfinished deployment comes to.
 pub(crate) fn to_run(sight: &Sight, unfinished: Option<&DeploymentRecord>) -> Vec<Instance> {
     let plan = unfinished.and_then(|it| it.plan.as_ref());
-    if sight.in_force.probation.is_some() {
+    let mut all = match plan {
         // The router may go back at any time, and waits for as long as it cannot.
-        return plan.map(way_back).unwrap_or_default();
-    }
-    let held = sight.in_force.routes.as_ref().is_some_and(|it| it.hold.is_some());
-    let active = unfinished.is_some_and(|it| !matches!(it.stage, Stage::Ended(_)));
-    let routed = |it: &Instance| {
-        sight.in_force.routes.as_ref().is_some_and(|routes| routes.leads_to(&it.id))
+        Some(plan) if sight.in_force.probation.is_some() => {
+            let workers = sight.roster.workers.iter();
+            let workers = workers.filter_map(|it| sight.roster.instance(it)).cloned();
+            way_back(plan).into_iter().chain(workers).collect()
+        }
+        _ if sight.in_force.probation.is_some() => vec![],
+        _ => sight.active(),
     };
-    match (held, active) {
-        // What requests are held for is stopped and started by the deployment alone, …
-        (true, true) => vec![],
-        // … and so is what runs beside.
-        (false, true) => sight.active().into_iter().filter(routed).collect(),
-        (_, false) => sight.active(),
+    if let Some(record) = unfinished {
+        all.retain(|it| !gives_way(record, it));
     }
+    all
+}
+
+/// Whether the deployment stopped it, or is about to, so that its successor can start.
+fn gives_way(record: &DeploymentRecord, instance: &Instance) -> bool {
+    let Some(plan) = &record.plan else { return false };
+    let steps = plan.steps[..plan.commit].iter().zip(&record.steps);
+    let mut stops = steps.filter(
+        |(step, _)| matches!(step, Step::Stop { instance: it, .. } if it.id == instance.id),
+    );
+    stops.any(|(_, it)| !matches!(it.status, Status::Pending | Status::Undone))
 }
 
 /// What the undo of a plan's switch would route to.

@@ -15,6 +15,8 @@ pub struct Roster {
     pub known: Vec<Instance>,
     /// Shall run since the newest commit.
     pub kept: Vec<InstanceId>,
+    /// Of these, those without routes.
+    pub workers: Vec<InstanceId>,
     /// Were ended by the newest commit, where that was a stop.
     pub stopped: Vec<Instance>,
     /// What the newest commit brought, or stopped.
@@ -50,6 +52,12 @@ impl Roster {
                 _ => {}
             }
         }
+        let routed = plan.steps.iter().find_map(|it| match it {
+            Step::Confirm { by, .. } => Some(by),
+            _ => None,
+        });
+        let worker = |it: &&InstanceId| routed.is_some_and(|by| !by.leads_to(it));
+        roster.workers = roster.kept.iter().filter(worker).cloned().collect();
         roster
     }
 

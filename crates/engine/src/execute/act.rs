@@ -1,7 +1,7 @@
 //! How each step is done.
 
 use super::Execution;
-use crate::manifest;
+use crate::{manifest, port::runtime::Life, recover::bring_back};
 use model::{
     describe,
     failure::{Blame, Failure},
@@ -130,7 +130,9 @@ impl Execution<'_> {
         keep_warm: Millis,
     ) -> Result<(), Failure> {
         let not_before_ms = self.ports.clock.now_ms().saturating_add(keep_warm.0);
-        self.ports.journal.retire(instance, not_before_ms).await
+        self.ports.journal.retire(instance, not_before_ms).await?;
+        // One that dies is no way back, and is not worth another start.
+        self.ports.runtime.keep(&instance.id, false, self.ports.journal.epoch()).await
     }
 
     pub(super) async fn release(&self, release: &ReleaseId) -> Result<Release, Failure> {
@@ -145,19 +147,41 @@ impl Execution<'_> {
         let retired = self.ports.journal.retired().await?;
         let lost =
             |id: &&InstanceId| !claimed.contains(id) && retired.iter().any(|(it, _)| it.id == **id);
-        match ids.iter().find(lost) {
-            None => Ok(()),
-            Some(id) => Err(Failure::new(Blame::Platform, format!("take back {id}"))
-                .hint("try again: the release is then started anew")),
+        if let Some(id) = ids.iter().find(lost) {
+            return Err(Failure::new(Blame::Platform, format!("take back {id}"))
+                .hint("try again: the release is then started anew"));
         }
-    }
-
-    async fn keep(&self, instances: &[InstanceId]) -> Result<(), Failure> {
+        // Its supervisor hears of this life of the controller, and from then on refuses the reaper
+        // of an earlier one that was stopped between its look and its act.
         let epoch = self.ports.journal.epoch();
-        for instance in instances {
-            self.ports.runtime.keep(instance, true, epoch).await?;
+        for id in &ids {
+            self.ports.runtime.keep(id, false, epoch).await?;
         }
         Ok(())
+    }
+
+    /// Also where the machine was started anew since they were ready.
+    async fn keep(&self, instances: &[InstanceId]) -> Result<(), Failure> {
+        let epoch = self.ports.journal.epoch();
+        for id in instances {
+            let life = self.ports.runtime.observe(id).await?;
+            let planned = self.planned(id).filter(|_| !matches!(life, Life::Running(_)));
+            match planned {
+                Some(instance) => bring_back(self.ports, instance, &life).await?,
+                None => self.ports.runtime.keep(id, true, epoch).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The instance of this id that the plan starts or claims.
+    fn planned(&self, id: &InstanceId) -> Option<&Instance> {
+        self.plan.steps.iter().find_map(|it| match it {
+            Step::Start { instance } | Step::Await { instance, .. } if instance.id == *id => {
+                Some(instance)
+            }
+            _ => None,
+        })
     }
 
     /// Goes on where one of them stays, and says why it stayed.

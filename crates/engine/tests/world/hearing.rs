@@ -127,10 +127,8 @@ fn what_is_committed_is_not_aborted() {
             engine.begin(&request).await?;
             engine.run(&request).await
         });
-        let committed = world.state().plan().cloned().is_some_and(|plan| {
-            let state = world.state();
-            state.ledger(&plan).committed(&plan)
-        });
+        let seen = world.state().clone();
+        let committed = seen.plan().is_some_and(|plan| seen.ledger(plan).committed(plan));
         if died.is_none() && committed {
             let engine = world.engine();
             let refused = crate::drive::once(engine.abort(&deployment(2), "grace")).unwrap();

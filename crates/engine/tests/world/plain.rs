@@ -13,6 +13,11 @@ use model::{
     release::Standing,
 };
 
+fn last(world: &World) -> Option<model::failure::Failure> {
+    let state = world.state();
+    state.deployments.last().and_then(|it| it.failure.clone())
+}
+
 #[test]
 fn every_change_is_told_as_it_happens() {
     for scene in scenes() {
@@ -77,15 +82,15 @@ fn a_release_that_was_rolled_back_is_passed_over() {
         let state = world.state();
         state.routes.as_ref().unwrap().instances()[0].version.clone()
     };
-    assert_eq!(world.ask(&back(4)), Outcome::Deployed);
+    assert_eq!(world.ask(&back(4)), Outcome::Deployed, "{:?}", last(&world));
     assert_eq!(serving(&world), "v2");
     let standing = world.state().standings.iter().find(|it| it.1 == "v3").map(|it| it.2);
     assert_eq!(standing, Some(Standing::Refused));
-    assert_eq!(world.ask(&back(5)), Outcome::Deployed);
+    assert_eq!(world.ask(&back(5)), Outcome::Deployed, "{:?}", last(&world));
     assert_eq!(serving(&world), "v1", "a rollback of a rollback goes further back");
     assert_eq!(world.ask(&back(6)), Outcome::Refused, "there is nothing before the first");
     let forward = request(7, Change::Rollback { to: Some("v3".into()) });
-    assert_eq!(world.ask(&forward), Outcome::Deployed);
+    assert_eq!(world.ask(&forward), Outcome::Deployed, "{:?}", last(&world));
     assert_eq!(serving(&world), "v3");
     let standing = world.state().standings.iter().find(|it| it.1 == "v1").map(|it| it.2);
     assert_eq!(standing, Some(Standing::Accepted), "it was left for no fault of its own");

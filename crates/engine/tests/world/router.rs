@@ -26,7 +26,8 @@ impl State {
             return Err(refused("take an old generation"));
         }
         self.highest = to.generation;
-        self.staged.remove(&to.generation);
+        // As the proxy does it: what is below can never be in force again.
+        self.staged.retain(|number, _| *number > to.generation);
         self.routes = Some(to);
         self.fallback = fallback;
         Ok(())

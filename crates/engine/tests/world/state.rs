@@ -1,11 +1,11 @@
 //! All there is in the world, and what must hold after each call.
 
 use model::{
-    deployment::{DeploymentRecord, News},
+    deployment::{DeploymentRecord, News, Stage},
     failure::{Blame, Failure},
     id::{DeploymentId, Generation, InstanceId, ReleaseId},
     instance::Instance,
-    journal::{Ledger, Record},
+    journal::{Ledger, Outcome, Record},
     plan::{Plan, StagedRoutes, WayBack},
     release::{Release, Standing},
     routes::Routes,
@@ -237,7 +237,7 @@ impl State {
     /// The plan of the deployment that is on its way.
     pub fn plan(&self) -> Option<&Plan> {
         let newest = self.deployments.last()?;
-        let active = newest.stage == model::deployment::Stage::Running;
+        let active = newest.stage == Stage::Running;
         newest.plan.as_ref().filter(|_| active)
     }
 
@@ -250,7 +250,13 @@ impl State {
     pub fn assert_serving(&mut self) {
         let Some(routes) = &self.routes else { return };
         assert_ne!(self.fell_back, Some(routes.generation), "what fell back serves again");
-        let cold = self.plan().is_some_and(|it| it.way_back() == WayBack::Cold);
+        // Where it needs attention the hold ends by itself, too: with 503.
+        let newest = self.deployments.last().filter(|it| {
+            let attention = Stage::Ended(Outcome::NeedsAttention);
+            it.stage == Stage::Running || it.stage == attention
+        });
+        let plan = newest.and_then(|it| it.plan.as_ref());
+        let cold = plan.is_some_and(|it| it.way_back() == WayBack::Cold);
         self.held |= routes.hold.is_some();
         assert!(routes.hold.is_none() || cold, "requests are held, and no plan says so");
         if self.dark || routes.hold.is_some() {

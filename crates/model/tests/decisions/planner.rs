@@ -412,7 +412,9 @@ fn a_failed_first_deployment_leaves_nothing_to_announce_again() {
     observed.first_generation = Generation(5);
     observed.releases =
         vec![crate::build::kept(&release(1, &spec(vec![service("web")])), Standing::Refused)];
-    let plan = plan(&observed, &deploy(2, &spec(vec![service("web")]))).unwrap();
+    let mut frugal = spec(vec![service("web")]);
+    frugal.keep_releases = 0;
+    let plan = plan(&observed, &deploy(2, &frugal)).unwrap();
     assert_eq!(plan.kind, Kind::Initial);
     assert!(!plan.steps.iter().any(|it| matches!(it, Step::Announce { .. })));
     let removed = plan.steps.iter().find_map(|it| match it {

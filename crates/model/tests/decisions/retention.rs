@@ -24,7 +24,8 @@ fn needed(versions: &[&str]) -> Needed {
 fn the_newest_accepted_stay_and_the_failed_go_first() {
     let all = releases(&[Accepted, Refused, Accepted, Staged, Accepted, Accepted]);
     assert_eq!(prunable(&all, 2, &needed(&["v6"])), ["v3", "v5", "v1"]);
-    assert_eq!(prunable(&all, 9, &needed(&["v6"])), ["v3", "v5"]);
+    assert_eq!(prunable(&all, 4, &needed(&["v6"])), ["v3"]);
+    assert_eq!(prunable(&all, 9, &needed(&["v6"])), Vec::<String>::new());
     assert_eq!(prunable(&all, 0, &needed(&["v6", "v5"])), ["v3", "v1", "v2", "v4"]);
 }
 
@@ -51,17 +52,17 @@ proptest! {
         prop_assert!(gone.iter().all(|it| !versions.contains(it)));
         let left: Vec<&Kept> =
             all.iter().filter(|it| !gone.contains(&it.release.version)).collect();
-        let unneeded = left.iter().filter(|it| !versions.contains(&it.release.version));
-        let unneeded: Vec<_> = unneeded.collect();
+        let unneeded: Vec<&&Kept> =
+            left.iter().filter(|it| !versions.contains(&it.release.version)).collect();
         prop_assert!(unneeded.len() <= keep);
-        prop_assert!(unneeded.iter().all(|it| it.standing == Accepted));
-        // Whatever accepted one goes is older than all that stay.
-        for it in all.iter().filter(|it| it.standing == Accepted) {
-            let went = gone.contains(&it.release.version);
-            let newer = unneeded.iter().all(|left| {
-                left.release.created_at_ms > it.release.created_at_ms
-            });
-            prop_assert!(!went || newer || unneeded.len() < keep);
+        for it in all.iter().filter(|it| gone.contains(&it.release.version)) {
+            prop_assert_eq!(unneeded.len(), keep, "nothing goes while there is room");
+            // What goes is worse than all that stay: not accepted, or older.
+            let worse = |left: &&&Kept| {
+                let (one, other) = (it.standing == Accepted, left.standing == Accepted);
+                (one, it.release.created_at_ms) < (other, left.release.created_at_ms)
+            };
+            prop_assert!(unneeded.iter().all(worse));
         }
     }
 }
