@@ -98,6 +98,14 @@ impl Ui {
         self.out.line(text);
     }
 
+    /// That something was done, where nothing else is to be told.
+    pub fn done(&self, text: &str) {
+        match self.manner {
+            Manner::Json => self.out.line(&json::done(text, figure::now_ms())),
+            Manner::Live | Manner::Plain | Manner::Quiet => self.line(text),
+        }
+    }
+
     /// What was asked for, as an object.
     pub fn object(&self, value: &impl Serialize) {
         match serde_json::to_string_pretty(value) {

@@ -1,8 +1,14 @@
 //! The verbs on an installation that lives.
 
 use serde_json::Value;
-use std::{fs, process::Command, time::Duration};
+use std::{
+    fs,
+    io::Write,
+    process::{Command, Stdio},
+    time::Duration,
+};
 use testkit::{
+    guard::Killed,
     stand::{Layout, Stand, TARGET, kill},
     time::eventually,
 };
@@ -180,4 +186,34 @@ fn a_release_comes_from_a_commit_without_its_secrets() {
 fn git(directory: &std::path::Path, words: &[&str]) {
     let done = Command::new("git").arg("-C").arg(directory).args(words).status();
     assert!(done.expect("git is installed").success(), "git {words:?}");
+}
+
+#[test]
+fn at_a_terminal_it_is_asked_what_an_interrupt_means() {
+    let stand = Stand::new(Layout { bake_s: 6.0, ..Layout::default() });
+    stand.deploy("1.0.0", "").expect(0);
+    let seen = stand.folder.path().join("seen");
+    // `script` gives the program a terminal, and types what it reads.
+    let words = format!(
+        "'{}' --root '{}' -f '{}' restart {TARGET}",
+        stand.program.display(),
+        stand.root.display(),
+        stand.config().display()
+    );
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--flush", "--command", &words]).arg(&seen);
+    command.env("TERM", "xterm").stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut terminal = Killed::start(&mut command).unwrap();
+    let text = || String::from_utf8_lossy(&fs::read(&seen).unwrap_or_default()).into_owned();
+    let switched = || text().contains("\u{1b}[0m switch").then_some(());
+    eventually("the traffic is switched", MOMENT, switched);
+    let mut keyboard = terminal.child().stdin.take().unwrap();
+    keyboard.write_all(b"\x03").unwrap();
+    eventually("it asks", MOMENT, || text().contains("[d]etach").then_some(()));
+    keyboard.write_all(b"what?\n").unwrap();
+    eventually("it asks again", MOMENT, || text().contains("d, a or k").then_some(()));
+    keyboard.write_all(b"a\n").unwrap();
+    assert_eq!(terminal.ended(MOMENT).code(), Some(4), "{}", text());
+    assert!(text().contains("rolled back"), "{}", text());
+    assert_eq!(stand.serving(), ["1.0.0"]);
 }

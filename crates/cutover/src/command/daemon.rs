@@ -27,11 +27,11 @@ pub async fn run(session: &Session, act: &DaemonAct) -> Result<u8, Halt> {
         DaemonAct::Run { take_over } => be(session, *take_over).await,
         DaemonAct::Stop => match end(&controller).await? {
             Some(info) => {
-                session.ui.line(&format!("the controller (pid {}) has ended", info.pid));
+                session.ui.done(&format!("the controller (pid {}) has ended", info.pid));
                 Ok(0)
             }
             None => {
-                session.ui.line("the controller does not run");
+                session.ui.done("the controller does not run");
                 Ok(0)
             }
         },

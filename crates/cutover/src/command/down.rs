@@ -40,7 +40,7 @@ pub async fn run(session: &Session, args: &Down) -> Result<u8, Halt> {
         return one(session, args).await;
     }
     if !session.root.exists() {
-        session.ui.line(&format!("nothing runs: there is no {}", session.root.display()));
+        session.ui.done(&format!("nothing runs: there is no {}", session.root.display()));
         return Ok(0);
     }
     let controller = Controller::new(&session.root);
@@ -59,7 +59,7 @@ pub async fn run(session: &Session, args: &Down) -> Result<u8, Halt> {
     let left = end_instances(session, epoch).await?;
     drop(place);
     if left.is_empty() {
-        session.ui.line("down: no process of ours is left");
+        session.ui.done("down: no process of ours is left");
         return Ok(0);
     }
     for (instance, why) in &left {

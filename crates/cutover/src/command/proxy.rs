@@ -51,7 +51,7 @@ pub async fn run(session: &Session, act: &ProxyAct) -> Result<u8, Halt> {
                 confirm::typed("stop", what)?;
             }
             let ended = end(&session.root).await?;
-            session.ui.line(if ended { "the proxy has ended" } else { "the proxy does not run" });
+            session.ui.done(if ended { "the proxy has ended" } else { "the proxy does not run" });
             Ok(0)
         }
         ProxyAct::Status => status(session).await,

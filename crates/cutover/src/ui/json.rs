@@ -1,7 +1,8 @@
 //! What goes on, for programs: one object a line, of a stable shape.
 //!
 //! Every line has `event` and `at_ms`.  Events of a deployment are `accepted`, `note`, `found`,
-//! `planned`, `step` and `ended`, and carry `sequence`; `error`, `detached` and `upload` are ours.
+//! `planned`, `step` and `ended`, and carry `sequence`; `error`, `detached`, `upload`
+//! and `done` are ours.
 
 use crate::story::Story;
 use daemon::api::words::ErrorReport;
@@ -29,7 +30,17 @@ pub fn progress(progress: &Progress, story: &Story) -> String {
 
 /// Something besides.
 pub fn note(text: &str, at_ms: u64) -> String {
-    finished(Map::from_iter([("event".into(), "note".into()), ("text".into(), text.into())]), at_ms)
+    said("note", text, at_ms)
+}
+
+/// Something was done.
+pub fn done(text: &str, at_ms: u64) -> String {
+    said("done", text, at_ms)
+}
+
+fn said(event: &str, text: &str, at_ms: u64) -> String {
+    let fields = [("event".into(), event.into()), ("text".into(), text.into())];
+    finished(Map::from_iter(fields), at_ms)
 }
 
 /// How far content is sent.

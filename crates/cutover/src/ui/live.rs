@@ -1,7 +1,7 @@
 //! Lines that change, on a terminal: what is done scrolls away above what goes on.
 
 use super::{figure::duration, paint::Paint};
-use crate::story::{PhaseState, Story};
+use crate::story::{Phase, PhaseState, Story};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 
@@ -87,7 +87,8 @@ impl Live {
         let words: Vec<&str> = pending.map(|it| it.word.as_str()).collect();
         let shown = &words[..words.len().min(TO_COME_MAX)];
         let more = if words.len() > shown.len() { " · …" } else { "" };
-        let turned_back = story.failed.is_some();
+        let back = |it: &Phase| matches!(it.state, PhaseState::Undoing | PhaseState::Undone);
+        let turned_back = story.failed.is_some() || story.phases.iter().any(back);
         let text = if shown.is_empty() || turned_back {
             String::new()
         } else {
