@@ -19,7 +19,7 @@ use model::{
 use std::{
     collections::BTreeSet,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, UNIX_EPOCH},
 };
 use store::ReadOnly;
@@ -61,8 +61,7 @@ pub async fn online(controller: &Controller) -> Result<StatusReport, Failure> {
 ///
 /// Where the journal or the state directory cannot be read.
 pub async fn offline(root: &Path) -> Result<StatusReport, Failure> {
-    // It never starts anything, so that which program it would start does not matter.
-    let local = drivers::local(root.to_path_buf(), PathBuf::new());
+    let local = drivers::onlooker(root.to_path_buf());
     build(&local, root, None).await
 }
 

@@ -45,7 +45,16 @@ pub struct Local {
 /// the roles `supervise` and `proxy`.  Nothing is started or written yet.
 pub fn local(root: PathBuf, program: PathBuf) -> Local {
     let layout = Layout::new(&root);
-    let runtime = ProcessRuntime::new(layout.clone(), program.clone());
+    parts(ProcessRuntime::new(layout.clone(), program.clone()), layout, program)
+}
+
+/// The same for somebody who only looks, since no controller runs: nothing is ever started.
+pub fn onlooker(root: PathBuf) -> Local {
+    let layout = Layout::new(&root);
+    parts(ProcessRuntime::onlooker(layout.clone()), layout, PathBuf::new())
+}
+
+fn parts(runtime: ProcessRuntime, layout: Layout, program: PathBuf) -> Local {
     let router = EmbeddedRouter::new(layout.clone(), program);
     let prober = LocalProber::new(runtime.clone(), router.clone());
     Local {

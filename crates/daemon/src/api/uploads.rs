@@ -4,21 +4,28 @@ use crate::{api::refusal::Refusal, controller::Controller};
 use axum::{
     Json,
     body::{Body, Bytes},
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::HeaderMap,
 };
+use drivers::releases::{Received, archive::Format};
 use futures_util::StreamExt;
 use model::{
     failure::{Blame, Failure},
     id::DeploymentId,
     name::EnvironmentId,
-    release::Artifact,
 };
-use std::io::{self, Read};
+use serde::Deserialize;
+use std::{
+    io::{self, Read},
+    time::Duration,
+};
 use tokio::sync::mpsc;
 
 /// Pieces that may wait for the disk.
 const PIECES_MAX: usize = 16;
+
+/// For the next piece to come.
+const PIECE_WAIT_MAX: Duration = Duration::from_secs(120);
 
 /// Free bytes that an upload leaves for the journal and the logs.
 const LEFT_FREE_BYTES_MIN: u64 = 16 << 20;
@@ -26,13 +33,21 @@ const LEFT_FREE_BYTES_MIN: u64 = 16 << 20;
 /// Says how many bytes of content will come, so that a full disk is refused before it is.
 pub const CONTENT_BYTES: &str = "x-cutover-content-bytes";
 
-/// `PUT /v1/uploads/PROJECT/ENVIRONMENT/DEPLOYMENT`
+/// What is sent.
+#[derive(Debug, Deserialize)]
+pub struct Sent {
+    /// An archive of this format, made by anybody; else a tar stream of our own command line.
+    archive: Option<String>,
+}
+
+/// `PUT /v1/uploads/PROJECT/ENVIRONMENT/DEPLOYMENT?archive=`
 pub async fn receive(
     State(controller): State<Controller>,
     Path((project, environment, deployment)): Path<(String, String, String)>,
+    Query(sent): Query<Sent>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Artifact>, Refusal> {
+) -> Result<Json<Received>, Refusal> {
     let environment: EnvironmentId = format!("{project}/{environment}")
         .parse()
         .map_err(|it: model::name::NotAName| Failure::new(Blame::Request, it.to_string()))?;
@@ -41,19 +56,29 @@ pub async fn receive(
         let message = format!("take `{deployment}` for a deployment's id: it is no ULID");
         return Err(Failure::new(Blame::Request, message).into());
     }
+    let archive = sent.archive.map(|it| it.parse::<Format>()).transpose()?;
     expect_room(&controller, &environment, &headers).await?;
 
     let (pieces, receiver) = mpsc::channel(PIECES_MAX);
     let releases = controller.local.releases.clone();
     let unpack = tokio::task::spawn_blocking(move || {
         let reader = Pieces { receiver, piece: Bytes::new() };
-        releases.receive(&environment, &deployment, reader)
+        let Some(format) = archive else {
+            let artifact = releases.receive(&environment, &deployment, reader)?;
+            return Ok(Received { artifact, notes: vec![] });
+        };
+        releases.receive_archive(&environment, &deployment, format, reader)
     });
     let mut stream = body.into_data_stream();
-    while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|it| io::Error::new(io::ErrorKind::UnexpectedEof, it));
+    loop {
+        let piece = match tokio::time::timeout(PIECE_WAIT_MAX, stream.next()).await {
+            Ok(None) => break,
+            Ok(Some(piece)) => piece.map_err(|it| io::Error::new(io::ErrorKind::UnexpectedEof, it)),
+            Err(_) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "nothing more came")),
+        };
+        let is_last = piece.is_err();
         // Nobody takes it any more: what the unpacking says is why.
-        if pieces.send(piece).await.is_err() {
+        if pieces.send(piece).await.is_err() || is_last {
             break;
         }
     }

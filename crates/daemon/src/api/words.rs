@@ -3,7 +3,7 @@
 //! | method, path | body | answer |
 //! |---|---|---|
 //! | `GET /v1/info` | | [`Info`] |
-//! | `PUT /v1/uploads/PROJECT/ENVIRONMENT/DEPLOYMENT` | tar | `model::release::Artifact` |
+//! | `PUT /v1/uploads/PROJECT/ENVIRONMENT/DEPLOYMENT?archive=` | tar, or that format | `Received` |
 //! | `POST /v1/plan` | `model::deployment::Request` | [`PlanReport`] |
 //! | `POST /v1/deployments` | `model::deployment::Request` | [`Accepted`] |
 //! | `GET /v1/deployments?project=&environment=&limit=` | | `[DeploymentRecord]`, newest first |

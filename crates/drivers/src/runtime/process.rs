@@ -29,14 +29,19 @@ pub struct ProcessRuntime {
 #[derive(Debug)]
 struct Shared {
     layout: Layout,
-    /// This very program, which has the role `supervise`.
-    program: PathBuf,
+    /// This very program, which has the role `supervise`; none: it is only looked.
+    program: Option<PathBuf>,
 }
 
 impl ProcessRuntime {
     /// Under the state directory; `program` is executed as `PROGRAM supervise …`.
     pub fn new(layout: Layout, program: PathBuf) -> ProcessRuntime {
-        ProcessRuntime { shared: Arc::new(Shared { layout, program }) }
+        ProcessRuntime { shared: Arc::new(Shared { layout, program: Some(program) }) }
+    }
+
+    /// Under the state directory; starts nothing, not even a `supervise` for one that died.
+    pub fn onlooker(layout: Layout) -> ProcessRuntime {
+        ProcessRuntime { shared: Arc::new(Shared { layout, program: None }) }
     }
 
     fn layout(&self) -> &Layout {

@@ -69,7 +69,7 @@ impl ProcessRuntime {
             Sight::Left(Some(status)) => {
                 let child = status.child.as_ref().filter(|child| is_alive(child));
                 // A child without its supervise runs on, but nobody reads what it writes.
-                if child.is_some() {
+                if child.is_some() && self.shared.program.is_some() {
                     self.adopt(instance)?;
                 }
                 life(&status, child)
@@ -106,7 +106,11 @@ impl ProcessRuntime {
     }
 
     pub(super) fn spawn(&self, instance: &InstanceId, adopt: bool) -> Result<(), Failure> {
-        let (program, root) = (&self.shared.program, self.layout().root());
+        let root = self.layout().root();
+        let Some(program) = &self.shared.program else {
+            let message = format!("run `supervise` for {instance}: it may only be looked at here");
+            return Err(Failure::new(Blame::Us, message));
+        };
         client::spawn(program, root, &instance.0, adopt).map(drop).map_err(|error| {
             let message = format!("run `{} supervise` for {instance}: {error}", program.display());
             Failure::new(Blame::Platform, message)
