@@ -56,7 +56,7 @@ pub(crate) async fn end(
     if outcome != Outcome::NeedsAttention {
         let _ = ports.releases.discard_upload(&plan.environment, id).await;
     }
-    let serving = serving(ports, plan).await;
+    let serving = serving(ports, plan, outcome).await;
     let warm = warm(ports, plan).await;
     let news = News::Ended { outcome, failure, traffic, serving, warm };
     ports.observer.tell(id, sequence, news);
@@ -145,15 +145,20 @@ pub(crate) fn routed(in_force: &InForce) -> Option<ReleaseLabel> {
 }
 
 /// What the router says it serves, never what was hoped.
-async fn serving(ports: &Ports, plan: &Plan) -> Option<ReleaseLabel> {
+async fn serving(ports: &Ports, plan: &Plan, outcome: Outcome) -> Option<ReleaseLabel> {
     let in_force = ports.router.in_force(&plan.environment).await.ok()?;
     if let Some(label) = routed(&in_force) {
         return Some(label);
     }
-    // Where nothing is routed, what works is what the plan brought.
+    // Where nothing is routed, what works is what the plan brought, or else what it found.
     let works =
         plan.steps.iter().any(|it| matches!(it, Step::Keep { instances } if !instances.is_empty()));
-    plan.to.clone().filter(|_| works && in_force.probation.is_none())
+    let label = match outcome {
+        Outcome::Deployed | Outcome::DeployedUntidy => plan.to.clone(),
+        Outcome::Refused | Outcome::Aborted | Outcome::RolledBack => plan.from.clone(),
+        Outcome::NeedsAttention => None,
+    };
+    label.filter(|_| works && in_force.probation.is_none())
 }
 
 async fn warm(ports: &Ports, plan: &Plan) -> Vec<(InstanceId, u64)> {
