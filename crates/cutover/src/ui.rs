@@ -31,6 +31,7 @@ use serde::Serialize;
 use std::{
     env,
     io::{self, IsTerminal},
+    time::Instant,
 };
 
 /// How it is told what goes on.
@@ -96,6 +97,21 @@ impl Ui {
     /// A line of what was asked for.
     pub fn line(&self, text: &str) {
         self.out.line(text);
+    }
+
+    /// Waits for something, and says so where it takes long.
+    pub async fn waiting<T>(&self, what: &str, future: impl Future<Output = T>) -> T {
+        let mut future = std::pin::pin!(future);
+        let began = Instant::now();
+        loop {
+            tokio::select! {
+                done = &mut future => return done,
+                () = tokio::time::sleep(view::SILENCE_MAX) => {
+                    let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    self.note(plain::waiting(what, ms).trim_start());
+                }
+            }
+        }
     }
 
     /// That something was done, where nothing else is to be told.

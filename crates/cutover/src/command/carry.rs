@@ -203,7 +203,8 @@ fn log_of(session: &Session, story: &Story) -> Option<PathBuf> {
 ///
 /// Where it cannot be.
 pub async fn reached(session: &Session) -> Result<Controller, Halt> {
-    crate::controller::start(session, false).await
+    let starting = crate::controller::start(session, false);
+    session.ui.waiting("the controller to start", starting).await
 }
 
 /// An answer, or none where the controller only cannot be reached.

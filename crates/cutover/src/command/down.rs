@@ -54,9 +54,10 @@ pub async fn run(session: &Session, args: &Down) -> Result<u8, Halt> {
     }
     // Before the proxy: it would start it again.
     let place = take_the_place(session, &controller).await?;
-    proxy_role::end(&session.root).await?;
+    let what = "the proxy to finish what is in flight";
+    session.ui.waiting(what, proxy_role::end(&session.root)).await?;
     let epoch = place.as_ref().map_or_else(|| highest_seen(session), |it| it.epoch().0);
-    let left = end_instances(session, epoch).await?;
+    let left = session.ui.waiting("instances to end", end_instances(session, epoch)).await?;
     drop(place);
     if left.is_empty() {
         session.ui.done("down: no process of ours is left");
@@ -132,7 +133,8 @@ async fn stop(
 /// Ends the controller and takes its place, so that none starts meanwhile.  None: the journal
 /// cannot be opened, which keeps nobody from ending what runs.
 async fn take_the_place(session: &Session, controller: &Controller) -> Result<Option<Store>, Halt> {
-    let ended = controller_role::end(controller).await;
+    let ending = controller_role::end(controller);
+    let ended = session.ui.waiting("the controller to end", ending).await;
     if !session.layout().database().exists() {
         return ended.map(|_| None);
     }

@@ -50,7 +50,8 @@ pub async fn run(session: &Session, act: &ProxyAct) -> Result<u8, Halt> {
                 }
                 confirm::typed("stop", what)?;
             }
-            let ended = end(&session.root).await?;
+            let what = "the proxy to finish what is in flight";
+            let ended = session.ui.waiting(what, end(&session.root)).await?;
             session.ui.done(if ended { "the proxy has ended" } else { "the proxy does not run" });
             Ok(0)
         }

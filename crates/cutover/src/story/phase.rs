@@ -75,8 +75,13 @@ pub fn short(subject: &str) -> String {
         }
     };
     let names: Vec<String> = subject.split(", ").map(one).collect();
-    let instances = subject.split(", ").zip(&names).all(|(text, name)| text != name);
-    names.join(if instances { " " } else { ", " })
+    names.join(if names.iter().all(|it| is_instance(it)) { " " } else { ", " })
+}
+
+/// `web.1`
+fn is_instance(name: &str) -> bool {
+    name.starts_with(|it: char| it.is_ascii_lowercase())
+        && name.rsplit_once('.').is_some_and(|(_, number)| number.parse::<u16>().is_ok())
 }
 
 impl Phase {
@@ -181,7 +186,9 @@ mod tests {
         for (subject, shown) in [
             ("shop.production.web.1.becp3kgb", "web.1"),
             ("shop.production.web.1.becp3kgb, shop.production.web.2.becp3kgb", "web.1 web.2"),
-            ("1.2.0", "1.2.0"),
+            ("web.1, web.2", "web.1 web.2"),
+            ("1.2.0, 1.3.0", "1.2.0, 1.3.0"),
+            ("manifest.json", "manifest.json"),
             ("1, 2, 4", "1, 2, 4"),
             ("", ""),
             ("\u{1b}[31mred", "red"),

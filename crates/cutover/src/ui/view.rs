@@ -12,7 +12,7 @@ use model::deployment::Progress;
 use std::time::{Duration, Instant};
 
 /// Nothing is silent for longer.
-const SILENCE_MAX: Duration = Duration::from_millis(2900);
+pub const SILENCE_MAX: Duration = Duration::from_millis(2900);
 /// As [`SILENCE_MAX`], once it is known that something takes long.
 const LONG_SILENCE_MAX: Duration = Duration::from_secs(15);
 /// From then on it is known.
