@@ -214,6 +214,13 @@ fn put_on_disk(
     if let Err(error) = File::open(directory).and_then(|directory| directory.sync_all()) {
         tracing::error!(%error, "the routes directory cannot be synchronised");
     }
+    // What holds for good has no other file to return to: should the live one be damaged, a start
+    // finds this one.  Without it everything works all the same.
+    if staged.probation.is_none()
+        && let Err(error) = staged.stage(directory)
+    {
+        tracing::warn!(%error, "there is no second copy of what is in force");
+    }
     Ok(())
 }
 

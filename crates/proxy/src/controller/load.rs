@@ -157,8 +157,8 @@ fn is_outranked(file: &RouteFile, marker: &FellBack) -> bool {
     file.generation == marker.generation || confirmed == Some(marker.generation)
 }
 
-/// A good earlier generation: the last before the broken one.  Where the broken file does not say
-/// which it was, the lowest on disk: higher ones may be staged and were never accepted.
+/// The broken generation's own copy, or the last good one before it.  Where the broken file does
+/// not say which it was, the lowest on disk: higher ones may be staged and were never accepted.
 fn earlier(
     directory: &Path,
     name: &str,
@@ -167,7 +167,7 @@ fn earlier(
 ) -> Option<RouteFile> {
     let mut found = generations(directory, name).ok()?;
     if let Some(broken) = broken {
-        found.retain(|generation| *generation < broken);
+        found.retain(|generation| *generation <= broken);
         found.reverse();
     }
     let fit = |file: &RouteFile| !marker.is_some_and(|marker| is_outranked(file, marker));
