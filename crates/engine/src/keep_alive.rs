@@ -33,6 +33,9 @@ impl Engine {
     ///
     /// Where the journal, the router or the runtime cannot be asked.
     pub async fn keep_alive(&self) -> Result<Vec<Request>, Failure> {
+        if let Err(failure) = self.ports.router.keep_alive().await {
+            tracing::warn!("failed to {}", failure.message);
+        }
         let unfinished = self.ports.journal.unfinished().await?;
         let mut requests = vec![];
         for environment in self.environments(&unfinished).await? {
