@@ -1,18 +1,29 @@
 //! Releases on this machine's file system: content, records, links.
 
-mod archive;
+pub mod archive;
+mod arrival;
+mod collision;
 mod content;
 mod git;
+mod growth;
 mod keep;
+mod left_out;
+mod limits;
+mod links;
+mod placer;
 mod record;
+mod refusal;
 pub mod send;
 mod stage;
-mod unpack;
 mod upload;
 mod verify;
 mod walk;
 
-pub use unpack::{BYTES_MAX, DEPTH_MAX, ENTRIES_MAX, PATH_BYTES_MAX};
+pub use limits::{
+    BYTES_MAX, DEPTH_MAX, ENTRIES_MAX, NAMES_BYTES_MAX, PATH_BYTES_MAX, RATIO_FREE_BYTES,
+    RATIO_MAX, UNPACK_TIME_MAX,
+};
+pub use upload::Received;
 
 use crate::{blocking::blocking, file, layout::Layout};
 use async_trait::async_trait;

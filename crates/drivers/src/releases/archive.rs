@@ -1,127 +1,111 @@
-//! The heads of a tar archive's entries, long names put together within bounds.
+//! Archives as releases: made by anybody, so nothing in them is trusted.
 
-use super::unpack::{PATH_BYTES_MAX, refused, unread};
+mod format;
+pub(super) mod tar;
+mod zip;
+
+pub use format::{Format, HEAD_BYTES};
+
+use super::{
+    arrival::{self, Arrival},
+    growth::{Growth, Intake, Outflow, is_at_end},
+    limits::BYTES_MAX,
+    placer::{Packer, Placer},
+    refusal::{beyond, refused, unread},
+};
+use crate::file;
+use flate2::bufread::GzDecoder;
 use model::failure::Failure;
-use std::io::Read;
-use tar::EntryType;
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufRead, BufReader, Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    rc::Rc,
+};
 
-/// Of one block of extended attributes.
-const EXTENSION_BYTES_MAX: u64 = 64 * 1024;
+/// A window of 128 MiB: what a sender of hostile archives can make us hold.
+const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+const BUFFER_BYTES: usize = 128 * 1024;
 
-/// What an entry says of itself.
-#[derive(Debug)]
-pub(super) struct Head {
-    pub(super) path: Vec<u8>,
-    /// Target of a link.
-    pub(super) link: Vec<u8>,
-    pub(super) kind: EntryType,
-    pub(super) mode: u32,
-    pub(super) bytes: u64,
-}
-
-impl Default for Head {
-    fn default() -> Head {
-        let kind = EntryType::Regular;
-        Head { path: vec![], link: vec![], kind, mode: 0, bytes: 0 }
-    }
-}
-
-/// Collects what entries say of the next one.
-#[derive(Default)]
-pub(super) struct Heads {
-    path: Option<Vec<u8>>,
-    link: Option<Vec<u8>>,
-}
-
-impl Heads {
-    /// The entry's head; none if it only tells something of the next one.
-    pub(super) fn next<R: Read>(
-        &mut self,
-        entry: &mut tar::Entry<'_, R>,
-    ) -> Result<Option<Head>, Failure> {
-        let kind = entry.header().entry_type();
-        match kind {
-            EntryType::GNULongName => self.path = Some(long_name(entry)?),
-            EntryType::GNULongLink => self.link = Some(long_name(entry)?),
-            EntryType::XHeader => self.extend(&extension(entry)?)?,
-            // Of the whole archive: `git archive` puts the commit there.
-            EntryType::XGlobalHeader => drop(extension(entry)?),
-            _ => return self.head(entry, kind).map(Some),
+/// Unpacks `reader` into `directory`, which is made.  A zip is first written to `spool`, which must
+/// not exist, and is left there.
+pub(super) fn unpack(
+    format: Format,
+    reader: impl Read,
+    directory: &Path,
+    spool: &Path,
+    growth: &Rc<Growth>,
+) -> Result<Arrival, Failure> {
+    let mut input = BufReader::with_capacity(BUFFER_BYTES, Intake::new(reader, growth));
+    let mut head = vec![];
+    let reading = input.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head);
+    reading.map_err(|error| unread(b"", &error))?;
+    format.expect(&head)?;
+    let mut input = io::Cursor::new(head).chain(input);
+    let mut placer = Placer::new(directory, Packer::Unknown, growth.clone())?;
+    match format {
+        Format::Tar => tar::unpack(&mut Outflow::new(&mut input, growth), &mut placer)?,
+        Format::TarGz => {
+            let mut decoder = GzDecoder::new(input);
+            tar::unpack(&mut Outflow::new(&mut decoder, growth), &mut placer)?;
+            expect_end(&mut decoder.into_inner())?;
         }
-        Ok(None)
+        Format::TarZst => unpack_zst(input, growth, &mut placer)?,
+        Format::Zip => zip::unpack(&spooled(&mut input, spool)?, growth, &mut placer)?,
     }
+    arrival::of_archive(placer.finish(), directory)
+}
 
-    fn head<R: Read>(
-        &mut self,
-        entry: &tar::Entry<'_, R>,
-        kind: EntryType,
-    ) -> Result<Head, Failure> {
-        let header = entry.header();
-        let path = self.path.take().unwrap_or_else(|| header.path_bytes().into_owned());
-        let link = self
-            .link
-            .take()
-            .or_else(|| header.link_name_bytes().map(|it| it.into_owned()))
-            .unwrap_or_default();
-        let mode = header.mode().map_err(|error| unread(&error))?;
-        let bytes = header.entry_size().map_err(|error| unread(&error))?;
-        // Before ustar, a directory was a file whose name ends with a slash.
-        let kind = if kind == EntryType::Regular && path.ends_with(b"/") {
-            EntryType::Directory
+fn unpack_zst(
+    input: impl BufRead,
+    growth: &Rc<Growth>,
+    placer: &mut Placer<'_>,
+) -> Result<(), Failure> {
+    let odd = |error: io::Error| unread(b"", &error);
+    let mut decoder = zstd::Decoder::with_buffer(input).map_err(odd)?.single_frame();
+    decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(odd)?;
+    tar::unpack(&mut Outflow::new(&mut decoder, growth), placer).map_err(|failure| {
+        if failure.message.contains("requires too much memory") {
+            failure.hint("compress it with a window of at most 128 MiB, without --ultra or --long")
         } else {
-            kind
-        };
-        Ok(Head { path, link, kind, mode, bytes })
-    }
-
-    /// Records of the form `LENGTH KEY=VALUE\n`.
-    fn extend(&mut self, records: &[u8]) -> Result<(), Failure> {
-        let mut rest = records;
-        while !rest.is_empty() {
-            let (key, value, after) =
-                record(rest).ok_or_else(|| refused(b"extended attributes", "are broken"))?;
-            match key {
-                b"path" => self.path = Some(bounded(value)?),
-                b"linkpath" => self.link = Some(bounded(value)?),
-                // Where the data end would be said twice.
-                b"size" => return Err(refused(b"extended attributes", "give a size")),
-                _ => {}
-            }
-            rest = after;
+            failure
         }
-        Ok(())
-    }
+    })?;
+    expect_end(&mut decoder.finish())
 }
 
-/// Key, value, and what follows.
-fn record(records: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let space = records.iter().position(|byte| *byte == b' ')?;
-    let length: usize = std::str::from_utf8(&records[..space]).ok()?.parse().ok()?;
-    let body = records.get(space + 1..length)?.strip_suffix(b"\n")?;
-    let equals = body.iter().position(|byte| *byte == b'=')?;
-    Some((&body[..equals], &body[equals + 1..], &records[length..]))
+/// Of what is compressed there is one piece, and nothing after it.
+fn expect_end(input: &mut dyn BufRead) -> Result<(), Failure> {
+    if is_at_end(input).map_err(|error| unread(b"", &error))? {
+        return Ok(());
+    }
+    Err(refused(b"", "goes on after the end of what is compressed")
+        .hint("make one archive, compressed in one piece"))
 }
 
-fn long_name<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<Vec<u8>, Failure> {
-    let mut name = extension(entry)?;
-    if name.last() == Some(&0) {
-        name.pop();
+/// All of a zip as a file: where it begins is told at its end.
+fn spooled(input: &mut dyn Read, spool: &Path) -> Result<File, Failure> {
+    let unwritten = |error: io::Error| file::failure("write", spool, &error);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(file::MODE_PRIVATE)
+        .open(spool)
+        .map_err(unwritten)?;
+    let mut chunk = vec![0; BUFFER_BYTES];
+    let mut bytes = 0_u64;
+    loop {
+        let read = match input.read(&mut chunk) {
+            Ok(0) => return Ok(file),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read.map_err(|error| unread(b"", &error))?,
+        };
+        bytes += read as u64;
+        if bytes > BYTES_MAX {
+            return Err(beyond(&format!("more than {BYTES_MAX} bytes")));
+        }
+        file.write_all(&chunk[..read]).map_err(unwritten)?;
     }
-    bounded(&name)
-}
-
-fn bounded(name: &[u8]) -> Result<Vec<u8>, Failure> {
-    if name.len() > PATH_BYTES_MAX {
-        return Err(refused(&name[..PATH_BYTES_MAX], "has too long a path"));
-    }
-    Ok(name.to_vec())
-}
-
-fn extension<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    entry.take(EXTENSION_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| unread(&error))?;
-    if bytes.len() as u64 > EXTENSION_BYTES_MAX {
-        return Err(refused(b"extended attributes", "are too long"));
-    }
-    Ok(bytes)
 }

@@ -1,6 +1,6 @@
 //! Names that are two here, and one on file systems that fold case or rewrite letters.
 
-use super::refusal::refused;
+use super::refusal::{refused, shown};
 use model::failure::Failure;
 use std::collections::BTreeMap;
 use unicode_normalization::UnicodeNormalization;
@@ -16,7 +16,7 @@ impl Names {
     pub(super) fn admit(&mut self, path: &[u8]) -> Result<(), Failure> {
         match self.seen.insert(folded(path), path.to_vec()) {
             Some(other) if other != path => {
-                let other = String::from_utf8_lossy(&other).escape_debug().to_string();
+                let other = shown(&other);
                 let why = format!("differs from `{other}` only by case or by how letters are put");
                 Err(refused(path, &why).hint("rename one: many file systems take both for one"))
             }

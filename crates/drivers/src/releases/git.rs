@@ -99,7 +99,7 @@ impl DirectoryReleases {
         let name = git_name(&commit);
         let incoming = self.incoming(&environment, &name)?;
         let (artifact, finished) = host::stream(&archive, move |output: &mut dyn Read| {
-            this.take_in(&environment, &name, Some(commit), &described, output)
+            this.take_stream(&environment, &name, Some(commit), &described, output)
         })?;
         if finished.success {
             return Ok(artifact);

@@ -2,7 +2,7 @@
 
 use super::{
     content::{Content, Entry, Kind},
-    refusal::refused,
+    refusal::{refused, shown},
 };
 use model::failure::Failure;
 
@@ -17,7 +17,7 @@ pub(super) fn refuse_links_out(content: &Content) -> Result<(), Failure> {
         if let Kind::Link { target } = &entry.kind
             && !leads_inside(content, path, target)
         {
-            let target = String::from_utf8_lossy(target).escape_debug().to_string();
+            let target = shown(target);
             return Err(refused(path, &format!("is a link out of the release, to `{target}`"))
                 .hint("make it a relative link to what is sent too, or leave it out"));
         }

@@ -6,9 +6,10 @@
 use super::{
     collision::Names,
     content::{Content, Entry, Kind},
+    growth::Growth,
     left_out::is_below_left_out,
     limits::{BYTES_MAX, DEPTH_MAX, ENTRIES_MAX, NAMES_BYTES_MAX, PATH_BYTES_MAX},
-    refusal::{beyond, cut, refused, unread},
+    refusal::{beyond, cut, refused, shown, unread},
     walk,
 };
 use crate::file;
@@ -23,6 +24,7 @@ use std::{
         fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink},
     },
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 /// Of directories that nobody said anything of.
@@ -85,12 +87,21 @@ pub(super) struct Placer<'a> {
     entries: usize,
     names_bytes: usize,
     bytes: u64,
+    growth: Rc<Growth>,
 }
 
 impl Placer<'_> {
     /// Into `directory`, which is made.
-    pub(super) fn new(directory: &Path, packer: Packer) -> Result<Placer<'_>, Failure> {
-        make_directory(directory, MODE_OF_IMPLIED_DIRECTORY)?;
+    pub(super) fn new(
+        directory: &Path,
+        packer: Packer,
+        growth: Rc<Growth>,
+    ) -> Result<Placer<'_>, Failure> {
+        fs::DirBuilder::new()
+            .mode(MODE_OF_IMPLIED_DIRECTORY)
+            .create(directory)
+            .map_err(|error| file::failure("make the directory", directory, &error))?;
+        set_mode(directory, MODE_OF_IMPLIED_DIRECTORY)?;
         Ok(Placer {
             directory,
             packer,
@@ -100,6 +111,7 @@ impl Placer<'_> {
             entries: 0,
             names_bytes: 0,
             bytes: 0,
+            growth,
         })
     }
 
@@ -107,11 +119,11 @@ impl Placer<'_> {
     pub(super) fn place(&mut self, head: &Head, data: &mut dyn Read) -> Result<(), Failure> {
         let Some(path) = relative(&head.path)? else {
             self.placed.is_root_said = true;
-            return match head.what {
-                What::Directory => Ok(()),
-                _ => Err(refused(&head.path, "has a name that only a directory can have")),
-            };
+            return expect_directory(head);
         };
+        if head.path.ends_with(b"/") || head.path.ends_with(b"/.") {
+            expect_directory(head)?;
+        }
         if self.packer == Packer::Unknown && is_below_left_out(&path) {
             return self.leave_out(path, head, data);
         }
@@ -174,7 +186,8 @@ impl Placer<'_> {
         self.admit(&path)?;
         if let What::File { bytes } = head.what {
             self.count_bytes(&path, bytes)?;
-            let mut source = Source { data: &mut data.take(bytes.saturating_add(1)), error: None };
+            let mut source =
+                Source { data: &mut data.take(bytes.saturating_add(1)), is_broken: false };
             let copied = io::copy(&mut source, &mut io::sink());
             refuse_other_length(&path, copied.map_err(|it| unread(&path, &it))?, bytes)?;
         }
@@ -197,7 +210,7 @@ impl Placer<'_> {
                 Some(_) => return Err(refused(path, "lies below what is no directory")),
                 None => {
                     self.admit(parent)?;
-                    make_directory(&self.path(parent), MODE_OF_IMPLIED_DIRECTORY)?;
+                    self.make_directory(parent, MODE_OF_IMPLIED_DIRECTORY)?;
                     let entry = Entry::directory(MODE_OF_IMPLIED_DIRECTORY);
                     self.placed.content.entries.insert(parent.to_vec(), entry);
                     self.implied.insert(parent.to_vec());
@@ -209,13 +222,19 @@ impl Placer<'_> {
 
     fn add_directory(&self, path: &[u8], mode: u32, is_there: bool) -> Result<Entry, Failure> {
         let entry = Entry::directory(mode);
-        let place = self.path(path);
         if is_there {
-            set_mode(&place, entry.mode)?;
+            set_mode(&self.path(path), entry.mode)?;
         } else {
-            make_directory(&place, entry.mode)?;
+            self.make_directory(path, entry.mode)?;
         }
         Ok(entry)
+    }
+
+    fn make_directory(&self, path: &[u8], mode: u32) -> Result<(), Failure> {
+        let place = self.path(path);
+        let made = fs::DirBuilder::new().mode(mode).create(&place);
+        made.map_err(|error| unplaced(path, &place, &error))?;
+        set_mode(&place, mode)
     }
 
     fn add_file(
@@ -227,15 +246,14 @@ impl Placer<'_> {
     ) -> Result<Entry, Failure> {
         self.count_bytes(path, bytes)?;
         let place = self.path(path);
-        let mut source = Source { data: &mut data.take(bytes.saturating_add(1)), error: None };
+        let mut source = Source { data: &mut data.take(bytes.saturating_add(1)), is_broken: false };
         let written = create(&place).and_then(|mut file| {
             let copied = walk::copy_hashed(&mut source, &mut file)?;
             file.set_permissions(fs::Permissions::from_mode(mode & 0o777 | 0o600))?;
             Ok(copied)
         });
-        let (hash, copied) = written.map_err(|error| match source.error {
-            Some(true) => unread(path, &error),
-            _ => file::failure("unpack", &place, &error),
+        let (hash, copied) = written.map_err(|error| {
+            if source.is_broken { unread(path, &error) } else { unplaced(path, &place, &error) }
         })?;
         refuse_other_length(path, copied, bytes)?;
         Ok(Entry::file(mode, &hash, bytes))
@@ -248,35 +266,47 @@ impl Placer<'_> {
         self.count_name(target)?;
         let place = self.path(path);
         symlink(OsStr::from_bytes(target), &place)
-            .map_err(|error| file::failure("unpack", &place, &error))?;
+            .map_err(|error| unplaced(path, &place, &error))?;
         Ok(Entry::link(target.to_vec()))
     }
 
     /// A hard link becomes a file of its own: a release's files are never shared.
     fn add_copy(&mut self, path: &[u8], of: &[u8]) -> Result<Entry, Failure> {
-        let of = relative(of)?.unwrap_or_default();
+        let Ok(of) = relative(of) else {
+            let of = shown(of);
+            return Err(refused(path, &format!("is a hard link out of the release, to `{of}`")));
+        };
+        let of = of.unwrap_or_default();
         let Some(Entry { mode, kind: Kind::File { bytes, .. } }) =
             self.placed.content.entries.get(&of).cloned()
         else {
             return Err(refused(path, "is a hard link to what is no file before it"));
         };
+        self.growth.give(bytes).map_err(|error| unread(path, &error))?;
         let from = self.path(&of);
         let mut data = walk::open_file(&from).map_err(|it| file::failure("read", &from, &it))?;
         self.add_file(path, mode, bytes, &mut data)
     }
 }
 
+fn expect_directory(head: &Head) -> Result<(), Failure> {
+    if head.what == What::Directory {
+        return Ok(());
+    }
+    Err(refused(&head.path, "is no directory, but has a name that only a directory can have"))
+}
+
 /// Tells a read that failed from a write that failed.
 struct Source<'a> {
     data: &'a mut dyn Read,
-    /// Whether the last read failed.
-    error: Option<bool>,
+    /// The last read failed.
+    is_broken: bool,
 }
 
 impl Read for Source<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.data.read(into);
-        self.error = Some(read.is_err());
+        self.is_broken = read.is_err();
         read
     }
 }
@@ -304,10 +334,8 @@ fn relative(path: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
     if path.starts_with(b"/") {
         return Err(refused(path, "has an absolute path"));
     }
-    let parts: Vec<&[u8]> = path
-        .split(|byte| *byte == b'/')
-        .filter(|part| !part.is_empty() && *part != b".")
-        .collect();
+    let parts: Vec<&[u8]> =
+        path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".").collect();
     if parts.contains(&b"..".as_slice()) {
         return Err(refused(path, "leads out by `..`"));
     }
@@ -324,12 +352,13 @@ fn create(path: &Path) -> io::Result<fs::File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-fn make_directory(path: &Path, mode: u32) -> Result<(), Failure> {
-    fs::DirBuilder::new()
-        .mode(mode)
-        .create(path)
-        .map_err(|error| file::failure("make the directory", path, &error))?;
-    set_mode(path, mode)
+/// Why something could not be put in its place.
+fn unplaced(path: &[u8], place: &Path, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::InvalidFilename => refused(path, "has too long a name for this machine")
+            .hint("shorten it: a name has 255 bytes at most, a whole path about 4000"),
+        _ => file::failure("unpack", place, error),
+    }
 }
 
 pub(super) fn set_mode(path: &Path, mode: u32) -> Result<(), Failure> {

@@ -3,14 +3,20 @@
 use model::failure::{Blame, Failure};
 use std::{error::Error, fmt, io};
 
+/// Of a path in a sentence.
+const SHOWN_BYTES_MAX: usize = 160;
+
 /// `why` reads on from the path.  An empty path means all of it.
 pub(super) fn refused(path: &[u8], why: &str) -> Failure {
-    let subject = if path.is_empty() {
-        "it".to_owned()
-    } else {
-        format!("`{}`", String::from_utf8_lossy(path).escape_debug())
-    };
+    let subject = if path.is_empty() { "it".to_owned() } else { format!("`{}`", shown(path)) };
     Failure::new(Blame::Request, format!("take what was sent: {subject} {why}"))
+}
+
+/// As it can be printed: what is odd in it escaped, and what is long cut.
+pub(super) fn shown(path: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&path[..path.len().min(SHOWN_BYTES_MAX)]);
+    let more = if path.len() > SHOWN_BYTES_MAX { "…" } else { "" };
+    format!("{}{more}", text.escape_debug())
 }
 
 /// More than a limit allows.

@@ -2,7 +2,10 @@
 
 use super::{
     content::{Content, Entry, Kind},
-    unpack::{DEPTH_MAX, ENTRIES_MAX, beyond, leads_inside, refused},
+    left_out,
+    limits::{DEPTH_MAX, ENTRIES_MAX},
+    links::refuse_links_out,
+    refusal::{beyond, refused},
     walk::{self, Found},
 };
 use crate::file;
@@ -144,15 +147,7 @@ impl<W: Write> Packing<W> {
     }
 
     fn finish(self) -> Result<Packed, Failure> {
-        for (path, entry) in &self.content.entries {
-            if let Kind::Link { target } = &entry.kind
-                && !leads_inside(&self.content, path, target)
-            {
-                let target = String::from_utf8_lossy(target);
-                return Err(refused(path, &format!("is a link out of the release, to `{target}`"))
-                    .hint("make it a relative link to what is sent too, or leave it out"));
-            }
-        }
+        refuse_links_out(&self.content)?;
         let mut writer = self.builder.into_inner().map_err(|error| unsent(&error))?;
         writer.flush().map_err(|error| unsent(&error))?;
         Ok(Packed {
@@ -187,11 +182,9 @@ impl<R: Read> Read for Hashing<R> {
 
 fn is_left_out(found: &Found<'_>, state_root: Option<&Path>) -> bool {
     let name = found.path.file_name().unwrap_or_default().as_bytes();
-    let is_environment_file =
-        name == b".env" || name.starts_with(b".env.") && name != b".env.example";
     let kind = found.metadata.file_type();
     let is_sent = kind.is_file() || kind.is_dir() || kind.is_symlink();
-    name == b".git" || is_environment_file || !is_sent || state_root == Some(found.path)
+    left_out::is_left_out(name) || !is_sent || state_root == Some(found.path)
 }
 
 fn header(kind: tar::EntryType, mode: u32) -> tar::Header {

@@ -1,7 +1,12 @@
 //! Content that arrives: `incoming/NAME/`, with what it consists of beside it.
 
 use super::{
-    DirectoryReleases, content::Content, keep::read_artifact, make, segment, unpack, unwritable,
+    DirectoryReleases,
+    archive::{self, Format},
+    arrival::{self, Arrival},
+    growth::Growth,
+    keep::read_artifact,
+    make, segment, unwritable,
 };
 use crate::file;
 use model::{
@@ -10,6 +15,7 @@ use model::{
     name::EnvironmentId,
     release::Artifact,
 };
+use serde::{Deserialize, Serialize};
 use std::{
     io::Read,
     path::{Path, PathBuf},
@@ -24,6 +30,17 @@ pub(super) struct Incoming {
     /// What it consists of.
     pub(super) list: PathBuf,
     partial: PathBuf,
+    /// An archive that must be there whole before it can be read.
+    spool: PathBuf,
+}
+
+/// An archive that was unpacked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Received {
+    /// What it summed up to.
+    pub artifact: Artifact,
+    /// What was done to it that whoever sent it should know.
+    pub notes: Vec<String>,
 }
 
 impl DirectoryReleases {
@@ -36,11 +53,27 @@ impl DirectoryReleases {
         deployment: &DeploymentId,
         reader: impl Read,
     ) -> Result<Artifact, Failure> {
-        self.take_in(environment, &deployment.0, None, "an upload", reader)
+        self.take_stream(environment, &deployment.0, None, "an upload", reader)
     }
 
-    /// Unpacks, sums up, and puts it in its place whole.
-    pub(super) fn take_in(
+    /// Unpacks an archive that anybody may have made into `incoming/DEPLOYMENT/`.
+    ///
+    /// Nothing in it is trusted.  Sending again replaces what was sent.  Blocks.
+    pub fn receive_archive(
+        &self,
+        environment: &EnvironmentId,
+        deployment: &DeploymentId,
+        format: Format,
+        reader: impl Read,
+    ) -> Result<Received, Failure> {
+        self.take_in(environment, &deployment.0, None, "an archive", |incoming| {
+            let growth = Growth::from_now();
+            archive::unpack(format, reader, &incoming.partial, &incoming.spool, &growth)
+        })
+    }
+
+    /// Unpacks a stream that our own command line or `git` packed.
+    pub(super) fn take_stream(
         &self,
         environment: &EnvironmentId,
         name: &str,
@@ -48,12 +81,26 @@ impl DirectoryReleases {
         described: &str,
         reader: impl Read,
     ) -> Result<Artifact, Failure> {
+        let unpack = |incoming: &Incoming| arrival::of_stream(reader, &incoming.partial);
+        let received = self.take_in(environment, name, commit, described, unpack)?;
+        Ok(received.artifact)
+    }
+
+    /// Unpacks, sums up, and puts it in its place whole.
+    fn take_in(
+        &self,
+        environment: &EnvironmentId,
+        name: &str,
+        commit: Option<String>,
+        described: &str,
+        unpack: impl FnOnce(&Incoming) -> Result<Arrival, Failure>,
+    ) -> Result<Received, Failure> {
         let incoming = self.incoming(environment, name)?;
         self.environment_directory(environment)?;
         make(&self.layout.incoming(environment), file::MODE_PRIVATE_DIRECTORY)?;
         incoming.discard()?;
-        let taken = unpack::unpack(reader, &incoming.partial)
-            .and_then(|content| incoming.finish(&content, commit, described));
+        let taken =
+            unpack(&incoming).and_then(|arrival| incoming.finish(arrival, commit, described));
         if taken.is_err() {
             // The first failure is what counts; what is left is removed by the next try.
             let _ = incoming.discard();
@@ -86,6 +133,7 @@ impl DirectoryReleases {
             artifact: directory.join(format!(".{name}.json")),
             list: directory.join(format!(".{name}.list")),
             partial: directory.join(format!(".{name}.partial")),
+            spool: directory.join(format!(".{name}.archive")),
         })
     }
 
@@ -101,10 +149,11 @@ impl DirectoryReleases {
 impl Incoming {
     fn finish(
         &self,
-        content: &Content,
+        arrival: Arrival,
         commit: Option<String>,
         described: &str,
-    ) -> Result<Artifact, Failure> {
+    ) -> Result<Received, Failure> {
+        let content = &arrival.content;
         if content.files() == 0 {
             return Err(Failure::new(Blame::Request, "make a release of what was sent: no files")
                 .hint("send the directory that holds the built application"));
@@ -117,23 +166,31 @@ impl Incoming {
             described: described.to_owned(),
         };
         write(&self.list, content.text().as_bytes())?;
-        file::rename(&self.partial, &self.directory)
+        file::rename(&arrival.directory, &self.directory)
             .map_err(|error| file::failure("move into place", &self.directory, &error))?;
+        // What wrapped it, and what it was unpacked from.
+        self.discard_partial()?;
         let text = serde_json::to_vec(&artifact).map_err(|error| unwritable(&error))?;
         write(&self.artifact, &text)?;
-        Ok(artifact)
+        Ok(Received { artifact, notes: arrival.notes })
     }
 
     /// Removes all of it; repeating it is harmless.
     pub(super) fn discard(&self) -> Result<(), Failure> {
         super::keep::remove_file(&self.artifact)?;
         super::keep::remove_file(&self.list)?;
-        for directory in [&self.directory, &self.partial] {
-            file::remove_tree(directory)
-                .map_err(|error| file::failure("remove", directory, &error))?;
-        }
-        Ok(())
+        remove_tree(&self.directory)?;
+        self.discard_partial()
     }
+
+    fn discard_partial(&self) -> Result<(), Failure> {
+        super::keep::remove_file(&self.spool)?;
+        remove_tree(&self.partial)
+    }
+}
+
+fn remove_tree(directory: &Path) -> Result<(), Failure> {
+    file::remove_tree(directory).map_err(|error| file::failure("remove", directory, &error))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

@@ -168,11 +168,11 @@ fn nothing_hostile_is_taken() {
         ("link out", Hostile::new().link("d/e", "../../x").file("x")),
         ("link out", Hostile::new().file("z/f").link("d/e/b", "../../z").link("d/e/a", "b/../..")),
         ("link out", Hostile::new().link("a", "b").link("b", "a").file("x")),
-        ("absolute", Hostile::new().entry(EntryType::Link, b"a", b"/etc/passwd", b"")),
+        ("hard link out", Hostile::new().entry(EntryType::Link, b"a", b"/etc/passwd", b"")),
         ("hard link", Hostile::new().entry(EntryType::Link, b"a", b"later", b"").file("later")),
-        ("leads out", Hostile::new().entry(EntryType::Link, b"a", b"../x", b"")),
-        ("neither", Hostile::new().entry(EntryType::Char, b"null", b"", b"")),
-        ("neither", Hostile::new().entry(EntryType::Fifo, b"fifo", b"", b"")),
+        ("hard link out", Hostile::new().entry(EntryType::Link, b"a", b"../x", b"")),
+        ("a device", Hostile::new().entry(EntryType::Char, b"null", b"", b"")),
+        ("a FIFO", Hostile::new().entry(EntryType::Fifo, b"fifo", b"", b"")),
         (
             "directories deep",
             Hostile::new().entry(EntryType::GNULongName, b"long", b"", deep.as_bytes()).file("x"),
@@ -190,7 +190,7 @@ fn nothing_hostile_is_taken() {
             Hostile::new().entry(EntryType::XHeader, b"pax", b"", &pax("path=../evil")).file("x"),
         ),
         (
-            "give a size",
+            "has two sizes",
             Hostile::new().entry(EntryType::XHeader, b"pax", b"", &pax("size=10")).file("x"),
         ),
         (
