@@ -1,5 +1,5 @@
-//! The bounded part of the fault matrix: each row in a few runs.  `cargo xtask faults --all` runs all of
-//! it.  Faults are made from outside, so these tests need root, strace and namespaces.
+//! The bounded part of the fault matrix: each row in a few runs.  `cargo xtask faults --all` runs
+//! all of it.  Faults are made from outside, so these tests need root, strace and namespaces.
 
 #![allow(clippy::print_stdout, reason = "a failed test shows what each run measured")]
 

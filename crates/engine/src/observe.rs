@@ -75,7 +75,8 @@ impl Sight {
     }
 }
 
-/// Everything that a plan depends on but numbers and ports, which are reserved when they are needed.
+/// Everything that a plan depends on but numbers and ports, which are reserved when they are
+/// needed.
 pub(crate) async fn observe(
     ports: &Ports,
     environment: &EnvironmentId,

@@ -62,7 +62,7 @@ impl Engine {
         unfinished: Option<&DeploymentRecord>,
     ) -> Result<(), Failure> {
         let sight = Sight::of(&self.ports, environment).await?;
-        self.ensure_router(environment, &sight).await?;
+        self.ensure_router(environment, &sight, unfinished).await?;
         for instance in to_run(&sight, unfinished) {
             self.bring_back_at_last(&instance, sight.life(&instance.id)).await;
         }
@@ -81,11 +81,15 @@ impl Engine {
         &self,
         environment: &EnvironmentId,
         sight: &Sight,
+        unfinished: Option<&DeploymentRecord>,
     ) -> Result<(), Failure> {
         let routes = sight.in_force.routes.as_ref();
         let routed = routes.and_then(|it| it.instances().first().map(|it| it.release.clone()));
         let current = sight.roster.current.as_ref().map(|it| it.id.clone());
-        let Some(id) = routed.or(current) else { return Ok(()) };
+        // A first deployment that was begun has nothing else to say where to listen.
+        let wanted =
+            unfinished.and_then(|it| it.plan.as_ref()?.to.as_ref()).map(|it| it.id.clone());
+        let Some(id) = routed.or(current).or(wanted) else { return Ok(()) };
         let release = self.ports.releases.read(environment, &id).await?;
         self.ports.router.ensure(&release.spec.listen).await
     }

@@ -1,8 +1,8 @@
 //! What applications say of themselves: one tolerant parser for the documents that are in use.
 //!
-//! `status` is `healthy`, `degraded` or `unhealthy`, or one of the words that mean the same; `checks` is a
-//! list or a map; `uptime` is a number of seconds or a text like `123s`.  A body that is no such document
-//! says nothing, and then the HTTP status alone decides.
+//! `status` is `healthy`, `degraded` or `unhealthy`, or one of the words that mean the same;
+//! `checks` is a list or a map; `uptime` is a number of seconds or a text like `123s`.  A body that
+//! is no such document says nothing, and then the HTTP status alone decides.
 
 use serde_json::{Map, Value};
 

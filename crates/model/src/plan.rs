@@ -91,8 +91,8 @@ pub enum Step {
         /// All but the confirming one, which needs the nonce of the bake.
         staged: Vec<StagedRoutes>,
     },
-    /// Put a generation in force that leads nowhere (503 with Retry-After), since none ever was: what
-    /// the first trial falls back to.
+    /// Put a generation in force that leads nowhere (503 with Retry-After), since none ever was:
+    /// what the first trial falls back to.
     Announce {
         /// It.
         generation: Generation,

@@ -8,8 +8,8 @@
 //! | N+2 | the new, for good | installed by `Confirm` |
 //! | N+3 | the old, for good | installed by the undo of `Switch` |
 //!
-//! Where requests have to be held (`recreate`) it is five: N+1 old, held; N+2 trial, with N+1 to fall
-//! back to; N+3 confirm; N+4 old, held; N+5 old.
+//! Where requests have to be held (`recreate`) it is five: N+1 old, held; N+2 trial, with N+1 to
+//! fall back to; N+3 confirm; N+4 old, held; N+5 old.
 //!
 //! **The first deployment** of an environment has no N.  Its plan stages and installs one
 //! (`Announce`): a generation that leads nowhere, which answers 503 with Retry-After.  So the trial

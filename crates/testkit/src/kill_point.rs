@@ -1,8 +1,8 @@
 //! Kills the daemon from outside, at a chosen write of its journal.
 //!
 //! Every step writes its intent before it acts and its outcome after, each as one commit, and each
-//! commit ends with one `fdatasync` of the journal's log.  So the n-th of these names an instant: the
-//! record is not yet durable when the call begins, and is durable when it returns.
+//! commit ends with one `fdatasync` of the journal's log.  So the n-th of these names an instant:
+//! the record is not yet durable when the call begins, and is durable when it returns.
 
 use crate::{
     guard::Killed,

@@ -1,6 +1,7 @@
 //! A whole installation in a folder of its own: the real program, a real application, real load.
 //!
-//! Everything is done as a user or an operator would: by the command line, by signals, by looking at
+//! Everything is done as a user or an operator would: by the command line, by signals, by looking
+//! at
 //! `/proc` and at what `--json` prints.  Nothing of it outlives the stand.
 
 use crate::{

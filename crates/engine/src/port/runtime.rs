@@ -12,8 +12,8 @@ use model::{
 ///
 /// Contract: every call is idempotent by instance id.  `start` of what runs succeeds and starts
 /// nothing; `stop` of what never ran succeeds.  The executor repeats calls after a crash, and
-/// undoes steps that may have run in part or not at all.  A platform that does not answer is an error,
-/// never "absent".  What it did not start it never touches.
+/// undoes steps that may have run in part or not at all.  A platform that does not answer is an
+/// error, never "absent".  What it did not start it never touches.
 #[async_trait]
 pub trait Runtime: Send + Sync {
     /// Runs the instance with its release's command, without restarting it when it exits.  Done

@@ -183,7 +183,6 @@ pub struct Budget {
 
 /// What happened, remembered for the rules only; no actor reads it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(clippy::struct_excessive_bools, reason = "they come true one by one, in any order")]
 pub struct Ghost {
     /// Traffic went back from the trial, by round.
     pub fell: [bool; ROUNDS],

@@ -43,7 +43,6 @@ enum Rollback {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct State {
     retired: bool,
     up: bool,
@@ -191,10 +190,10 @@ fn walk(flaw: Option<Flaw>) -> Result<usize, (&'static str, Vec<&'static str>)> 
             return Err((rule, trace));
         }
         for (step, to) in next {
-            if !from.contains_key(&to) {
-                from.insert(to, Some((s, step)));
+            from.entry(to).or_insert_with(|| {
                 open.push_back(to);
-            }
+                Some((s, step))
+            });
         }
     }
     Ok(from.len())

@@ -7,7 +7,8 @@ use crate::{
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// A generation that fell back never serves again; dead, it may be found by a restart once more.
+    /// A generation that fell back never serves again; dead, it may be found by a restart once
+    /// more.
     FellBackServesAgain,
     OldStoppedBeforeCommit,
     ConfirmedWentBack,

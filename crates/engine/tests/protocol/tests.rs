@@ -22,7 +22,8 @@ const ALL_FAULTS: Budget =
 fn kept(name: &str, budget: Budget, first_deployment: bool) -> Report {
     match walk(None, State::start(budget, first_deployment)) {
         Ok(report) => {
-            println!("{name}: {report:?}");
+            let Report { states, moves, ends, longest_outage } = &report;
+            println!("{name}: {states} states, {moves} moves, {ends:?}, outage {longest_outage}");
             report
         }
         Err(violation) => panic!("{name}: {}{:?}", violation.story(), violation.state),

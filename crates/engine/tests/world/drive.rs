@@ -71,10 +71,9 @@ impl World {
                     Begun::Busy(other) => panic!("the lock is held by {other:?}"),
                 }
             });
-            match lived {
-                Some(Ok(Some(outcome))) => return outcome,
-                // The controller died, or stopped since the journal did not answer.
-                Some(Ok(None) | Err(_)) | None => {}
+            // Else the controller died, or stopped since the journal did not answer.
+            if let Some(Ok(Some(outcome))) = lived {
+                return outcome;
             }
         }
         panic!("no life brought it to an end")

@@ -14,9 +14,11 @@ fn read(body: &str) -> Option<HealthDocument> {
 #[test]
 fn both_shapes_of_document_are_understood() {
     let list = read(
-        r#"{"status":"healthy","timestamp":"2024-01-01T00:00:00Z","uptime":3600,"version":"1.0.0",
+        r#"{"status":"healthy","timestamp":"2024-01-01T00:00:00Z",
+            "uptime":3600,"version":"1.0.0",
             "deployment":{"slot":"blue"},
-            "checks":[{"name":"database","status":"healthy"},{"name":"disk","status":"degraded"}]}"#,
+            "checks":[{"name":"database","status":"healthy"},
+             {"name":"disk","status":"degraded"}]}"#,
     )
     .unwrap();
     assert_eq!((list.health.clone(), list.uptime_seconds), (Health::Healthy, Some(3600.0)));

@@ -44,7 +44,9 @@ fn standings() -> impl Strategy<Value = Vec<Standing>> {
 proptest! {
     #[test]
     fn nothing_needed_goes_and_no_more_than_asked_stay(
-        standings in standings(), keep in 0_usize..8, picked in prop::collection::vec(1_u32..12, 0..3)
+        standings in standings(),
+        keep in 0_usize..8,
+        picked in prop::collection::vec(1_u32..12, 0..3)
     ) {
         let all = releases(&standings);
         let versions: Vec<String> = picked.iter().map(|it| format!("v{it}")).collect();
