@@ -12,8 +12,9 @@ use crate::{
 use std::{cell::RefCell, collections::BTreeMap};
 
 /// What changes files, sends orders or starts processes.
-const CALLS: &str = "openat,rename,renameat,renameat2,unlink,unlinkat,symlink,symlinkat,mkdir,mkdirat,\
-    fsync,fdatasync,pwrite64,write,sendmsg,sendto,kill,pidfd_send_signal,clone,clone3,vfork";
+const CALLS: &str = "openat,rename,renameat,renameat2,unlink,unlinkat,symlink,symlinkat,mkdir,\
+    mkdirat,fsync,fdatasync,pwrite64,write,sendmsg,sendto,kill,pidfd_send_signal,clone,clone3,\
+    vfork";
 const BOUNDED_POINTS: usize = 10;
 const FULL_POINTS: usize = 80;
 
