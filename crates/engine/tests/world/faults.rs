@@ -22,7 +22,7 @@ const FAULTS: [Fault; 11] = [
     Fault::Reboot,
 ];
 /// Of each scene; the pairs are drawn evenly from all there are.
-const PAIRS: usize = 1500;
+const PAIRS: usize = 1000;
 
 fn run(scene: &Scene, faults: &[(usize, Fault)]) -> (World, Outcome) {
     let mut state = scene.state.clone();
