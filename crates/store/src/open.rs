@@ -35,7 +35,7 @@ pub enum OpenError {
     /// Another daemon has it.
     #[error(
         "another controller has the journal: pid {pid}, {state}; end it, or take over with \
-         `daemon --take-over`"
+         `cutover daemon start --take-over`"
     )]
     Locked {
         /// Its process; 0: it has not said.

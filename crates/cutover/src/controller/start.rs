@@ -35,7 +35,8 @@ pub async fn start(session: &Session, take_over: bool) -> Result<Controller, Hal
     if !take_over {
         match controller.info().await {
             Ok(_) => return Ok(controller),
-            Err(CallError::Nobody(_)) => (),
+            // One that hangs, or was stopped, has the lock: a second refuses, and names it.
+            Err(CallError::Nobody(_) | CallError::Lost(_)) => (),
             Err(error) => return Err(error.into()),
         }
     }

@@ -49,7 +49,8 @@ impl DirectoryReleases {
     }
 }
 
-const ANOTHER: &str = "choose another of `cutover releases`, or deploy it again as a new version";
+const ANOTHER: &str =
+    "choose another of `cutover rollback --list`, or deploy it again as a new version";
 
 fn differences(directory: &Path, content: &Content) -> Result<Vec<String>, Failure> {
     let mut differences = vec![];

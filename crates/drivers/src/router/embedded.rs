@@ -102,6 +102,11 @@ impl Router for EmbeddedRouter {
         blocking(move || this.ensure_now(&listen)).await
     }
 
+    async fn keep_alive(&self) -> Result<(), Failure> {
+        let this = self.clone();
+        blocking(move || this.keep_alive_now()).await
+    }
+
     async fn stage(
         &self,
         environment: &EnvironmentId,

@@ -47,6 +47,22 @@ impl EmbeddedRouter {
         }
     }
 
+    /// Starts a holder in the place of one that died: its last word says that it was not asked to
+    /// end.  Until then a proxy that dies is not replaced.
+    pub(super) fn keep_alive_now(&self) -> Result<(), Failure> {
+        if self.holder().is_some() {
+            return Ok(());
+        }
+        let last = client::read_holder_status(self.layout().root());
+        let died = last.is_some_and(|it| {
+            matches!(it.state, HolderState::Serving | HolderState::Closed) && !is_alive(it.pid)
+        });
+        match self.holder_spec()?.filter(|_| died) {
+            Some(spec) => self.begin(&spec.listen),
+            None => Ok(()),
+        }
+    }
+
     fn begin(&self, listen: &[String]) -> Result<(), Failure> {
         let root = self.layout().root();
         let spec = HolderSpec {
@@ -118,15 +134,16 @@ impl EmbeddedRouter {
         })
     }
 
-    /// What it listens on is fixed while it runs: the listeners are what never goes away.
-    fn refuse_other_addresses(&self, listen: &[String]) -> Result<(), Failure> {
+    fn holder_spec(&self) -> Result<Option<HolderSpec>, Failure> {
         let path = self.layout().holder_spec();
         let failed = |error| file::failure("read", &path, &error);
         let bytes = file::read(&path).map_err(failed)?;
-        let spec: Option<HolderSpec> = bytes
-            .map(|it| serde_json::from_slice(&it))
-            .transpose()
-            .map_err(|error| failed(error.into()))?;
+        bytes.map(|it| serde_json::from_slice(&it)).transpose().map_err(|it| failed(it.into()))
+    }
+
+    /// What it listens on is fixed while it runs: the listeners are what never goes away.
+    fn refuse_other_addresses(&self, listen: &[String]) -> Result<(), Failure> {
+        let spec = self.holder_spec()?;
         let set = |all: &[String]| all.iter().cloned().collect::<BTreeSet<_>>();
         let Some(running) = spec.filter(|it| set(&it.listen) != set(listen)) else {
             return Ok(());
@@ -144,6 +161,11 @@ impl EmbeddedRouter {
 
 const OTHER_ADDRESS: &str =
     "set `proxy.listen` to another address, or run as a user who may use this one";
+
+fn is_alive(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|it| rustix::process::test_kill_process(it).is_ok())
+}
 
 fn refuse_taken(listen: &[String]) -> Result<(), Failure> {
     for address in listen {
