@@ -102,7 +102,7 @@ impl Report {
         let points = self.notes.len();
         self.guarded(run);
         if let Some(failure) = self.failures.get_mut(failures) {
-            *failure = format!("{name}: {failure}");
+            *failure = format!("{name}: {}", bounded(failure));
             (self.tell)(&format!("FAILED {failure}"));
             return false;
         }
@@ -127,6 +127,12 @@ impl Report {
         self.failures.extend(other.failures);
         self.notes.extend(other.notes);
     }
+}
+
+/// One line, so that a table can hold it; the whole is in what is kept of the run.
+fn bounded(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 700;
+    text.chars().take(CHARACTERS_MAX).collect::<String>().replace('\n', " / ")
 }
 
 fn text(payload: &(dyn Any + Send)) -> String {

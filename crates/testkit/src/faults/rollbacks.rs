@@ -5,7 +5,7 @@ use super::{
     scene::{Allowed, FIRST, SECOND, Scene},
 };
 use crate::stand::{Layout, TARGET};
-use std::{fs, io::Write, path::PathBuf};
+use std::{fs, io::Write, os::unix::fs::PermissionsExt, path::PathBuf};
 
 const THIRD: &str = "3.0.0";
 const REFUSED: [i32; 2] = [1, 2];
@@ -67,7 +67,10 @@ pub(super) fn self_altered(context: &Context) -> Report {
         let layout = Layout { keep_warm_s: 0.2, bake_s: 0.3, ..Layout::default() };
         let mut scene = Scene::new(layout);
         scene.stand.deploy(SECOND, "").expect(0);
-        fs::write(release(&scene, SECOND).join("left-behind"), "by itself").expect("root may");
+        // What an app keeps beside its own files does not count; its own files do.
+        fs::write(release(&scene, FIRST).join("cache"), "by itself").expect("root may");
+        let file = release(&scene, SECOND).join("VERSION");
+        fs::set_permissions(file, fs::Permissions::from_mode(0o666)).expect("root may");
         scene.stand.deploy(THIRD, "").expect(0);
         scene.serves(THIRD);
         let ran = scene.stand.cutover(&["rollback", TARGET, "--to", SECOND]);

@@ -23,12 +23,16 @@ use std::{
 
 const BACK_WAIT: Duration = Duration::from_secs(15);
 const LIVE: &str = "shop.production.json";
-/// A deployment renames the live file twice: to the trial, and to what confirms it.
-const RENAMES: [u32; 2] = [1, 2];
+const RENAMES: &str = "rename,renameat,renameat2";
 
 pub(super) fn killed_at_rename(context: &Context) -> Report {
     let mut report = Report::new(context);
-    for commit in RENAMES {
+    let mut live = vec![];
+    report.case("counting", |report| {
+        live = renames_to_live();
+        report.note(format!("renames {live:?} put a generation in force"));
+    });
+    for commit in live {
         for side in [Side::Before, Side::After] {
             let point = KillPoint { commit, side };
             report.case(&format!("rename {commit} {side:?}"), |report| at_rename(report, point));
@@ -37,13 +41,32 @@ pub(super) fn killed_at_rename(context: &Context) -> Report {
     report
 }
 
-fn at_rename(report: &mut Report, point: KillPoint) {
-    let mut scene = Scene::new(Layout { bake_s: 1.5, ..Layout::default() });
+fn layout() -> Layout {
+    Layout { bake_s: 1.5, ..Layout::default() }
+}
+
+/// Which of the proxy's renames in a deployment are onto the live file.
+fn renames_to_live() -> Vec<u32> {
+    let mut scene = Scene::new(layout());
     let proxy = scene.stand.pid_of("proxy").expect("a proxy runs");
-    let live = scene.stand.root.join("routes").join(LIVE);
+    let tracer = Tracer::on(proxy, RENAMES, None, None);
+    let ran = scene.deploy("").ended();
+    let seen = tracer.seen();
+    drop(tracer);
+    assert_eq!(scene.check(FIRST, SECOND, Some(&ran), Allowed::NONE), "deployed");
+    let onto = format!("/{LIVE}\")");
+    let renames = seen.lines().filter(|it| it.contains("rename"));
+    let numbered = (1_u32..).zip(renames).filter(|it| it.1.contains(&onto));
+    let live: Vec<u32> = numbered.map(|it| it.0).collect();
+    assert_eq!(live.len(), 2, "a trial and its confirmation: {seen}");
+    live
+}
+
+fn at_rename(report: &mut Report, point: KillPoint) {
+    let mut scene = Scene::new(layout());
+    let proxy = scene.stand.pid_of("proxy").expect("a proxy runs");
     let fault = format!("{}:when={}", point.side.fault(), point.commit);
-    let calls = "rename,renameat,renameat2";
-    let tracer = Tracer::on(proxy, calls, Some(&live), Some(&fault));
+    let tracer = Tracer::on(proxy, RENAMES, None, Some(&fault));
     let going = RefCell::new(scene.deploy(""));
     let reached = tracer.reached(point, END_WAIT, || going.borrow_mut().goes_on());
     let seen = tracer.seen();

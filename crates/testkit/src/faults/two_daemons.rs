@@ -1,6 +1,7 @@
 //! Two daemons want one state directory.
 
 use super::{
+    going::Going,
     report::{Context, Report},
     scene::{Allowed, FIRST, SECOND, Scene},
 };
@@ -12,6 +13,7 @@ use rustix::process::Signal;
 use std::{fs, time::Duration};
 
 const DEATH_WAIT: Duration = Duration::from_secs(5);
+const START_WAIT: Duration = Duration::from_secs(15);
 /// For a daemon that was woken up to find out that it was replaced.
 const WAKE_WAIT: Duration = Duration::from_secs(5);
 
@@ -67,14 +69,12 @@ fn unlinked() -> String {
     let old = daemon(&scene);
     kill(old, Signal::STOP);
     fs::remove_file(scene.stand.root.join("state.lock")).expect("the lock is a file");
-    let ran = scene.stand.cutover(&["daemon", "start"]);
-    scene.remember(&ran);
-    let ran = ran.expect(0);
-    let new =
-        scene.stand.processes().into_iter().map(|it| it.0).find(|it| {
-            *it != old && scene.stand.pid_of("daemon").is_some() && is_daemon(&scene, *it)
-        });
-    assert!(new.is_some(), "no second daemon: {}", ran.text());
+    // In the foreground: the start from the command line finds the older, which does not answer.
+    let new = Going::start(&scene.stand, &["daemon", "run"]);
+    eventually("a second daemon answers", START_WAIT, || {
+        let info = &scene.stand.status()["controller"];
+        (info["pid"].as_u64()? != u64::from(old)).then_some(())
+    });
     // Now both run, and the older goes on where it was.
     kill(old, Signal::CONT);
     scene.settled();
@@ -82,13 +82,9 @@ fn unlinked() -> String {
     let log = fs::read_to_string(scene.stand.root.join("daemon.log")).unwrap_or_default();
     assert!(log.contains("epoch"), "nothing was refused for its epoch: {log}");
     kill(old, Signal::KILL);
+    drop(new);
     assert_eq!(scene.check(FIRST, SECOND, None, Allowed::NONE), "deployed");
     scene.stand.cutover(&["rollback", TARGET]).expect(0);
     scene.serves(FIRST);
     format!("the older {}", if gone.is_some() { "ended by itself" } else { "idled" })
-}
-
-fn is_daemon(scene: &Scene, pid: u32) -> bool {
-    let processes = scene.stand.processes();
-    processes.iter().any(|it| it.0 == pid && it.1.iter().any(|word| word == "daemon"))
 }
