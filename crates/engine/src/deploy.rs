@@ -6,6 +6,7 @@ use crate::{
     abort::AbortFlag,
     ending::{self, Before},
     execute::{Ended, aborted, execute},
+    observe,
     port::{Ports, journal::Begun},
 };
 use model::{
@@ -15,6 +16,7 @@ use model::{
     journal::{Event, Ledger, Outcome, Record, Status},
     name::EnvironmentId,
     plan::{PLAN_VERSION, Plan},
+    roster::Roster,
 };
 use std::{
     collections::BTreeMap,
@@ -29,12 +31,19 @@ pub struct Engine {
     running: Mutex<BTreeMap<DeploymentId, AbortFlag>>,
     /// What is done unasked, and what takes a request on, take turns by environment.
     turns: Mutex<BTreeMap<EnvironmentId, Arc<tokio::sync::Mutex<()>>>>,
+    /// What the histories say, with the newest deployment as it stood when they were read.
+    rosters: Mutex<BTreeMap<EnvironmentId, (DeploymentId, Stage, Roster)>>,
 }
 
 impl Engine {
     /// With the ports it has effects through.
     pub fn new(ports: Ports) -> Engine {
-        Engine { ports, running: Mutex::default(), turns: Mutex::default() }
+        Engine {
+            ports,
+            running: Mutex::default(),
+            turns: Mutex::default(),
+            rosters: Mutex::default(),
+        }
     }
 
     /// Takes the environment's lock for the request.  Where it is taken, `run` must follow.
@@ -55,7 +64,8 @@ impl Engine {
         Ok(begun)
     }
 
-    /// What speaks against the request, and what it would do.  Takes no lock and changes nothing.
+    /// What speaks against the request, and what it would do.  Takes no lock and changes nothing;
+    /// what was sent for it is removed.
     ///
     /// # Errors
     ///
@@ -64,9 +74,18 @@ impl Engine {
         &self,
         request: &Request,
     ) -> Result<(Vec<Finding>, Option<Plan>), Failure> {
-        let prepared = prepare::prepare(&self.ports, request).await?;
-        let plan = prepared.plan(&self.ports).await?;
-        Ok((prepared.findings, Some(plan)))
+        let planned = async {
+            let prepared = prepare::prepare(&self.ports, request).await?;
+            let plan = prepared.plan(&self.ports).await?;
+            Ok((prepared.findings, Some(plan)))
+        };
+        let planned = planned.await;
+        // What was sent to be looked at has been looked at, unless somebody goes on to deploy it.
+        let (environment, id) = (&request.environment, &request.deployment);
+        if self.ports.journal.deployment(id).await?.is_none() {
+            let _ = self.ports.releases.discard_upload(environment, id).await;
+        }
+        planned
     }
 
     /// Does what was asked, to its end.
@@ -267,6 +286,30 @@ impl Engine {
     async fn record(&self, id: &DeploymentId) -> Result<DeploymentRecord, Failure> {
         let found = self.ports.journal.deployment(id).await?;
         found.ok_or_else(|| Failure::new(Blame::Request, format!("find deployment `{id}`")))
+    }
+
+    /// What the history says, read anew only where something ended or began since: it is asked
+    /// several times a second.
+    pub(crate) async fn roster(&self, environment: &EnvironmentId) -> Result<Roster, Failure> {
+        let newest = self.ports.journal.history(environment, 1).await?.into_iter().next();
+        let Some(newest) = newest else { return Ok(Roster::default()) };
+        if let Some(roster) = self.known_roster(environment, &newest) {
+            return Ok(roster);
+        }
+        let roster = observe::roster(&self.ports, environment).await?;
+        let mut known = self.rosters.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(environment.clone(), (newest.id, newest.stage, roster.clone()));
+        Ok(roster)
+    }
+
+    fn known_roster(
+        &self,
+        environment: &EnvironmentId,
+        newest: &DeploymentRecord,
+    ) -> Option<Roster> {
+        let known = self.rosters.lock().unwrap_or_else(PoisonError::into_inner);
+        let (id, stage, roster) = known.get(environment)?;
+        ((id, stage) == (&newest.id, &newest.stage)).then(|| roster.clone())
     }
 
     /// Waits for the environment's turn.

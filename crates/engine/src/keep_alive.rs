@@ -59,7 +59,8 @@ impl Engine {
         if mine.any(|it| !matches!(it.stage, Stage::Ended(_))) {
             return Ok(None);
         }
-        let sight = Sight::of(&self.ports, environment).await?;
+        let roster = self.roster(environment).await?;
+        let sight = Sight::with(&self.ports, environment, roster).await?;
         for instance in to_run(&sight, attention) {
             let life = sight.life(&instance.id);
             if let Err(failure) = bring_back(&self.ports, &instance, life).await {

@@ -26,9 +26,16 @@ pub(crate) struct Sight {
 
 impl Sight {
     pub(crate) async fn of(ports: &Ports, environment: &EnvironmentId) -> Result<Sight, Failure> {
+        let roster = roster(ports, environment).await?;
+        Sight::with(ports, environment, roster).await
+    }
+
+    pub(crate) async fn with(
+        ports: &Ports,
+        environment: &EnvironmentId,
+        roster: Roster,
+    ) -> Result<Sight, Failure> {
         let in_force = ports.router.in_force(environment).await?;
-        let history = ports.journal.history(environment, HISTORY_MAX).await?;
-        let roster = Roster::new(&history);
         let mut lives = ports.runtime.list().await?;
         lives.retain(|(id, _)| belongs(id, environment));
         let mut retired = ports.journal.retired().await?;
@@ -100,6 +107,12 @@ pub(crate) async fn observe(
         ports_free: vec![],
     };
     Ok((observed, sight.in_force))
+}
+
+/// What the environment's history says of its instances.
+pub(crate) async fn roster(ports: &Ports, environment: &EnvironmentId) -> Result<Roster, Failure> {
+    let history = ports.journal.history(environment, HISTORY_MAX).await?;
+    Ok(Roster::new(&history))
 }
 
 /// Whether an instance's id says that it is the environment's.
