@@ -5,12 +5,15 @@
 
 mod disk;
 mod fitness;
+mod survivor;
 
 pub use disk::{
     RouteFileError, generation_path, generations, live_path, marker_path, routes_directory,
 };
 pub(crate) use disk::{environment_of, read_marker};
 pub use fitness::is_environment_name;
+pub use survivor::survivor;
+pub(crate) use survivor::{claimed_generation, is_outranked, read_own};
 
 use serde::{Deserialize, Serialize};
 

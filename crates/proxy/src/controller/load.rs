@@ -3,8 +3,8 @@
 use super::claims::Claims;
 use super::{Environment, State, install};
 use crate::route_file::{
-    FORMAT, FellBack, RouteFile, environment_of, generation_path, generations, live_path,
-    read_marker, routes_directory,
+    FORMAT, FellBack, RouteFile, claimed_generation, environment_of, is_outranked, live_path,
+    read_marker, read_own, routes_directory, survivor,
 };
 use std::fs;
 use std::io;
@@ -60,7 +60,7 @@ fn load_environment(state: &mut State, name: &str) -> Environment {
         Err(message) => {
             let broken = fs::read(&path).ok().and_then(|bytes| claimed_generation(&bytes));
             highest = highest.max(broken.unwrap_or(0));
-            let kept = earlier(&directory, name, broken, marker.as_ref()).ok_or(message.clone());
+            let kept = survivor(&directory, name, marker.as_ref()).ok_or(message.clone());
             if let Ok(file) = &kept {
                 let serves = file.generation;
                 state.alert(name, format!("{message}; generation {serves} is served instead"));
@@ -149,46 +149,4 @@ fn outranked(
             file.generation, marker.reason
         )
     })
-}
-
-/// Whether the marker names this generation, or one that it confirms.
-fn is_outranked(file: &RouteFile, marker: &FellBack) -> bool {
-    let confirmed = file.confirms.as_ref().map(|confirms| confirms.generation);
-    file.generation == marker.generation || confirmed == Some(marker.generation)
-}
-
-/// The broken generation's own copy, or the last good one before it.  Where the broken file does
-/// not say which it was, the lowest on disk: higher ones may be staged and were never accepted.
-fn earlier(
-    directory: &Path,
-    name: &str,
-    broken: Option<u64>,
-    marker: Option<&FellBack>,
-) -> Option<RouteFile> {
-    let mut found = generations(directory, name).ok()?;
-    if let Some(broken) = broken {
-        found.retain(|generation| *generation <= broken);
-        found.reverse();
-    }
-    let fit = |file: &RouteFile| !marker.is_some_and(|marker| is_outranked(file, marker));
-    found
-        .into_iter()
-        .filter_map(|generation| read_own(&generation_path(directory, name, generation), name).ok())
-        .find(fit)
-}
-
-fn read_own(path: &Path, name: &str) -> Result<RouteFile, String> {
-    let file = RouteFile::read(path).map_err(|error| error.to_string())?;
-    if file.environment != name {
-        return Err(format!("{} is of {}, not of {name}", path.display(), file.environment));
-    }
-    Ok(file)
-}
-
-/// The generation that a broken file was, if that much of it can be read.
-fn claimed_generation(bytes: &[u8]) -> Option<u64> {
-    let text = String::from_utf8_lossy(bytes);
-    let rest = text.split_once("\"generation\"")?.1.trim_start().strip_prefix(':')?.trim_start();
-    let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-    rest[..digits].parse().ok()
 }

@@ -9,7 +9,9 @@ use model::{
     name::EnvironmentId,
     plan::StagedRoutes,
 };
-use proxy::route_file::{Confirms, FellBack, RouteFile, RouteFileError};
+use proxy::route_file::{
+    Confirms, FellBack, RouteFile, RouteFileError, is_environment_name, survivor,
+};
 use std::{
     collections::BTreeMap,
     fs,
@@ -94,7 +96,7 @@ impl EmbeddedRouter {
         let marker = self.marker(environment)?;
         let fell_back = marker.as_ref().map(|it| (Generation(it.generation), it.reason.clone()));
         let left = marker.as_ref().map(|it| it.generation);
-        let Some(live) = read_routes(&self.layout().live_routes(environment))? else {
+        let Some(live) = self.live_or_survivor(environment, marker.as_ref())? else {
             let highest = Generation(left.unwrap_or(0));
             return Ok(InForce { fell_back, highest, ..none() });
         };
@@ -116,6 +118,19 @@ impl EmbeddedRouter {
         Ok(InForce { routes, highest, probation, fell_back, ..none() })
     }
 
+    /// What a proxy that starts now would serve, but for the marker.
+    fn live_or_survivor(
+        &self,
+        environment: &EnvironmentId,
+        marker: Option<&FellBack>,
+    ) -> Result<Option<RouteFile>, Failure> {
+        let live = read_routes(&self.layout().live_routes(environment));
+        live.or_else(|failure| {
+            let directory = self.layout().routes();
+            survivor(&directory, &environment.stem(), marker).map(Some).ok_or(failure)
+        })
+    }
+
     /// The live file, or a staged one.
     pub(crate) fn read_generation(
         &self,
@@ -126,12 +141,16 @@ impl EmbeddedRouter {
             self.layout().live_routes(environment),
             self.layout().staged_routes(environment, generation),
         ];
+        let mut damaged = None;
         for path in &paths {
-            if let Some(routes) = read_routes(path)?
-                && routes.generation == generation.0
-            {
-                return Ok(routes);
+            match read_routes(path) {
+                Ok(Some(routes)) if routes.generation == generation.0 => return Ok(routes),
+                Ok(_) => {}
+                Err(failure) => damaged = damaged.or(Some(failure)),
             }
+        }
+        if let Some(failure) = damaged {
+            return Err(failure);
         }
         let message = format!("find generation {generation} of {environment} on disk");
         Err(Failure::new(Blame::Platform, message)
@@ -151,15 +170,38 @@ impl EmbeddedRouter {
     /// Every target of every generation on disk.
     pub(super) fn targets_on_disk(&self) -> Result<Vec<(InstanceId, Option<u16>)>, Failure> {
         let mut targets = BTreeMap::new();
-        for path in self.route_files()? {
-            // Renamed since it was listed: then it is listed under its new name in the next look.
-            let Some(routes) = read_routes(&path)? else { continue };
+        for (_, routes) in self.routes_on_disk()? {
             for target in routes.routes.iter().flat_map(|it| &it.targets) {
                 let port = target.address.rsplit_once(':').and_then(|(_, it)| it.parse().ok());
                 targets.insert(InstanceId(target.instance.clone()), port);
             }
         }
         Ok(targets.into_iter().collect())
+    }
+
+    /// Every generation of every environment, with its file; damaged ones that can never serve
+    /// again are left out.
+    fn routes_on_disk(&self) -> Result<Vec<(PathBuf, RouteFile)>, Failure> {
+        let mut all = vec![];
+        for path in self.route_files()? {
+            match read_routes(&path) {
+                Ok(Some(routes)) => all.push((path, routes)),
+                // Renamed since it was listed: it is listed under its new name in the next look.
+                Ok(None) => {}
+                // What is served in its stead has a file of its own.
+                Err(_) if self.is_replaced(&path) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Whether the damaged file is a staged one, or a live one that another is served for.
+    fn is_replaced(&self, path: &Path) -> bool {
+        let stem = path.file_stem().and_then(|it| it.to_str()).unwrap_or_default();
+        let last = stem.rsplit('.').next().unwrap_or_default();
+        let is_live = is_environment_name(stem) && !last.bytes().all(|it| it.is_ascii_digit());
+        !is_live || survivor(&self.layout().routes(), stem, None).is_some()
     }
 
     fn route_files(&self) -> Result<Vec<PathBuf>, Failure> {
@@ -187,8 +229,7 @@ impl EmbeddedRouter {
         hosts: &[String],
     ) -> Result<Option<String>, Failure> {
         let own = environment.stem();
-        for path in self.route_files()? {
-            let Some(routes) = read_routes(&path)? else { continue };
+        for (path, routes) in self.routes_on_disk()? {
             let is_live = path.file_stem().is_some_and(|it| it == routes.environment.as_str());
             if is_live
                 && routes.environment != own
