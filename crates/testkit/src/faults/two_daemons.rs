@@ -13,7 +13,8 @@ use rustix::process::Signal;
 use std::{fs, time::Duration};
 
 const DEATH_WAIT: Duration = Duration::from_secs(5);
-const START_WAIT: Duration = Duration::from_secs(15);
+/// One that asks the older meanwhile waits long for an answer.
+const START_WAIT: Duration = Duration::from_secs(60);
 /// For a daemon that was woken up to find out that it was replaced.
 const WAKE_WAIT: Duration = Duration::from_secs(5);
 
