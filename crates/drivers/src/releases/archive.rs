@@ -15,7 +15,7 @@ use super::{
 };
 use crate::file;
 use flate2::bufread::GzDecoder;
-use model::failure::Failure;
+use model::failure::{Blame, Failure};
 use std::{
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, Read, Write},
@@ -31,6 +31,22 @@ const BUFFER_BYTES: usize = 128 * 1024;
 /// Unpacks `reader` into `directory`, which is made.  A zip is first written to `spool`, which must
 /// not exist, and is left there.
 pub(super) fn unpack(
+    format: Format,
+    reader: impl Read,
+    directory: &Path,
+    spool: &Path,
+    growth: &Rc<Growth>,
+) -> Result<Arrival, Failure> {
+    unpack_all(format, reader, directory, spool, growth).map_err(|failure| {
+        if failure.blame == Blame::Request && failure.hints.is_empty() {
+            failure.hint("make the archive anew without it, or name the unpacked directory")
+        } else {
+            failure
+        }
+    })
+}
+
+fn unpack_all(
     format: Format,
     reader: impl Read,
     directory: &Path,

@@ -60,16 +60,16 @@ impl Format {
         match Format::of_content(head) {
             Some(found) if found == self => Ok(()),
             Some(found) => {
-                let message = format!("take what was sent: it is named {self}, but is {found}");
+                let message = format!("take the archive: it is named {self}, but is {found}");
                 Err(Failure::new(Blame::Request, message)
                     .hint(format!("give it a name that ends with .{found}")))
             }
             None if head.is_empty() => {
-                Err(Failure::new(Blame::Request, "take what was sent: it is empty")
+                Err(Failure::new(Blame::Request, "take the archive: it is empty")
                     .hint("make the archive anew"))
             }
             None => {
-                let message = format!("take what was sent: it is named {self}, but is not one");
+                let message = format!("take the archive: it is named {self}, but is not one");
                 Err(Failure::new(Blame::Request, message).hint(
                     "make the archive anew, as tar (ustar, pax or GNU), tar.gz, tar.zst or zip",
                 ))

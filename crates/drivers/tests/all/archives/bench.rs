@@ -61,7 +61,10 @@ impl Bench {
         };
         assert_eq!(failure.blame, Blame::Request, "{what}: {failure:?}");
         assert!(failure.message.contains(words), "{what}: {failure:?}");
-        assert!(failure.message.contains("what was sent: "), "{what}: {failure:?}");
+        let starts =
+            ["take what was sent: ", "take the archive: ", "make a release of what was sent: "];
+        assert!(starts.iter().any(|it| failure.message.starts_with(it)), "{what}: {failure:?}");
+        assert!(!failure.hints.is_empty(), "{what}: {failure:?}");
         assert!(failure.message.len() < 400, "{what}: {failure:?}");
         self.nothing_is_left(what);
     }
