@@ -10,7 +10,7 @@ use crate::{
     ui::{Ui, out::Out},
 };
 use clap::{Parser, error::ErrorKind};
-use grammar::Cli;
+use grammar::{Cli, Verb};
 use std::{ffi::OsString, process::ExitCode};
 
 /// Usage or configuration.
@@ -27,6 +27,12 @@ pub fn command_line(args: Vec<OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(not_parsed(&error, &args)),
     };
+    // They need neither a state directory nor a home.
+    match &cli.verb {
+        Verb::Completion(args) => return command::completion::run(&Out::default(), args).into(),
+        Verb::Man(args) => return command::man::run(&Out::default(), args).into(),
+        _ => {}
+    }
     let ui = Ui::new(&cli.globals);
     let session = match Session::new(&cli.globals, ui) {
         Ok(session) => session,

@@ -4,6 +4,8 @@ mod abort;
 mod attach;
 mod carry;
 mod check;
+mod cleanup;
+pub mod completion;
 mod confirm;
 mod daemon;
 mod deploy;
@@ -11,10 +13,12 @@ mod down;
 mod history;
 mod init;
 mod logs;
+pub mod man;
 mod plan;
 mod prepare;
 mod proxy;
 mod ps;
+mod releases;
 mod resume;
 mod rollback;
 mod running;
@@ -54,12 +58,16 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Stop(args) => running::run(session, args, Change::Stop).await,
         Verb::Start(args) => running::run(session, args, Change::Start).await,
         Verb::Scale(args) => scale::run(session, args).await,
+        Verb::Releases(args) => releases::run(session, args).await,
+        Verb::Cleanup(args) => cleanup::run(session, &args).await,
         Verb::Down(args) => down::run(session, &args).await,
         Verb::Daemon(args) => daemon::run(session, &args.act).await,
         Verb::Proxy(args) => proxy::run(session, &args.act).await,
         Verb::Demo(args) => Ok(demonstrate(DemoOptions { app: args.app, load: args.load })),
         Verb::Init => init::run(session),
         Verb::Check(args) => check::run(session, &args),
+        Verb::Completion(args) => Ok(completion::run(&session.ui.out, &args)),
+        Verb::Man(args) => Ok(man::run(&session.ui.out, &args)),
         Verb::Version => Ok(version::run(session)),
     }
 }

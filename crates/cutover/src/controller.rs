@@ -12,9 +12,12 @@ pub use start::start;
 use crate::halt::Halt;
 use bytes::Bytes;
 use call::{Body, call, empty, json};
-use daemon::api::{
-    uploads::CONTENT_BYTES,
-    words::{Accepted, Asked, Info, PlanReport, StatusReport},
+use daemon::{
+    api::{
+        uploads::CONTENT_BYTES,
+        words::{Accepted, Asked, Info, PlanReport, StatusReport},
+    },
+    prune,
 };
 use drivers::releases::{Received, archive::Format};
 use futures_util::Stream;
@@ -111,6 +114,15 @@ impl Controller {
     /// Where it is refused, also since another has the lock.
     pub async fn create(&self, request: &Request) -> Result<Accepted, CallError> {
         self.ask(Method::POST, "/v1/deployments", json(request)?, TAKE_WAIT).await
+    }
+
+    /// Removes releases that nothing needs.
+    ///
+    /// # Errors
+    ///
+    /// Where a deployment goes on, or something cannot be removed.
+    pub async fn prune(&self, asked: &prune::Asked) -> Result<prune::Report, CallError> {
+        self.ask(Method::POST, "/v1/releases/prune", json(asked)?, TAKE_WAIT).await
     }
 
     /// An environment's deployments, newest first.

@@ -3,7 +3,10 @@
 use crate::cli::{EXIT_UNREACHABLE, EXIT_USAGE};
 use config::Problem;
 use daemon::api::words::ErrorReport;
-use model::failure::{Blame, Failure};
+use model::{
+    deployment::DeploymentRecord,
+    failure::{Blame, Failure},
+};
 
 /// Why a verb ends; the exit code is part of it.
 #[derive(Debug)]
@@ -37,6 +40,24 @@ impl Halt {
             report.failure.hints.push(hint.into());
         }
         self
+    }
+
+    /// Why, where only that is to be told.
+    pub fn failure(&self) -> Failure {
+        match self {
+            Halt::Failed(report, _) => report.failure.clone(),
+            Halt::Problems(_) => {
+                Failure::new(Blame::Request, "use the configuration: it has problems")
+            }
+        }
+    }
+
+    /// The deployment that has the lock, where that is why.
+    pub fn holder(&self) -> Option<&DeploymentRecord> {
+        match self {
+            Halt::Failed(report, _) => report.holder.as_deref(),
+            Halt::Problems(_) => None,
+        }
     }
 
     /// What the program exits with.

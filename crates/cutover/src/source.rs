@@ -42,6 +42,11 @@ pub enum Content {
         /// Branch, tag or commit.
         reference: String,
     },
+    /// That of a release which is kept there.
+    Kept {
+        /// Its version.
+        version: String,
+    },
 }
 
 impl Content {
@@ -95,6 +100,11 @@ impl Content {
         })
     }
 
+    /// Whether there is nothing to send from here.
+    pub fn is_there(&self) -> bool {
+        matches!(self, Content::Remote { .. } | Content::Kept { .. })
+    }
+
     /// As it goes into the request; what is to be sent is sent under the deployment's id.
     pub fn source(&self, deployment: &DeploymentId) -> Source {
         let upload = |described: String, commit: Option<String>| Source::Upload {
@@ -106,6 +116,7 @@ impl Content {
             Content::Remote { url, reference } => {
                 Source::Git { url: url.clone(), reference: reference.clone() }
             }
+            Content::Kept { version } => Source::Kept { version: version.clone() },
             Content::Directory(path) => {
                 let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
                 upload(whole.display().to_string(), commit::of(path, "HEAD"))

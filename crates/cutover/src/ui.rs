@@ -1,5 +1,6 @@
 //! The one place that prints.
 
+pub mod cleanup;
 pub mod failure;
 pub mod figure;
 #[cfg(test)]
@@ -12,6 +13,7 @@ pub mod paint;
 mod plain;
 pub mod plan;
 pub mod ps;
+pub mod releases;
 #[cfg(test)]
 mod sample;
 pub mod show;

@@ -4,6 +4,7 @@ pub mod deployments;
 pub mod events;
 pub mod logs;
 pub mod refusal;
+pub mod releases;
 pub mod status;
 pub mod uploads;
 pub mod words;
@@ -30,6 +31,7 @@ pub fn router(controller: Controller) -> Router {
         .route("/v1/deployments/{id}/events", get(events::watch))
         .route("/v1/deployments/{id}/abort", post(deployments::abort))
         .route("/v1/deployments/{id}/resume", post(deployments::resume))
+        .route("/v1/releases/prune", post(releases::prune))
         .route("/v1/logs/{project}/{environment}", get(logs::read))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .route(

@@ -1,6 +1,6 @@
 //! What the controller does unasked: recovery, then keeping alive and reaping, each in turn.
 
-use crate::controller::Controller;
+use crate::{abandoned, controller::Controller};
 use model::failure::Failure;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -10,6 +10,9 @@ const EVERY: Duration = Duration::from_millis(500);
 
 /// Passes between two tries to make the journal's reserve whole again: once a minute.
 const TOP_UP_PASSES: u32 = 120;
+
+/// Passes between two looks for uploads that no deployment followed: ten minutes.
+const ABANDONED_PASSES: u32 = 1200;
 
 /// Runs for as long as the daemon does.
 pub async fn run(controller: Controller, recovered: watch::Sender<bool>) {
@@ -26,6 +29,8 @@ pub async fn run(controller: Controller, recovered: watch::Sender<bool>) {
             return;
         }
     }
+    // What came to an earlier life is known to none that asks now.
+    discard_abandoned(&controller, controller.started_at_ms).await;
     let mut last = String::new();
     for number in 1_u32.. {
         tokio::time::sleep(EVERY).await;
@@ -34,12 +39,23 @@ pub async fn run(controller: Controller, recovered: watch::Sender<bool>) {
         {
             tracing::warn!("the reserve failed to {}", failure.message);
         }
+        if number.is_multiple_of(ABANDONED_PASSES) {
+            let patience_ms = u64::try_from(abandoned::PATIENCE.as_millis()).unwrap_or(u64::MAX);
+            let now_ms = controller.local.clock.now_ms();
+            discard_abandoned(&controller, now_ms.saturating_sub(patience_ms)).await;
+        }
         let passed = pass(&controller).await;
         let now = passed.err().map(|it| it.message).unwrap_or_default();
         if now != last && !now.is_empty() {
             tracing::warn!("keeping alive failed to {now}");
         }
         last = now;
+    }
+}
+
+async fn discard_abandoned(controller: &Controller, before_ms: u64) {
+    if let Err(failure) = abandoned::discard(controller, before_ms).await {
+        tracing::warn!("uploads that nobody needs stay: failed to {}", failure.message);
     }
 }
 

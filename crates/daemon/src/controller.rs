@@ -1,6 +1,6 @@
 //! What the API's handlers share: the engine, the journal, who watches.
 
-use crate::hub::Hub;
+use crate::{gate::Gates, hub::Hub};
 use drivers::Local;
 use engine::{deploy::Engine, port::journal::Begun};
 use model::{
@@ -22,6 +22,8 @@ pub struct Controller {
     pub store: Arc<Store>,
     /// The parts of this machine.
     pub local: Arc<Local>,
+    /// What must not happen at the same time.
+    pub gates: Arc<Gates>,
     /// Who watches.
     pub hub: Arc<Hub>,
     /// The state directory.
@@ -42,7 +44,9 @@ impl Controller {
     /// Where the journal cannot be written.
     pub async fn take(&self, request: Request) -> Result<Begun, Failure> {
         self.wait_until_recovered().await;
+        let turn = self.gates.turn(&request.environment).await;
         let begun = self.engine.begin(&request).await?;
+        drop(turn);
         if matches!(begun, Begun::Taken { .. }) {
             let engine = self.engine.clone();
             tokio::spawn(async move {
@@ -65,7 +69,9 @@ impl Controller {
     /// Where it does not need attention, or the journal cannot be written.
     pub async fn resume(&self, record: &DeploymentRecord, abort: bool) -> Result<(), Failure> {
         self.wait_until_recovered().await;
+        let turn = self.gates.turn(&record.environment).await;
         self.engine.reopen(&record.id, abort).await?;
+        drop(turn);
         let (engine, deployment) = (self.engine.clone(), record.id.clone());
         tokio::spawn(async move {
             match engine.resume(&deployment).await {
@@ -110,7 +116,8 @@ impl Controller {
         !*self.recovered.borrow()
     }
 
-    async fn wait_until_recovered(&self) {
+    /// Returns once what an earlier life left behind is dealt with.
+    pub async fn wait_until_recovered(&self) {
         let mut recovered = self.recovered.clone();
         // An error means that the recovering task is gone, and there is nothing to wait for.
         let _ = recovered.wait_for(|it| *it).await;

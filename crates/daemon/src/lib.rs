@@ -1,11 +1,15 @@
 //! The controller: sole writer of the journal, and what serves the API.
 
+pub mod abandoned;
 pub mod api;
 mod background;
 mod controller;
 mod deployment_log;
+mod gate;
 mod hub;
+pub mod keeping;
 pub mod logs;
+pub mod prune;
 pub mod report;
 pub mod run;
 mod socket;

@@ -6,6 +6,7 @@
 
 mod environment;
 mod memory;
+pub mod releases;
 
 use crate::{
     api::words::{Info, ProxyReport, StatusReport},

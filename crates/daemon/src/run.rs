@@ -138,6 +138,7 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
         store,
         started_at_ms: local.clock.now_ms(),
         local,
+        gates: Arc::default(),
         hub,
         root: options.root.clone(),
         recovered: watched,

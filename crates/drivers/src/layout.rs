@@ -83,9 +83,14 @@ impl Layout {
         self.instance(instance).join("spec.json")
     }
 
+    /// The directories of all projects.
+    pub fn projects(&self) -> PathBuf {
+        self.root.join("projects")
+    }
+
     /// A project's directory.
     pub fn project(&self, project: &Name) -> PathBuf {
-        self.root.join("projects").join(project.as_str())
+        self.projects().join(project.as_str())
     }
 
     /// The bare mirror of a project's repository.

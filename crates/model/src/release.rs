@@ -1,5 +1,7 @@
 //! A release: immutable content and resolved configuration, with an id and a version.
 
+pub mod difference;
+
 use crate::{id::ReleaseId, service::EnvironmentSpec};
 use serde::{Deserialize, Serialize};
 

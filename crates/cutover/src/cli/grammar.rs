@@ -1,6 +1,13 @@
 //! What may be typed.
 
+pub mod cleanup;
+pub mod paper;
+pub mod releases;
+
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use cleanup::Cleanup;
+use paper::{Completion, Man};
+use releases::Releases;
 use std::path::PathBuf;
 
 const MAIN_HELP: &str = "\
@@ -96,6 +103,10 @@ pub enum Verb {
     Start(Change),
     /// Run more or fewer instances.
     Scale(Scale),
+    /// List, show, compare, verify and remove releases.
+    Releases(Releases),
+    /// Free space on a disk that is full.
+    Cleanup(Cleanup),
     /// End everything of ours under this state directory, or one environment.
     Down(Down),
     /// Start, stop or look at the controller.
@@ -108,6 +119,10 @@ pub enum Verb {
     Init,
     /// Report everything that is wrong with the configuration.
     Check(Check),
+    /// Print a script by which a shell completes verbs and options.
+    Completion(Completion),
+    /// Print a page of the manual.
+    Man(Man),
     /// Print the version.
     Version,
 }
@@ -129,6 +144,7 @@ pub struct Target {
   cutover deploy production 1.3.0
   cutover deploy production 1.3.0 --from ./dist --reason \"fixes the cart\"
   cutover deploy staging --from main
+  cutover deploy production --env-only
   cutover production deploy"
 )]
 pub struct Deploy {
@@ -167,6 +183,9 @@ pub struct Wanted {
     /// Take the content from this directory, archive, branch, tag or commit.
     #[arg(long, value_name = "PATH|REF")]
     pub from: Option<String>,
+    /// Deploy the content that serves with the configuration and the variables as they are now.
+    #[arg(long, conflicts_with = "from")]
+    pub env_only: bool,
     /// Say why; it is recorded.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
@@ -410,7 +429,8 @@ mod tests {
         let command = Cli::command();
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         let expected = "deploy plan attach abort resume rollback status history show ps logs \
-                        restart stop start scale down daemon proxy demo init check version";
+                        restart stop start scale releases cleanup down daemon proxy demo init \
+                        check completion man version";
         assert_eq!(verbs.join(" "), expected);
     }
 
@@ -430,7 +450,6 @@ mod tests {
     fn what_is_not_built_is_not_understood() {
         for words in [
             "exec production web",
-            "releases",
             "deploy --strategy canary",
             "rollback --with-db",
             "logs --since 1h",

@@ -132,7 +132,7 @@ pub async fn upload(
     content: &Content,
     view: &mut View<'_>,
 ) -> Result<(), Halt> {
-    if matches!(content, Content::Remote { .. }) {
+    if content.is_there() {
         return Ok(());
     }
     view.doing("upload");

@@ -19,10 +19,11 @@ pub async fn run(session: &Session, args: Deploy) -> Result<u8, Halt> {
     if args.dry_run {
         return plan::run(session, &args.release).await;
     }
-    let prepared = prepare(session, &args.release)?;
+    let prepared = prepare(session, &args.release).await?;
     let Prepared { target, request, content } = &prepared;
     if target.id.environment.as_str() == CONFIRMED && !args.yes && session.ui.can_ask() {
         let version = match &request.change {
+            _ if args.release.env_only => "another configuration",
             Change::Deploy { version: Some(version), .. } => version.as_str(),
             _ => "a new version",
         };

@@ -20,7 +20,7 @@ const EXIT_REFUSED: u8 = 2;
 ///
 /// Where it cannot be planned.
 pub async fn run(session: &Session, wanted: &Wanted) -> Result<u8, Halt> {
-    let Prepared { target, request, content } = prepare(session, wanted)?;
+    let Prepared { target, request, content } = prepare(session, wanted).await?;
     let controller = carry::reached(session).await?;
     let mut view = View::new(&session.ui, "upload");
     carry::upload(session, &controller, &request, &content, &mut view).await?;

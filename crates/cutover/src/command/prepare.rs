@@ -3,6 +3,7 @@
 use crate::{
     cli::grammar::Wanted,
     configuration,
+    controller::Controller,
     halt::Halt,
     session::Session,
     source::{Content, commit},
@@ -32,7 +33,7 @@ pub struct Prepared {
 /// # Errors
 ///
 /// All that is wrong with the words or the configuration.
-pub fn prepare(session: &Session, wanted: &Wanted) -> Result<Prepared, Halt> {
+pub async fn prepare(session: &Session, wanted: &Wanted) -> Result<Prepared, Halt> {
     let configuration = configuration::expect(session)?;
     let known = Known::declared(&configuration.document);
     let (target, rest) = known.find_first(&wanted.words)?;
@@ -44,7 +45,11 @@ pub fn prepare(session: &Session, wanted: &Wanted) -> Result<Prepared, Halt> {
         }
     };
     let resolved = configuration.resolve(&target.id)?;
-    let content = Content::new(&configuration, &resolved.source, wanted.from.as_deref())?;
+    let content = if wanted.env_only {
+        serving(session, &target, asked).await?
+    } else {
+        Content::new(&configuration, &resolved.source, wanted.from.as_deref())?
+    };
     if let Content::Directory(path) = &content
         && !path.is_dir()
     {
@@ -76,6 +81,32 @@ pub fn prepare(session: &Session, wanted: &Wanted) -> Result<Prepared, Halt> {
     Ok(Prepared { target, request, content })
 }
 
+/// The content that serves or, where it was stopped, did.
+async fn serving(session: &Session, target: &Target, asked: Option<&str>) -> Result<Content, Halt> {
+    let status = Controller::new(&session.root).status().await?;
+    let environment = status.environments.into_iter().find(|it| it.id == target.id);
+    let version = environment.and_then(|it| {
+        let serving = it.serving.first().map(|it| it.version.clone());
+        serving.or(it.current)
+    });
+    let Some(version) = version else {
+        return Err(Halt::usage(format!(
+            "deploy other variables to {}: it has no release yet",
+            target.id
+        ))
+        .hint(format!("`cutover deploy {} VERSION` makes the first", target.typed)));
+    };
+    match asked {
+        Some(asked) if asked.strip_prefix('v').unwrap_or(asked) != version && asked != version => {
+            Err(Halt::usage(format!(
+                "deploy {asked} with `--env-only`: {version} serves, and keeps its version"
+            ))
+            .hint("leave the version out, or leave `--env-only` out to send content"))
+        }
+        _ => Ok(Content::Kept { version }),
+    }
+}
+
 /// A change other than a deployment.
 pub fn request(
     session: &Session,
@@ -105,6 +136,8 @@ fn version(
 ) -> Result<Option<String>, Halt> {
     let (commit, reference) = match content {
         // Only the controller learns what is in there.
+        // Its version is the one it has.
+        Content::Kept { .. } => return Ok(None),
         Content::Remote { .. } | Content::Archive { .. } if asked.is_none() => return Ok(None),
         Content::Remote { .. } | Content::Archive { .. } => (None, None),
         Content::Directory(path) => (commit(path, "HEAD"), None),

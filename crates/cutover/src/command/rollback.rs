@@ -54,5 +54,8 @@ async fn announced(
         None => environment.rollback_options.first()?,
     };
     let kept = if *warm { ", which is warm" } else { "" };
+    if *version == from.version {
+        return Some(format!("{id}: {version}, back to its earlier configuration{kept}"));
+    }
     Some(format!("{id}: from {} to {version}{kept}", from.version))
 }

@@ -57,7 +57,7 @@ impl Progress {
         let total = match content {
             Content::Directory(path) => size::of(path),
             Content::Archive { path, .. } => fs::metadata(path).ok().map(|it| it.len()),
-            Content::Commit { .. } | Content::Remote { .. } => None,
+            Content::Commit { .. } | Content::Remote { .. } | Content::Kept { .. } => None,
         };
         Progress { sent: Arc::default(), total }
     }
@@ -81,7 +81,7 @@ pub async fn send(
     state_root: &Path,
     progress: &Progress,
 ) -> Result<Option<Received>, Halt> {
-    if matches!(content, Content::Remote { .. }) {
+    if content.is_there() {
         return Ok(None);
     }
     let (sender, receiver) = mpsc::channel(PIECES_MAX);
@@ -148,7 +148,7 @@ fn read(content: &Content, state_root: &Path, mut pieces: Pieces) -> Result<(), 
         Content::Commit { directory, reference } => {
             read_commit(directory.clone(), reference, pieces)
         }
-        Content::Remote { .. } => Ok(()),
+        Content::Remote { .. } | Content::Kept { .. } => Ok(()),
     }
 }
 

@@ -1,12 +1,32 @@
 //! What a deployment would do, before it does it.
 
-use super::{figure::counted, paint::Paint};
+use super::{figure::counted, paint::Paint, releases::diff};
 use crate::target::Target;
 use daemon::{api::words::PlanReport, logs::plain};
 use model::{
     deployment::Overrides,
     plan::{ReleaseLabel, WayBack},
 };
+
+/// What differs from what serves: first in a line, then each setting.
+fn changes(report: &PlanReport, paint: &Paint) -> Vec<String> {
+    let Some(changes) = &report.changes else { return vec![] };
+    let content = match changes.same_content {
+        Some(true) => "same content",
+        Some(false) => "other content",
+        None => "content not fetched yet",
+    };
+    let names = changes.configuration.variables_in_short();
+    let variables = match names.as_str() {
+        "" => "same variables".to_owned(),
+        names => format!("other variables: {names}"),
+    };
+    let mut lines = vec![format!("  changes   {content}, {variables}")];
+    for setting in &changes.configuration.settings {
+        lines.push(paint.dim(&format!("            {}", plain(&diff::setting(setting)))));
+    }
+    lines
+}
 
 /// Summary, findings, steps, and what to type next.
 pub fn text(target: &Target, report: &PlanReport, overrides: &Overrides, paint: &Paint) -> String {
@@ -23,6 +43,7 @@ pub fn text(target: &Target, report: &PlanReport, overrides: &Overrides, paint: 
         };
         lines.push(format!("  downtime  {}", plain(&report.downtime)));
         lines.push(format!("  way back  {way_back}"));
+        lines.extend(changes(report, paint));
         let (before, after) = (plan.commit, plan.steps.len().saturating_sub(plan.commit));
         lines.push(format!("  steps     {before} that can be undone, then {after} to clear up"));
     } else {

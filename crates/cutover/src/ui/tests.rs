@@ -120,6 +120,7 @@ fn programs_get_one_object_a_line() {
 fn a_plan_says_what_stands_in_the_way() {
     let finding = |overridable| Finding { failure: sample::unhealthy(), overridable };
     let report = PlanReport {
+        changes: None,
         findings: vec![finding(true), finding(false)],
         plan: Some(sample::plan(Kind::Update)),
         sentences: (1..=6).map(|it| format!("Sentence {it}.")).collect(),

@@ -3,7 +3,7 @@
 use crate::{
     api::{
         refusal::Refusal,
-        words::{Accepted, Asked, PlanReport},
+        words::{Accepted, Asked, Changes, PlanReport},
     },
     controller::Controller,
 };
@@ -20,8 +20,9 @@ use model::{
     deployment::{Change, DeploymentRecord, Request},
     describe,
     failure::{Blame, Failure},
-    id::DeploymentId,
+    id::{DeploymentId, ReleaseId},
     name::EnvironmentId,
+    release::{Source, difference::Difference},
 };
 use serde::Deserialize;
 
@@ -85,13 +86,39 @@ pub async fn plan(
 ) -> Result<Json<PlanReport>, Refusal> {
     admit(&request)?;
     let planned = controller.engine.plan_only(&request).await;
+    let from = planned.as_ref().ok().and_then(|(_, plan)| plan.as_ref()?.from.clone());
+    let changes = match from {
+        Some(from) => changes(&controller, &request, &from.id).await?,
+        None => None,
+    };
     // What was uploaded was looked at, and is of no use to anybody any more.
     let releases = &controller.local.releases;
     releases.discard_upload(&request.environment, &request.deployment).await?;
     let (findings, plan) = planned?;
     let sentences = plan.iter().flat_map(|it| &it.steps).map(describe::sentence).collect();
     let downtime = plan.as_ref().map(describe::downtime).unwrap_or_default();
-    Ok(Json(PlanReport { findings, plan, sentences, downtime }))
+    Ok(Json(PlanReport { findings, plan, sentences, downtime, changes }))
+}
+
+/// What would differ from the release that serves.
+async fn changes(
+    controller: &Controller,
+    request: &Request,
+    from: &ReleaseId,
+) -> Result<Option<Changes>, Failure> {
+    let Change::Deploy { spec, source, .. } = &request.change else { return Ok(None) };
+    let releases = &controller.local.releases;
+    let from = releases.read(&request.environment, from).await?;
+    let same_content = match source {
+        // It would be fetched once more.
+        Source::Git { .. } => None,
+        source => {
+            let artifact = releases.inspect(&request.environment, source).await?;
+            Some(artifact.digest == from.artifact.digest)
+        }
+    };
+    let configuration = Difference::between(&from.spec, spec);
+    Ok(Some(Changes { same_content, configuration }))
 }
 
 /// `GET /v1/deployments`

@@ -12,6 +12,7 @@
 //! | `POST /v1/deployments/ID/abort` | [`Asked`] | [`Accepted`] |
 //! | `POST /v1/deployments/ID/resume` | [`Asked`] | [`Accepted`] |
 //! | `GET /v1/status` | | [`StatusReport`] |
+//! | `POST /v1/releases/prune` | `prune::Asked` | `prune::Report` |
 //! | `GET /v1/logs/PROJECT/ENVIRONMENT?service=&stream=&lines=&follow=` | | text lines |
 //! | `POST /v1/stop` | | 202; the daemon ends, instances and proxy go on |
 //!
@@ -24,6 +25,7 @@ use model::{
     id::DeploymentId,
     name::EnvironmentId,
     plan::{Plan, ReleaseLabel},
+    release::difference::Difference,
 };
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +72,18 @@ pub struct PlanReport {
     pub sentences: Vec<String>,
     /// `0`, or why requests would wait.
     pub downtime: String,
+    /// What would differ from what serves; none: nothing does, or the change is no deployment.
+    #[serde(default)]
+    pub changes: Option<Changes>,
+}
+
+/// What a deployment would change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    /// The content is what serves; none: only the deployment finds out.
+    pub same_content: Option<bool>,
+    /// Variables by name, and everything else that is configured.
+    pub configuration: Difference,
 }
 
 /// Why not.

@@ -6,6 +6,7 @@ use engine::port::{releases::Releases, router::InForce, runtime::Life};
 use model::{
     deployment::{DeploymentRecord, Stage},
     failure::Failure,
+    id::ReleaseId,
     instance::Instance,
     journal::Outcome,
     name::EnvironmentId,
@@ -273,12 +274,14 @@ fn rollback_options(
     let warm = |version: &str| {
         report.instances.iter().any(|it| it.role == "warm" && it.version == version)
     };
-    let serves = |version: &str| report.serving.iter().any(|it| it.version == version);
+    let serves = |id: &ReleaseId| report.serving.iter().any(|it| it.id == *id);
     let mut options: Vec<(String, bool)> = vec![];
-    for (_, version, standing) in journal.standings(&report.id)? {
+    for (id, version, standing) in journal.standings(&report.id)? {
         let known = options.iter().any(|it| it.0 == version);
-        let kept = sources.layout.releases(&report.id).join(&version).is_dir();
-        if standing == Standing::Accepted && !serves(&version) && kept && !known {
+        let layout = &sources.layout;
+        let kept = layout.releases(&report.id).join(&version).is_dir()
+            && layout.record(&report.id, &id).exists();
+        if standing == Standing::Accepted && !serves(&id) && kept && !known {
             options.push((version.clone(), warm(&version)));
         }
     }

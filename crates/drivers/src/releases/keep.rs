@@ -1,6 +1,6 @@
 //! Which releases are kept, which of them serves, and how one is removed.
 
-use super::{DirectoryReleases, record::names, segment};
+use super::{DirectoryReleases, segment, space::TRASH};
 use crate::file;
 use model::{
     failure::{Blame, Failure},
@@ -12,9 +12,6 @@ use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
 };
-
-/// A directory under `releases/` that is being removed.
-const TRASH: &str = ".trash-";
 
 impl DirectoryReleases {
     /// What is in place under this version; none if nothing is.
@@ -105,7 +102,7 @@ impl DirectoryReleases {
             return Err(Failure::new(Blame::Request, message).hint("remove it by hand, if you may"));
         }
         if is_there {
-            let trash = self.trash(environment, version);
+            let trash = self.trash_place(environment, version);
             file::rename(&directory, &trash)
                 .map_err(|error| file::failure("move away", &directory, &error))?;
         }
@@ -118,18 +115,9 @@ impl DirectoryReleases {
         self.empty_trash(environment)
     }
 
-    fn trash(&self, environment: &EnvironmentId, version: &str) -> PathBuf {
+    fn trash_place(&self, environment: &EnvironmentId, version: &str) -> PathBuf {
         let at_ms = crate::clock::unix_ms();
         self.layout.releases(environment).join(format!("{TRASH}{version}-{at_ms}"))
-    }
-
-    fn empty_trash(&self, environment: &EnvironmentId) -> Result<(), Failure> {
-        let directory = self.layout.releases(environment);
-        for name in names(&directory)?.iter().filter(|name| name.starts_with(TRASH)) {
-            let path = directory.join(name);
-            file::remove_tree(&path).map_err(|error| file::failure("remove", &path, &error))?;
-        }
-        Ok(())
     }
 }
 

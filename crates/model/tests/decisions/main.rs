@@ -4,6 +4,7 @@
 
 mod build;
 mod describe;
+mod difference;
 mod health;
 mod manifest;
 mod next;
