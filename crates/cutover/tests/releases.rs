@@ -51,14 +51,14 @@ fn place(stand: &Stand, version: &str) -> PathBuf {
 /// Writes the file of variables that the service names.
 fn declare(stand: &Stand, variables: &str) {
     let file = stand.folder.path().join(".env.shop");
-    fs::write(&file, variables).unwrap();
-    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&file, variables).expect("the folder is ours");
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("the file is ours");
 }
 
 /// Variables of what serves, as the kernel has them.
 fn environment(stand: &Stand) -> Vec<String> {
     let (_, pid) = stand.instances("serving").into_iter().next().expect("an instance serves");
-    let bytes = fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let bytes = fs::read(format!("/proc/{pid}/environ")).expect("it runs");
     let text = String::from_utf8_lossy(&bytes).into_owned();
     text.split('\0').map(str::to_owned).collect()
 }
@@ -234,10 +234,11 @@ struct Small {
 
 impl Small {
     fn new() -> Small {
-        let directory = tempfile::Builder::new().prefix("cutover-small-").tempdir().unwrap();
+        let directory = tempfile::Builder::new().prefix("cutover-small-").tempdir();
+        let directory = directory.expect("a temporary folder can be made");
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", FILE_SYSTEM, "tmpfs"]).arg(directory.path());
-        assert!(mount.status().unwrap().success(), "only root may mount");
+        assert!(mount.status().expect("mount is installed").success(), "only root may mount");
         Small { directory }
     }
 
@@ -247,7 +248,7 @@ impl Small {
 
     /// Up to the last byte.
     fn fill(&self) {
-        let mut file = File::create(self.path().join("filler")).unwrap();
+        let mut file = File::create(self.path().join("filler")).expect("a name still fits");
         let chunk = vec![7; 1 << 20];
         let mut bytes = chunk.len();
         while bytes > 0 {
@@ -259,7 +260,8 @@ impl Small {
     }
 
     fn free_bytes(&self) -> u64 {
-        rustix::fs::statvfs(self.path()).map(|it| it.f_bavail * it.f_frsize).unwrap()
+        let statistics = rustix::fs::statvfs(self.path()).expect("it is mounted");
+        statistics.f_bavail * statistics.f_frsize
     }
 }
 

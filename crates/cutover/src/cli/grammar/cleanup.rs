@@ -6,9 +6,9 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(
     override_usage = "cutover cleanup --emergency [--dry-run] [--drop-previous] [--yes]",
-    after_help = "For a disk that is full.  It needs no free byte and no controller.  What serves, what
-a rollback goes to and what still runs stays; other releases go.  Our own logs
-are emptied in their place, so that whoever writes to them goes on.
+    after_help = "For a disk that is full.  It needs no free byte and no controller.  What
+serves, what a rollback goes to and what still runs stays; other releases go.
+Our own logs are emptied in their place, so that whoever writes to them goes on.
 
 Examples:
   cutover cleanup --emergency --dry-run
