@@ -3,7 +3,7 @@
 use crate::{api::refusal::Refusal, controller::Controller};
 use axum::{
     Json,
-    body::{Body, Bytes},
+    body::{Body, BodyDataStream, Bytes},
     extract::{Path, Query, State},
     http::HeaderMap,
 };
@@ -26,6 +26,9 @@ const PIECES_MAX: usize = 16;
 
 /// For the next piece to come.
 const PIECE_WAIT_MAX: Duration = Duration::from_secs(120);
+
+/// What is refused is taken to its end, and forgotten, for at most so long.
+const REST_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Free bytes that an upload leaves for the journal and the logs.
 const LEFT_FREE_BYTES_MIN: u64 = 16 << 20;
@@ -57,8 +60,26 @@ pub async fn receive(
         return Err(Failure::new(Blame::Request, message).into());
     }
     let archive = sent.archive.map(|it| it.parse::<Format>()).transpose()?;
-    expect_room(&controller, &environment, &headers).await?;
+    let mut stream = body.into_data_stream();
+    let received = match expect_room(&controller, &environment, &headers).await {
+        Ok(()) => unpacked(&controller, environment, deployment, archive, &mut stream).await,
+        Err(refusal) => Err(refusal),
+    };
+    if received.is_err() {
+        // Who is cut off in the midst of sending does not read why.
+        let rest = async { while let Some(Ok(_)) = stream.next().await {} };
+        let _ = tokio::time::timeout(REST_WAIT_MAX, rest).await;
+    }
+    received.map(Json)
+}
 
+async fn unpacked(
+    controller: &Controller,
+    environment: EnvironmentId,
+    deployment: DeploymentId,
+    archive: Option<Format>,
+    stream: &mut BodyDataStream,
+) -> Result<Received, Refusal> {
     let (pieces, receiver) = mpsc::channel(PIECES_MAX);
     let releases = controller.local.releases.clone();
     let unpack = tokio::task::spawn_blocking(move || {
@@ -69,7 +90,6 @@ pub async fn receive(
         };
         releases.receive_archive(&environment, &deployment, format, reader)
     });
-    let mut stream = body.into_data_stream();
     loop {
         let piece = match tokio::time::timeout(PIECE_WAIT_MAX, stream.next()).await {
             Ok(None) => break,
@@ -85,7 +105,7 @@ pub async fn receive(
     drop(pieces);
     let unpacked =
         unpack.await.map_err(|it| Failure::new(Blame::Us, format!("unpack the upload: {it}")))?;
-    unpacked.map(Json).map_err(Refusal::preflight)
+    unpacked.map_err(Refusal::preflight)
 }
 
 async fn expect_room(
