@@ -8,7 +8,8 @@ mod fitness;
 mod survivor;
 
 pub use disk::{
-    RouteFileError, generation_path, generations, live_path, marker_path, routes_directory,
+    RouteFileError, generation_path, generations, live_path, marker_path, remove_abandoned,
+    routes_directory,
 };
 pub(crate) use disk::{environment_of, read_marker};
 pub use fitness::is_environment_name;

@@ -166,6 +166,27 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
+/// Removes what writers that were killed in the midst of it have left of this environment.
+///
+/// # Errors
+/// When the directory cannot be listed, or a file not be removed.
+pub fn remove_abandoned(directory: &Path, environment: &str) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let writer = name.to_str().and_then(|name| {
+            let rest = name.strip_prefix('.')?.strip_prefix(environment)?.strip_prefix('.')?;
+            rest.strip_suffix(".tmp")?.rsplit('.').next()?.parse::<i32>().ok()
+        });
+        let Some(writer) = writer.and_then(rustix::process::Pid::from_raw) else { continue };
+        // One that lives may be writing it now.
+        if rustix::process::test_kill_process(writer) == Err(rustix::io::Errno::SRCH) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;

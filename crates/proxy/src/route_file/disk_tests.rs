@@ -117,3 +117,23 @@ fn live_files_are_told_from_generations() {
         assert_eq!(environment_of(name), environment, "{name}");
     }
 }
+
+#[test]
+fn what_a_dead_writer_left_is_removed_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    let (dead, live) = (child.id(), std::process::id());
+    let left = format!(".shop.production.9.json.{dead}.tmp");
+    let kept = [
+        format!(".shop.production.9.json.{live}.tmp"),
+        format!(".shop.staging.9.json.{dead}.tmp"),
+        "shop.production.9.json".to_owned(),
+    ];
+    for name in kept.iter().chain([&left]) {
+        fs::write(directory.path().join(name), "{").unwrap();
+    }
+    remove_abandoned(directory.path(), "shop.production").unwrap();
+    assert!(!directory.path().join(left).exists());
+    assert!(kept.iter().all(|it| directory.path().join(it).exists()));
+}

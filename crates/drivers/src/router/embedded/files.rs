@@ -10,7 +10,7 @@ use model::{
     plan::StagedRoutes,
 };
 use proxy::route_file::{
-    Confirms, FellBack, RouteFile, RouteFileError, is_environment_name, survivor,
+    Confirms, FellBack, RouteFile, RouteFileError, is_environment_name, remove_abandoned, survivor,
 };
 use std::{
     collections::BTreeMap,
@@ -63,7 +63,9 @@ impl EmbeddedRouter {
             let path = self.layout().staged_routes(environment, *generation);
             file::remove(&path).map_err(|error| file::failure("remove", &path, &error))?;
         }
-        Ok(())
+        let directory = self.layout().routes();
+        remove_abandoned(&directory, &environment.stem())
+            .map_err(|error| file::failure("clear up", &directory, &error))
     }
 
     pub(super) fn in_force_now(&self, environment: &EnvironmentId) -> Result<InForce, Failure> {
