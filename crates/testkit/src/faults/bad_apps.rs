@@ -136,7 +136,7 @@ pub(super) fn ignores_sigterm(context: &Context) -> Report {
 
 pub(super) fn double_fork(context: &Context) -> Report {
     let mut report = Report::new(context);
-    for app in context.apps(true) {
+    for app in context.apps(false) {
         report.case(app.name(), |_| {
             replaced(app, "double_fork", |_, _| ());
         });
@@ -168,7 +168,7 @@ fn replaced(app: App, breakage: &str, then: impl FnOnce(&Scene, String)) -> Vec<
 
 pub(super) fn zombies(context: &Context) -> Report {
     let mut report = Report::new(context);
-    for app in context.apps(true) {
+    for app in context.apps(false) {
         report.case(app.name(), |report| {
             let layout = Layout { keep_warm_s: 0.2, ..layout(app) };
             let mut scene = Scene::quiet(layout, "zombies");

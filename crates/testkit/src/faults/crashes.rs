@@ -16,7 +16,7 @@ const BACK_MS: f64 = 1_000.0;
 pub(super) fn in_bake(context: &Context) -> Report {
     let mut report = Report::new(context);
     let cases = context.pick(vec![(1.0, 4.0)], vec![(1.0, 4.0), (5.0, 10.0), (20.0, 30.0)]);
-    for app in context.apps(true) {
+    for app in context.apps(false) {
         for (after_s, bake_s) in &cases {
             report.case(&format!("{} after {after_s} s", app.name()), |report| {
                 let layout = Layout { app, bake_s: *bake_s, ..Layout::default() };

@@ -29,7 +29,7 @@ pub(super) fn run(context: &Context) -> Report {
 
 pub(super) fn hang_port(context: &Context) -> Report {
     let mut report = Report::new(context);
-    for app in context.apps(true) {
+    for app in context.apps(false) {
         for breakage in ["hang_port", "listen_wrong_port"] {
             let name = format!("{} {breakage}", app.name());
             report.case(&name, |report| refused(report, app, breakage));

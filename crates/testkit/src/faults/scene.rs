@@ -52,6 +52,8 @@ pub(crate) struct Scene {
     /// Of the proxy before the load, and which proxy that was.
     descriptors: Option<(u32, usize)>,
     said: String,
+    /// Of the load that was summed up last: the longest time without an answer.
+    pub(crate) gap_ms: f64,
 }
 
 impl Scene {
@@ -62,7 +64,8 @@ impl Scene {
 
     /// The first release serves on a stand that was made ready before.
     pub(crate) fn on(stand: Stand, breakage: &str) -> Self {
-        let mut scene = Self { stand, load: None, descriptors: None, said: String::new() };
+        let mut scene =
+            Self { stand, load: None, descriptors: None, said: String::new(), gap_ms: 0.0 };
         let ran = scene.stand.deploy(FIRST, breakage);
         scene.said = ran.text();
         ran.expect(0);
@@ -146,8 +149,10 @@ impl Scene {
             self.remember(ran);
         }
         self.settled();
-        let outcome = self.outcome();
-        if let Some(ran) = ran {
+        // The daemon died before it took the deployment on: then there is none.
+        let taken = ran.is_none_or(|it| it.code != Some(7) || it.out.contains("\"accepted\""));
+        let outcome = if taken { self.outcome() } else { "not taken".to_owned() };
+        if let Some(ran) = ran.filter(|_| taken) {
             let text = ran.text();
             assert_eq!(ran.code, Some(exit_code(&outcome)), "journal: {outcome}; {text}");
         }
@@ -183,6 +188,7 @@ impl Scene {
         let load = self.load.take()?;
         load.until_more(AFTER_REQUESTS, AFTER_WAIT);
         let summary = load.stop().expect("the load sums up");
+        self.gap_ms = summary.longest_gap_ms;
         let posts = &summary.posts;
         assert!(posts.compared, "the POST log was not compared");
         assert_eq!((posts.lost, posts.doubled), (0, 0), "POSTs lost and doubled: {posts:?}");

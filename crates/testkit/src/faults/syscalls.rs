@@ -15,7 +15,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 const CALLS: &str = "openat,rename,renameat,renameat2,unlink,unlinkat,symlink,symlinkat,mkdir,\
     mkdirat,fsync,fdatasync,pwrite64,write,sendmsg,sendto,kill,pidfd_send_signal,clone,clone3,\
     vfork";
-const BOUNDED_POINTS: usize = 10;
+const BOUNDED_POINTS: usize = 8;
 const FULL_POINTS: usize = 80;
 
 pub(super) fn run(context: &Context) -> Report {
