@@ -39,6 +39,13 @@ impl DirectoryReleases {
             (self.layout.previous(environment), previous),
             (self.layout.current(environment), current),
         ];
+        // All of it can be done, or none is begun.
+        for version in links.iter().filter_map(|it| it.1) {
+            let directory = self.layout.release(environment, segment("a version", version)?);
+            if !is_directory(&directory)? {
+                return Err(gone(version));
+            }
+        }
         for (link, version) in links {
             let Some(version) = version else {
                 // Nothing to go back to must not look like something; what serves keeps its link.
@@ -47,10 +54,6 @@ impl DirectoryReleases {
                 }
                 continue;
             };
-            let directory = self.layout.release(environment, segment("a version", version)?);
-            if !is_directory(&directory)? {
-                return Err(gone(version));
-            }
             refuse_what_is_no_link(&link)?;
             file::swap_link(&link, &Path::new("releases").join(version))
                 .map_err(|error| file::failure("swap the link", &link, &error))?;
