@@ -6,7 +6,7 @@ pub use phase::{Phase, PhaseState, short};
 
 use model::{
     deployment::{Finding, News, Progress, Traffic},
-    failure::Failure,
+    failure::{Blame, Failure},
     id::{DeploymentId, InstanceId},
     journal::{Outcome, Status},
     name::EnvironmentId,
@@ -191,6 +191,18 @@ impl Story {
     /// Phases that were undone, the last of the plan first.
     pub fn undone(&self) -> Vec<&Phase> {
         self.phases.iter().rev().filter(|it| it.state == PhaseState::Undone).collect()
+    }
+
+    /// What the command line exits with.  Whoever wanted to leave a bad release, and could not,
+    /// must look: what serves is still the bad one.
+    pub fn exit_code(&self) -> u8 {
+        let Some(ending) = &self.ending else { return 0 };
+        let own_wish = ending.failure.as_ref().is_some_and(|it| it.blame == Blame::Request);
+        let stayed = matches!(ending.outcome, Outcome::Aborted | Outcome::RolledBack);
+        if self.kind() == Some(Kind::Rollback) && stayed && !own_wish {
+            return Outcome::NeedsAttention.exit_code();
+        }
+        ending.outcome.exit_code()
     }
 
     /// Why it is done, where the plan is known.

@@ -20,6 +20,10 @@ use std::{
 
 /// How often what is waited for is told.
 const TICK: Duration = Duration::from_millis(250);
+/// Askings for one deployment, where controllers go away.
+const ASKINGS_MAX: u32 = 10;
+/// For a controller that goes away to be gone.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// Deployments' logs that may begin in the same second, and are looked through.
 const LOGS_MAX: usize = 100;
 
@@ -45,19 +49,9 @@ pub async fn out(
         }
     }
     view.doing("the controller to take it");
-    let taken = ticking(&mut view, |_| (), controller.create(request)).await;
-    match taken {
-        Ok(_) => (),
-        // It may have been taken: the deployment's id tells, and asking again is harmless.
-        Err(error) if error.is_lost() => {
-            view.note("the controller went away, asking it again");
-            let controller = crate::controller::start(session, false).await?;
-            ticking(&mut view, |_| (), controller.create(request)).await?;
-        }
-        Err(error) => {
-            drop(view);
-            return Err(serving(&controller, &target.id, error.into()).await);
-        }
+    if let Err(halt) = asked(session, &controller, request, &mut view).await {
+        drop(view);
+        return Err(serving(&controller, &target.id, halt).await);
     }
     if detach {
         drop(view);
@@ -65,6 +59,29 @@ pub async fn out(
         return Ok(0);
     }
     watched(session, controller, &request.deployment, &target.typed, view).await
+}
+
+/// Asks until a controller has taken it or refused it.  One that went away may have taken it: the
+/// deployment's id tells, and asking again is harmless.
+async fn asked(
+    session: &Session,
+    controller: &Controller,
+    request: &Request,
+    view: &mut View<'_>,
+) -> Result<(), Halt> {
+    let mut controller = controller.clone();
+    for _ in 1..ASKINGS_MAX {
+        match ticking(view, |_| (), controller.create(request)).await {
+            // A connection to one that is just dying is lost as well, so this may come again.
+            Err(error) if error.is_lost() => {
+                view.note("the controller went away, asking it again");
+                tokio::time::sleep(ASK_AGAIN).await;
+                controller = crate::controller::start(session, false).await?;
+            }
+            taken => return taken.map(drop).map_err(Halt::from),
+        }
+    }
+    Ok(ticking(view, |_| (), controller.create(request)).await.map(drop)?)
 }
 
 /// Watches, and says how it ended.
@@ -89,7 +106,7 @@ pub async fn watched(
 pub fn conclude(session: &Session, story: &Story, typed: &str) -> u8 {
     let Some(ending) = &story.ending else { return 0 };
     let ui = &session.ui;
-    let code = ending.outcome.exit_code();
+    let code = story.exit_code();
     match (code, ui.is_json()) {
         // The last line of news carries it all.
         (_, true) => (),

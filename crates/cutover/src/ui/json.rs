@@ -19,8 +19,8 @@ pub fn progress(progress: &Progress, story: &Story) -> String {
         line.insert("event".into(), event);
         line.append(&mut fields);
     }
-    if let Some(ending) = &story.ending {
-        line.insert("exit_code".into(), ending.outcome.exit_code().into());
+    if story.ending.is_some() {
+        line.insert("exit_code".into(), story.exit_code().into());
         line.insert("took_ms".into(), story.took_ms().into());
         line.insert("deployment".into(), json!(story.deployment));
         line.insert("environment".into(), json!(story.environment));

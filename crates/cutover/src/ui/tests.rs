@@ -241,3 +241,18 @@ fn colours_are_only_where_they_are_wanted() {
     assert_eq!(Paint { on: true }.bad("x"), "\u{1b}[1m\u{1b}[31mx\u{1b}[0m");
     assert_eq!(Paint { on: false }.bad("x"), "x");
 }
+
+#[test]
+fn a_rollback_that_fails_leaves_the_bad_release_and_says_so_by_its_exit_code() {
+    let ended = |kind, outcome| {
+        let mut teller = sample::Teller::new(kind);
+        teller.end(100, outcome, "2.0.0");
+        sample::story(&teller.lines()).exit_code()
+    };
+    assert_eq!(ended(Kind::Update, Outcome::Aborted), 3);
+    assert_eq!(ended(Kind::Update, Outcome::RolledBack), 4);
+    assert_eq!(ended(Kind::Rollback, Outcome::Aborted), 5);
+    assert_eq!(ended(Kind::Rollback, Outcome::RolledBack), 5);
+    assert_eq!(ended(Kind::Rollback, Outcome::Refused), 2);
+    assert_eq!(ended(Kind::Rollback, Outcome::Deployed), 0);
+}
