@@ -88,13 +88,16 @@ pub async fn plan(
     let planned = controller.engine.plan_only(&request).await;
     let from = planned.as_ref().ok().and_then(|(_, plan)| plan.as_ref()?.from.clone());
     let changes = match from {
-        Some(from) => changes(&controller, &request, &from.id).await?,
-        None => None,
+        Some(from) => changes(&controller, &request, &from.id).await,
+        None => Ok(None),
     };
-    // What was uploaded was looked at, and is of no use to anybody any more.
-    let releases = &controller.local.releases;
-    releases.discard_upload(&request.environment, &request.deployment).await?;
+    // What was uploaded was looked at, unless somebody goes on to deploy it.
+    if controller.store.deployment(&request.deployment).await?.is_none() {
+        let releases = &controller.local.releases;
+        releases.discard_upload(&request.environment, &request.deployment).await?;
+    }
     let (findings, plan) = planned?;
+    let changes = changes?;
     let sentences = plan.iter().flat_map(|it| &it.steps).map(describe::sentence).collect();
     let downtime = plan.as_ref().map(describe::downtime).unwrap_or_default();
     Ok(Json(PlanReport { findings, plan, sentences, downtime, changes }))
