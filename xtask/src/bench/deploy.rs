@@ -31,6 +31,7 @@ pub fn run(words: &[&str]) -> Result<()> {
     options.end()?;
     optimized::become_it()?;
     let mut figures = Figures::default();
+    (figures.ours.name, figures.peer.name) = ("ours", "PM2");
     measure(runs, &mut figures)?;
     let cases = report::cases(&figures);
     if json {

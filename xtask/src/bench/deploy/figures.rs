@@ -32,6 +32,8 @@ pub struct Figures {
 /// What both sides have.
 #[derive(Debug, Default)]
 pub struct Side {
+    /// Who it is.
+    pub name: &'static str,
     /// From the command's start to the first answer of the new version.
     pub first_answer_ms: Vec<f64>,
     /// The whole command.
@@ -44,6 +46,10 @@ pub struct Side {
     pub requests: u64,
     /// Of these, failed.
     pub failed: u64,
+    /// Deployments, reloads, rollbacks.
+    pub changes: u64,
+    /// Of these, those in which the load fell behind: the machine was busy with something else.
+    pub unsteady: u64,
 }
 
 /// Median, least and most.

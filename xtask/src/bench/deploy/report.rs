@@ -176,8 +176,15 @@ pub fn write(cases: &[Case], figures: &Figures, command: &str) -> Result<()> {
     }
     let (node, pm2) = (&figures.node_version, &figures.pm2_version);
     let _ = writeln!(text, "- versions: Node {node}, PM2 {pm2}");
-    let (ours, peer) = (figures.ours.requests, figures.peer.requests);
-    let _ = writeln!(text, "- requests in all: {ours} on ours, {peer} on PM2's\n");
+    for side in [&figures.ours, &figures.peer] {
+        let _ = writeln!(
+            text,
+            "- {}: {} requests in {} changes, in {} of which the busy machine made less than 200 a \
+             second",
+            side.name, side.requests, side.changes, side.unsteady
+        );
+    }
+    text.push('\n');
     text += &rows(cases);
     for case in cases.iter().filter(|it| !it.note.is_empty()) {
         let _ = write!(text, "\n{}: {}.\n", case.case, case.note);
