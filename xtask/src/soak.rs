@@ -84,7 +84,7 @@ fn soak(stand: &Stand, deployments: u64, requests: u64, limit: Duration) -> Resu
     let before = roles.settled();
     let load = stand.load_with(options);
     let mut disk = Disk::default();
-    let mut deployed = vec![];
+    let (mut deployed, mut memory) = (vec![], vec![roles.memory()]);
     while (deployed.len() as u64) < deployments || load.progress().completed < requests {
         if began.elapsed() > limit {
             let (done, made) = (deployed.len(), load.progress().completed);
@@ -93,12 +93,13 @@ fn soak(stand: &Stand, deployments: u64, requests: u64, limit: Duration) -> Resu
         let number = deployed.len() as u64 + 1;
         deployed.push(deploy(stand, number, &mut balance)?);
         disk.look(&stand.root)?;
+        memory.push(roles.memory());
         tell(number, &load, &deployed);
     }
     let summary = load.stop()?;
     balance.settle(stand, &summary)?;
-    let after = roles.settled();
-    let memory = roles.memory();
+    let after = roles.settled_to(&before);
+    memory.push(roles.memory());
     let unchanged = Roles::of(stand)?.pids() == roles.pids();
     let down = stand.down();
     ensure!(down.code == Some(0), "down ended with {:?}: {}", down.code, down.text());

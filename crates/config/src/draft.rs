@@ -1,9 +1,12 @@
 //! The configuration as it was read: each value with its place, nothing filled in yet.
 
+pub(crate) mod check;
 pub(crate) mod container;
 pub(crate) mod environment;
 pub(crate) mod probe;
 pub(crate) mod project;
 pub(crate) mod root;
+pub(crate) mod secret;
 pub(crate) mod service;
+pub(crate) mod smoke;
 pub(crate) mod variable;

@@ -3,6 +3,7 @@
 
 use crate::{
     draft::{
+        check::CheckDraft,
         environment::EnvironmentDraft,
         project::ProjectDraft,
         root::RootDraft,
@@ -11,7 +12,11 @@ use crate::{
     problem::Severity,
     report::{Place, Placed, Report},
 };
-use model::{name::Name, service::Readiness};
+use model::{
+    check::{Check, Question},
+    name::Name,
+    service::{Probe, Readiness},
+};
 use std::{collections::HashMap, net::SocketAddr};
 
 /// Reports everything that the values contradict each other in.
@@ -105,6 +110,9 @@ fn judge_service(
             )
             .hint("use `port` or `notify`");
     }
+    for check in service.checks.iter().flat_map(|it| &it.value) {
+        judge_check(check, service, report);
+    }
     if let Some(port) = &service.port {
         judge_port(service, port, copies, root, report);
     }
@@ -122,6 +130,46 @@ fn judge_service(
         report
             .error(health.place, health.path.clone(), "`health` asks nothing")
             .hint("add `path: /health`, `tcp: true` or `command: [program]`");
+    }
+}
+
+/// That there is somebody to ask, and a way to it.
+fn judge_check(check: &Placed<CheckDraft>, service: &ServiceDraft, report: &mut Report) {
+    let Check { question, after, .. } = &check.value.0;
+    let health = service.health.as_ref().and_then(|it| it.value.spec());
+    let health = health.and_then(|it| match it.probe {
+        Probe::Http { path, .. } => Some(path),
+        Probe::Tcp | Probe::Command { .. } => None,
+    });
+    let paths: Vec<String> = match question {
+        Question::Http { steps } => steps.iter().map(|it| it.path.clone()).collect(),
+        Question::Endpoints { paths } => paths.clone(),
+        Question::Performance(it) => vec![it.path.clone()],
+        Question::Identity { path, .. } => path.clone().or(health).into_iter().collect(),
+        Question::Tcp { .. } | Question::Command { .. } | Question::Log { .. } => vec![],
+    };
+    let word = question.word();
+    let asks_instance = matches!(question, Question::Tcp { address: None }) || !paths.is_empty();
+    let (place, at) = (check.place, check.path.clone());
+    if matches!(question, Question::Identity { .. }) && paths.is_empty() {
+        let message = format!("nothing says where to ask for the {word}");
+        report.error(place, at.clone(), message).hint(format!("add a path: `{word}: /api/health`"));
+    }
+    if asks_instance && service.routes().is_empty() && service.port.is_none() {
+        report
+            .error(place, at.clone(), format!("`{word}` asks a service that has no port"))
+            .hint("give it `routes` or a `port`, or check it by a `command`");
+    }
+    let routed = |path: &String| {
+        let on = |route: &str| {
+            let rest = path.strip_prefix(route.trim_end_matches('/'));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+        };
+        service.routes().iter().any(|it| on(&it.value))
+    };
+    if let (true, Some(path)) = (*after, paths.iter().find(|it| !routed(it))) {
+        let message = format!("no route leads to `{path}`: it cannot be asked `after` the switch");
+        report.error(place, at, message).hint("leave `after` out, or add the route");
     }
 }
 

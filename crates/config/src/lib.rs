@@ -19,6 +19,8 @@ pub mod render;
 mod report;
 mod resolve;
 mod scalar;
+pub mod schema;
+pub mod secret;
 mod target;
 pub mod template;
 mod variables;

@@ -11,18 +11,23 @@ pub const PLACEHOLDERS: [&str; 5] = ["version", "commit", "port", "release", "en
 /// Reports each placeholder that nobody fills.  Only a lower-case word in braces is one: JSON and
 /// templates of other tools are left alone.
 pub(crate) fn check(text: &Placed<String>, report: &mut Report) {
+    check_with(text, &[], report);
+}
+
+/// The same, where further words are filled too.
+pub(crate) fn check_with(text: &Placed<String>, further: &[String], report: &mut Report) {
+    let mut known = PLACEHOLDERS.to_vec();
+    known.extend(further.iter().map(String::as_str));
     for name in names(&text.value) {
-        if PLACEHOLDERS.contains(&name) {
+        if known.contains(&name) {
             continue;
         }
         let message = format!("unknown placeholder `{{{name}}}`");
         let reported = report.error(text.place, text.path.clone(), message);
-        match nearest(name, &PLACEHOLDERS) {
+        match nearest(name, &known) {
             Some(near) => reported.hint(format!("did you mean `{{{near}}}`?")),
-            None => reported.hint(format!(
-                "known are {}, each in braces",
-                quoted_list(&PLACEHOLDERS, PLACEHOLDERS.len())
-            )),
+            None => reported
+                .hint(format!("known are {}, each in braces", quoted_list(&known, known.len()))),
         }
     }
 }

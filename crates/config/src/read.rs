@@ -68,11 +68,16 @@ impl EnvFilesIn {
     pub fn new(directory: impl Into<PathBuf>) -> EnvFilesIn {
         EnvFilesIn { directory: directory.into() }
     }
+
+    /// Where a file lies that the configuration names.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.directory.join(file)
+    }
 }
 
 impl EnvFiles for EnvFilesIn {
     fn read(&self, path: &str) -> Result<EnvText, EnvReadError> {
-        let (bytes, mode) = read_file(&self.directory.join(path), ENV_FILE_BYTES_MAX)?;
+        let (bytes, mode) = read_file(&self.path(path), ENV_FILE_BYTES_MAX)?;
         let text = String::from_utf8(bytes).map_err(|_| EnvReadError::NotText)?;
         Ok(EnvText { text, mode })
     }

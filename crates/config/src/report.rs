@@ -58,6 +58,8 @@ pub(crate) struct Report {
     file: String,
     source: Arc<str>,
     problems: Vec<Problem>,
+    /// Lines that may hold a secret.
+    hidden: Vec<u32>,
 }
 
 /// A problem just reported, to which a suggestion may be added.
@@ -73,7 +75,7 @@ impl Reported<'_> {
 
 impl Report {
     pub(crate) fn new(file: &str, source: Arc<str>) -> Report {
-        Report { file: file.to_owned(), source, problems: Vec::new() }
+        Report { file: file.to_owned(), source, problems: Vec::new(), hidden: Vec::new() }
     }
 
     pub(crate) fn error(
@@ -116,6 +118,11 @@ impl Report {
         }
     }
 
+    /// Shows nothing of the line: somebody may have written a secret where a reference belongs.
+    pub(crate) fn hide(&mut self, place: Place) {
+        self.hidden.push(place.line);
+    }
+
     /// Whether more would be dropped.
     pub(crate) fn is_full(&self) -> bool {
         self.problems.len() >= PROBLEMS_MAX
@@ -131,6 +138,9 @@ impl Report {
         if !self.problems.is_empty() {
             let lines = lines(&self.source);
             for problem in self.problems.iter_mut().filter(|it| it.file == self.file) {
+                if self.hidden.contains(&problem.line) {
+                    continue;
+                }
                 let index = (problem.line as usize).saturating_sub(1);
                 problem.excerpt = lines.get(index).map(|it| (*it).to_owned());
             }

@@ -12,6 +12,7 @@ use crate::{
     problem::{Problem, any_error},
     read::EnvFiles,
     report::{Placed, Report},
+    secret::{self, References, Referred, SecretOrigin},
     variables::{FilesRead, Kept, Merged, is_stand_in},
 };
 use model::{
@@ -54,6 +55,10 @@ pub struct Resolved {
     pub env_files: Vec<String>,
     /// Names of variables that must be set, and are.
     pub required_env: Vec<String>,
+    /// Where the values of secret variables come from.
+    pub secret_origins: Vec<SecretOrigin>,
+    /// Values that are still to be found.
+    pub references: References,
     /// Warnings and notes.
     pub notes: Vec<Problem>,
 }
@@ -94,7 +99,9 @@ impl Document {
         env_files: &dyn EnvFiles,
         is_root: bool,
     ) -> Vec<Problem> {
-        self.fill(id, env_files, is_root, Unbuilt::Accepted).1
+        let (resolved, mut problems) = self.fill(id, env_files, is_root, Unbuilt::Accepted);
+        problems.extend(resolved.iter().flat_map(|it| secret::note(&it.references)));
+        problems
     }
 
     fn fill(
@@ -124,6 +131,12 @@ impl Document {
             name: &id.environment,
             files: FilesRead::new(env_files),
             required: BTreeSet::new(),
+            origins: Vec::new(),
+            references: References {
+                file: self.file.clone(),
+                source: self.source.clone(),
+                all: Vec::new(),
+            },
             report,
         };
         let services = filling.services();
@@ -141,6 +154,8 @@ impl Document {
             source: source(project, environment),
             env_files: filling.files.paths,
             required_env: filling.required.into_iter().collect(),
+            secret_origins: filling.origins,
+            references: filling.references,
             notes: Vec::new(),
         };
         (Some(resolved), filling.report.finish())
@@ -202,6 +217,8 @@ struct Filling<'d> {
     name: &'d Name,
     files: FilesRead<'d>,
     required: BTreeSet<String>,
+    origins: Vec<SecretOrigin>,
+    references: References,
     report: Report,
 }
 
@@ -218,9 +235,39 @@ impl Filling<'_> {
             for required in own.into_iter().flatten() {
                 self.require(required, &merged);
             }
+            self.refer(name, &merged);
             services.push(filled(name, &laid, merged, self.name));
         }
         services
+    }
+
+    /// Notes where the service's secrets come from.
+    fn refer(&mut self, service: &Name, merged: &Merged) {
+        for (name, file, line) in merged.in_files() {
+            self.origins.push(SecretOrigin {
+                name: name.clone(),
+                service: service.clone(),
+                from: format!("env file {file}"),
+                file: file.clone(),
+                line,
+            });
+        }
+        for (name, secret) in &merged.secrets {
+            self.origins.push(SecretOrigin {
+                name: name.clone(),
+                service: service.clone(),
+                from: secret.reference.to_string(),
+                file: self.references.file.clone(),
+                line: secret.place.line,
+            });
+            self.references.all.push(Referred {
+                service: service.clone(),
+                name: name.clone(),
+                reference: secret.reference.clone(),
+                place: secret.place,
+                path: secret.path.clone(),
+            });
+        }
     }
 
     fn require(&mut self, required: &Required, merged: &Merged) {
@@ -233,6 +280,11 @@ impl Filling<'_> {
             }
         };
         for name in names {
+            // Whether it holds something is seen when it is followed.
+            if merged.secrets.contains_key(&name.value) {
+                self.required.insert(name.value);
+                continue;
+            }
             let trouble = match merged.values.get(&name.value).map(|it| it.trim()) {
                 None => "is required and is not set",
                 Some("") => "is required and is empty",
@@ -273,6 +325,7 @@ fn filled(name: &Name, laid: &ServiceDraft, merged: Merged, environment: &Name) 
         readiness: laid.readiness.as_ref().map_or(readiness, |it| it.value),
         health: laid.health.as_ref().and_then(|it| it.value.spec()),
         smoke: tests.map(|it| it.value.0.clone()).collect(),
+        checks: laid.checks.iter().flat_map(|it| &it.value).map(|it| it.value.0.clone()).collect(),
         strategy,
         drain: time(&laid.drain, 30),
         stop_signal: laid.stop_signal.as_ref().map_or(StopSignal::SigTerm, |it| it.value),

@@ -1,11 +1,17 @@
 //! The variables of one service in one environment: all sources laid over each other.
 //!
 //! Later wins: what every instance is given < env files < the service's `env` < the environment's
-//! `env` < the service's `env` within the environment.  Env files are read in the order service,
-//! environment, service within the environment, where the last replaces the first.
+//! `env` < the service's `env` within the environment < `secrets`, in the same order. Env files are
+//! read in the order service, environment, service within the environment, where the last replaces
+//! the first.
 
 use crate::{
-    draft::{environment::EnvironmentDraft, service::ServiceDraft, variable::Variables},
+    draft::{
+        environment::EnvironmentDraft,
+        secret::{SecretDraft, Secrets},
+        service::ServiceDraft,
+        variable::Variables,
+    },
     env_file::{self, EnvEntry},
     problem::{Problem, Severity},
     read::{EnvFiles, EnvReadError},
@@ -125,6 +131,8 @@ impl<'f> FilesRead<'f> {
 pub(crate) struct Merged {
     pub(crate) values: BTreeMap<String, String>,
     origins: BTreeMap<String, Origin>,
+    /// Names whose values are found later.
+    pub(crate) secrets: BTreeMap<String, SecretDraft>,
 }
 
 /// Where a value came from.
@@ -192,6 +200,10 @@ impl Merged {
             // To give a service another value in one environment is what this layer is for.
             merged.lay_variables(&over.env, report, Said::OfFiles);
         }
+        let over_secrets = over.map(|it| &it.secrets);
+        for secrets in [&base.secrets, &environment.secrets].into_iter().chain(over_secrets) {
+            merged.lay_secrets(secrets, report);
+        }
         merged.note_injected(base, over, report);
         merged
     }
@@ -206,6 +218,17 @@ impl Merged {
         for (name, variable) in &variables.0 {
             let origin = Origin { file: None, place: variable.place, path: variable.path.clone() };
             self.lay(name.clone(), variable.value.clone(), origin, said, report);
+        }
+    }
+
+    fn lay_secrets(&mut self, secrets: &Secrets, report: &mut Report) {
+        for (name, secret) in &secrets.0 {
+            let origin = Origin { file: None, place: secret.place, path: secret.path.clone() };
+            // One reference over another is what the layers are for.
+            let again = self.secrets.insert(name.clone(), secret.clone()).is_some();
+            let said = if again { Said::OfFiles } else { Said::Yes };
+            self.lay(name.clone(), String::new(), origin, said, report);
+            self.values.remove(name);
         }
     }
 
@@ -242,6 +265,12 @@ impl Merged {
             };
             origin.report(severity, message, hint, report);
         }
+    }
+
+    /// Names whose value came from an env file: which, and on which line.
+    pub(crate) fn in_files(&self) -> impl Iterator<Item = (&String, &String, u32)> {
+        let all = self.origins.iter();
+        all.filter_map(|(name, it)| Some((name, it.file.as_ref()?, it.place.line)))
     }
 
     /// Names whose value came from an env file.

@@ -57,7 +57,7 @@ fn of_one_key_of_a_service() {
         ("env: { A-B: x }", 16, "env.A-B", "not the name of a variable"),
         ("env: { A: \"{verion}\" }", 19, "env.A", "unknown placeholder `{verion}`"),
         ("smoke: [{ get: x }]", 24, "smoke[0].get", "must begin with `/`"),
-        ("smoke: [{ post: /x }]", 19, "smoke[0].post", "unknown key"),
+        ("smoke: [{ poke: /x }]", 19, "smoke[0].poke", "unknown key"),
         ("required_env: [a b]", 24, "required_env[0]", "not the name of a variable"),
     ];
     for (key, column, path, part) in cases {

@@ -10,6 +10,7 @@ mod confirm;
 mod daemon;
 mod deploy;
 mod down;
+mod health;
 mod history;
 mod init;
 mod logs;
@@ -23,6 +24,8 @@ mod resume;
 mod rollback;
 mod running;
 mod scale;
+mod schema;
+mod secrets;
 mod show;
 mod status;
 mod version;
@@ -50,6 +53,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Resume(args) => resume::run(session, &args).await,
         Verb::Rollback(args) => rollback::run(session, args).await,
         Verb::Status(args) => status::run(session, &args).await,
+        Verb::Health(args) => health::run(session, &args).await,
         Verb::History(args) => history::run(session, &args).await,
         Verb::Show(args) => show::run(session, &args).await,
         Verb::Ps(args) => ps::run(session, &args).await,
@@ -68,6 +72,8 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Check(args) => check::run(session, &args),
         Verb::Completion(args) => Ok(completion::run(&session.ui.out, &args)),
         Verb::Man(args) => Ok(man::run(&session.ui.out, &args)),
+        Verb::Schema => Ok(schema::run(session)),
+        Verb::Secrets(args) => secrets::run(session, &args.act),
         Verb::Version => Ok(version::run(session)),
     }
 }

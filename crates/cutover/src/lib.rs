@@ -9,6 +9,7 @@ mod halt;
 mod interrupt;
 mod person;
 pub mod role;
+mod secret;
 mod session;
 mod source;
 mod state_root;

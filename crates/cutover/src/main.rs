@@ -1,6 +1,8 @@
 //! One binary, four roles: the command line, the controller, the data plane, and what holds
 //! processes.
 
+mod arenas;
+
 use std::{env, ffi::OsString, process::ExitCode};
 
 fn main() -> ExitCode {
@@ -10,7 +12,10 @@ fn main() -> ExitCode {
         // Before anything else starts: it stays small, and holds what must not die.
         (Some("supervise"), _) => supervise::main(&args[1..]),
         (Some("proxy"), Some("--root")) => cutover::role::proxy(&args[1..]),
-        (Some("daemon"), Some("--root")) => cutover::role::daemon(&args[1..]),
+        (Some("daemon"), Some("--root")) => {
+            arenas::share();
+            cutover::role::daemon(&args[1..])
+        }
         _ => cutover::cli::command_line(env::args_os().collect()),
     }
 }

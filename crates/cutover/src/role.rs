@@ -2,7 +2,8 @@
 
 #![allow(clippy::print_stderr, reason = "a role's last words go to its log")]
 
-use daemon::run::DaemonOptions;
+use daemon::{run::DaemonOptions, secrets::Secrets};
+use drivers::layout::Layout;
 use proxy::ProxyOptions;
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -36,8 +37,10 @@ pub fn daemon(args: &[OsString]) -> ExitCode {
         Ok(program) => program,
         Err(error) => return refuse(&format!("daemon: failed to find this program: {error}")),
     };
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
-    match daemon::run::run(&DaemonOptions { root, program, take_over }) {
+    let secrets = Secrets::kept(&Layout::new(&root));
+    let log = secrets.clone();
+    tracing_subscriber::fmt().with_writer(move || log.log()).with_ansi(false).init();
+    match daemon::run::run(&DaemonOptions { root, program, take_over, secrets }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&format!("daemon: {error}")),
     }

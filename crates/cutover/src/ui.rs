@@ -5,6 +5,7 @@ pub mod failure;
 pub mod figure;
 #[cfg(test)]
 mod golden;
+pub mod health;
 pub mod history;
 mod json;
 mod live;

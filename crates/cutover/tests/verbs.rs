@@ -193,14 +193,15 @@ fn at_a_terminal_it_is_asked_what_an_interrupt_means() {
     let stand = Stand::new(Layout { bake_s: 6.0, ..Layout::default() });
     stand.deploy("1.0.0", "").expect(0);
     let seen = stand.folder.path().join("seen");
-    // `script` gives the program a terminal, and types what it reads.
+    // `script` gives the program a terminal, and types what it reads.  Its shell must not stay
+    // beside the program: an interrupt would reach it too.
     let words = format!(
-        "'{}' --root '{}' -f '{}' restart {TARGET}",
+        "exec '{}' --root '{}' -f '{}' restart {TARGET}",
         stand.program.display(),
         stand.root.display(),
         stand.config().display()
     );
-    let mut command = Command::new("script");
+    let mut command = with_terminals("script");
     command.args(["--quiet", "--return", "--flush", "--command", &words]).arg(&seen);
     command.env("TERM", "xterm").stdin(Stdio::piped()).stdout(Stdio::null());
     let mut terminal = Killed::start(&mut command).unwrap();
@@ -216,4 +217,17 @@ fn at_a_terminal_it_is_asked_what_an_interrupt_means() {
     assert_eq!(terminal.ended(MOMENT).code(), Some(4), "{}", text());
     assert!(text().contains("rolled back"), "{}", text());
     assert_eq!(stand.serving(), ["1.0.0"]);
+}
+
+/// Some sandboxes have no pseudo-terminals: there the program gets a view of `/dev` that has.
+fn with_terminals(program: &str) -> Command {
+    const MOUNT: &str = "mkdir -p /dev/pts && \
+                         mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 none /dev/pts && \
+                         { test -e /dev/ptmx || ln -s pts/ptmx /dev/ptmx; } && exec \"$@\"";
+    if std::path::Path::new("/dev/pts/ptmx").exists() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", MOUNT, "sh", program]);
+    command
 }

@@ -13,6 +13,7 @@ use crate::controller::Controller;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
+    middleware::map_response_with_state,
     routing::{get, post, put},
 };
 
@@ -38,5 +39,6 @@ pub fn router(controller: Controller) -> Router {
             "/v1/uploads/{project}/{environment}/{deployment}",
             put(uploads::receive).layer(DefaultBodyLimit::disable()),
         )
+        .layer(map_response_with_state(controller.secrets.clone(), refusal::tell))
         .with_state(controller)
 }

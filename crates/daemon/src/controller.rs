@@ -1,6 +1,6 @@
 //! What the API's handlers share: the engine, the journal, who watches.
 
-use crate::{gate::Gates, hub::Hub};
+use crate::{gate::Gates, hub::Hub, secrets::Secrets};
 use drivers::Local;
 use engine::{deploy::Engine, port::journal::Begun};
 use model::{
@@ -28,6 +28,8 @@ pub struct Controller {
     pub hub: Arc<Hub>,
     /// The state directory.
     pub root: PathBuf,
+    /// What is masked in all answers.
+    pub secrets: Secrets,
     /// Unix time in ms.
     pub started_at_ms: u64,
     /// True once what an earlier life left behind is dealt with.
@@ -43,6 +45,7 @@ impl Controller {
     ///
     /// Where the journal cannot be written.
     pub async fn take(&self, request: Request) -> Result<Begun, Failure> {
+        let request = self.secrets.met(request);
         self.wait_until_recovered().await;
         let turn = self.gates.turn(&request.environment).await;
         let begun = self.engine.begin(&request).await?;

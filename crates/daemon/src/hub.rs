@@ -1,6 +1,6 @@
 //! Who watches deployments: live watchers, and each deployment's log file.
 
-use crate::deployment_log::DeploymentLogs;
+use crate::{deployment_log::DeploymentLogs, secrets::Secrets};
 use engine::port::{clock::Clock, observer::Observer};
 use model::{
     deployment::{News, Progress},
@@ -20,12 +20,13 @@ pub struct Hub {
     clock: Arc<dyn Clock>,
     watched: Mutex<BTreeMap<DeploymentId, broadcast::Sender<Progress>>>,
     logs: DeploymentLogs,
+    secrets: Secrets,
 }
 
 impl Hub {
     /// Nobody watches yet.
-    pub fn new(clock: Arc<dyn Clock>, logs: DeploymentLogs) -> Hub {
-        Hub { clock, watched: Mutex::default(), logs }
+    pub fn new(clock: Arc<dyn Clock>, logs: DeploymentLogs, secrets: Secrets) -> Hub {
+        Hub { clock, watched: Mutex::default(), logs, secrets }
     }
 
     /// All news of the deployment from now on.
@@ -38,6 +39,7 @@ impl Hub {
 
 impl Observer for Hub {
     fn tell(&self, deployment: &DeploymentId, sequence: u64, news: News) {
+        let news = self.secrets.redactor().news(news);
         let progress = Progress { sequence, at_ms: self.clock.now_ms(), news };
         self.logs.write(deployment, &progress);
         let ended = matches!(progress.news, News::Ended { .. });

@@ -5,6 +5,7 @@
 //! then only reads.
 
 mod environment;
+mod health;
 mod memory;
 pub mod releases;
 
@@ -13,6 +14,7 @@ use crate::{
     controller::Controller,
 };
 use drivers::{Local, layout::Layout};
+pub use health::health;
 use model::{
     failure::{Blame, Failure},
     name::EnvironmentId,
@@ -71,10 +73,7 @@ async fn build(
     root: &Path,
     controller: Option<Info>,
 ) -> Result<StatusReport, Failure> {
-    let layout = Layout::new(root);
-    let proxy = proxy_status(root).await;
-    let journal = open_journal(root)?;
-    let sources = Sources { local, journal, layout, proxy };
+    let sources = sources(local, root).await?;
     let mut report = StatusReport {
         root: root.display().to_string(),
         controller_last_seen_ms: controller.is_none().then(|| last_seen_ms(root)).flatten(),
@@ -89,6 +88,11 @@ async fn build(
     }
     alert(&mut report);
     Ok(report)
+}
+
+async fn sources<'a>(local: &'a Local, root: &Path) -> Result<Sources<'a>, Failure> {
+    let proxy = proxy_status(root).await;
+    Ok(Sources { local, journal: open_journal(root)?, layout: Layout::new(root), proxy })
 }
 
 async fn proxy_status(root: &Path) -> Option<proxy::control::Status> {

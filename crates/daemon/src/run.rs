@@ -2,7 +2,7 @@
 
 use crate::{
     api, background, controller::Controller, deployment_log::DeploymentLogs, hub::Hub,
-    socket::PeerListener,
+    masked_journal::MaskedJournal, secrets::Secrets, socket::PeerListener,
 };
 use drivers::layout::Layout;
 use engine::{deploy::Engine, port::Ports};
@@ -29,6 +29,8 @@ pub struct DaemonOptions {
     pub program: PathBuf,
     /// End a daemon that holds the lock, instead of refusing.
     pub take_over: bool,
+    /// What is masked, in its log too.
+    pub secrets: Secrets,
 }
 
 /// Why the daemon cannot run.
@@ -116,17 +118,20 @@ fn end_other(pid: u32) -> Result<(), DaemonError> {
 }
 
 async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError> {
+    if let Err(error) = drivers::abandoned::clear_up(&options.root) {
+        tracing::warn!(%error, "some of what an earlier controller left half-way stays");
+    }
     let local = Arc::new(drivers::local(options.root.clone(), options.program.clone()));
     let store = Arc::new(store);
     let layout = Layout::new(&options.root);
     let logs = DeploymentLogs::start(layout).map_err(platform("start the log thread"))?;
-    let hub = Arc::new(Hub::new(local.clock.clone(), logs));
+    let hub = Arc::new(Hub::new(local.clock.clone(), logs, options.secrets.clone()));
     let ports = Ports {
         runtime: local.runtime.clone(),
         router: local.router.clone(),
         prober: local.prober.clone(),
         releases: local.releases.clone(),
-        journal: store.clone(),
+        journal: Arc::new(MaskedJournal { store: store.clone(), secrets: options.secrets.clone() }),
         machine: local.machine.clone(),
         clock: local.clock.clone(),
         observer: hub.clone(),
@@ -141,6 +146,7 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
         gates: Arc::default(),
         hub,
         root: options.root.clone(),
+        secrets: options.secrets.clone(),
         recovered: watched,
         ending,
     };

@@ -146,6 +146,14 @@ fn temporary_beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// The process that writes, or wrote, the temporary file of this name; none: it is no such file.
+pub(crate) fn writer_of(name: &std::ffi::OsStr) -> Option<u32> {
+    let mut parts = name.to_str()?.strip_prefix('.')?.strip_suffix(".new")?.rsplit('.');
+    let count = parts.next()?;
+    let writer = parts.next()?.parse().ok()?;
+    count.bytes().all(|it| it.is_ascii_digit()).then_some(writer)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

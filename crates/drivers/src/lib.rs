@@ -1,5 +1,6 @@
 //! The effects behind the engine's ports, for one machine.
 
+pub mod abandoned;
 mod account;
 mod blocking;
 pub mod clock;
@@ -11,6 +12,7 @@ pub mod probe;
 pub mod releases;
 pub mod router;
 pub mod runtime;
+pub mod secrets;
 
 use clock::SystemClock;
 use engine::port::{

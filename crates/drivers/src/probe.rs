@@ -1,18 +1,22 @@
 //! Asks instances and public routes.
 
 mod bake;
+mod check;
 mod explain;
+mod fill;
 mod health;
 mod http;
 mod ports;
-mod public;
+pub mod public;
 mod ready;
 mod smoke;
+pub mod usage;
 
 use crate::{router::EmbeddedRouter, runtime::ProcessRuntime};
 use async_trait::async_trait;
 use engine::port::prober::{Note, Prober};
 use model::{
+    check::Checks,
     failure::Failure,
     id::{Generation, InstanceId, ReleaseId},
     instance::Instance,
@@ -71,6 +75,22 @@ impl Prober for LocalProber {
             biased;
             failure = self.exit_of(&instance.id) => Err(failure),
             passed = self.all_smoke_tests(instance, release, tests) => passed,
+        }
+    }
+
+    async fn check(
+        &self,
+        instances: &[Instance],
+        release: &Release,
+        checks: &Checks,
+        note: &Note,
+    ) -> Result<(), Failure> {
+        let notes = Notes::new(note);
+        let ids: Vec<InstanceId> = instances.iter().map(|it| it.id.clone()).collect();
+        tokio::select! {
+            biased;
+            failure = self.first_end_of(&ids) => Err(failure),
+            passed = self.all_checks(instances, release, checks, &notes) => passed,
         }
     }
 

@@ -9,7 +9,7 @@ mod git;
 mod growth;
 pub mod integrity;
 mod keep;
-mod left_out;
+pub mod left_out;
 mod limits;
 mod links;
 mod placer;

@@ -1,6 +1,7 @@
 //! A plan in sentences that a person reads.
 
 use crate::{
+    check::Checks,
     id::{Generation, InstanceId},
     instance::Instance,
     plan::{Kind, Plan, ReleaseLabel, Step, WayBack},
@@ -40,6 +41,7 @@ pub fn sentence(step: &Step) -> String {
         Step::Smoke { instance, tests } => {
             format!("Try {} on {}.", counted(tests.len(), "request"), instance.id)
         }
+        Step::Check { instances, checks } => checked(instances, checks),
         Step::Switch { to, back, .. } => format!(
             "Send all requests by routes {to}, on probation: the proxy returns by itself, and an \
              undo by routes {back}."
@@ -79,6 +81,13 @@ pub fn sentence(step: &Step) -> String {
     }
 }
 
+fn checked(instances: &[Instance], checks: &Checks) -> String {
+    let asked: Vec<&str> = checks.list.iter().map(|it| it.name.as_str()).collect();
+    let by = if checks.host.is_some() { ", by the public route" } else { "" };
+    let them = named(instances.iter().map(|it| &it.id));
+    format!("Check {them}{by}: {}.", asked.join(", "))
+}
+
 /// What the step is about, in a word or two: an instance, a version.
 pub fn subject(step: &Step) -> String {
     match step {
@@ -95,6 +104,7 @@ pub fn subject(step: &Step) -> String {
         | Step::Smoke { instance, .. }
         | Step::Stop { instance, .. }
         | Step::Retire { instance, .. } => instance.id.to_string(),
+        Step::Check { instances, .. } => named(instances.iter().map(|it| &it.id)),
         Step::Switch { to, .. } => to.to_string(),
         Step::Verify { requests, .. } => {
             let asked = requests.first().map(|it| format!("{}{}", it.host, it.path));

@@ -3,6 +3,8 @@
 //! Nothing here can fail for a reason outside its arguments: no clock, no randomness, no I/O, no
 //! async.
 
+pub mod cause;
+pub mod check;
 pub mod deployment;
 pub mod describe;
 pub mod failure;
@@ -16,6 +18,7 @@ pub mod next;
 pub mod plan;
 pub mod planner;
 pub mod preflight;
+pub mod redact;
 pub mod release;
 pub mod retention;
 pub mod roster;

@@ -1,6 +1,7 @@
 //! What a deployment will do, whole, before any of it is done.
 
 use crate::{
+    check::Checks,
     id::{DeploymentId, Generation, InstanceId, ReleaseId},
     instance::Instance,
     name::EnvironmentId,
@@ -131,6 +132,13 @@ pub enum Step {
         instance: Instance,
         /// In this order.
         tests: Vec<SmokeTest>,
+    },
+    /// Ask further questions: of a candidate, or, after the switch, by the public route.
+    Check {
+        /// One before the switch, all new ones of a service after it.
+        instances: Vec<Instance>,
+        /// What is asked.
+        checks: Checks,
     },
     /// Send the environment's traffic by `to`, on probation; the way back is `back`.
     Switch {
@@ -287,6 +295,8 @@ impl Step {
             Step::Start { .. } => "start",
             Step::Await { .. } => "health",
             Step::Smoke { .. } => "smoke",
+            Step::Check { checks, .. } if checks.host.is_some() => "recheck",
+            Step::Check { .. } => "check",
             Step::Switch { .. } => "switch",
             Step::Verify { .. } => "verify",
             Step::Bake { .. } => "bake",

@@ -32,6 +32,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
+pub use draft::public_requests;
 pub use numbers::GENERATIONS_MAX;
 
 /// What is, as far as a plan depends on it.

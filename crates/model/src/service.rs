@@ -1,6 +1,9 @@
 //! A service with every value resolved for one environment: what the configuration comes to.
 
-use crate::name::{EnvironmentId, Name};
+use crate::{
+    check::Check,
+    name::{EnvironmentId, Name},
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -75,6 +78,9 @@ pub struct ServiceSpec {
     pub health: Option<HealthSpec>,
     /// Asked of each candidate before the switch.
     pub smoke: Vec<SmokeTest>,
+    /// Further questions to each candidate before the switch.
+    #[serde(default)]
+    pub checks: Vec<Check>,
     /// How the new takes over from the old.
     pub strategy: Strategy,
     /// How long requests in flight to the old may take.
@@ -150,10 +156,12 @@ pub enum Probe {
 }
 
 /// One request that is sent to each candidate, and what must come back.
+///
+/// Several make a sequence: what one captures, the later ones may use as `{name}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SmokeTest {
-    /// `GET` or another method without a body.
+    /// `GET`, `POST` or another, upper case.
     pub method: String,
     /// Starts with `/`.
     pub path: String,
@@ -163,6 +171,74 @@ pub struct SmokeTest {
     pub contains: Option<String>,
     /// Fields of a JSON body by dotted path; placeholders in values are filled.
     pub json: BTreeMap<String, serde_json::Value>,
+    /// Sent with it.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Sent with it.
+    #[serde(default)]
+    pub body: Option<Body>,
+    /// A regular expression that must be found in the body.
+    #[serde(default)]
+    pub matches: Option<String>,
+    /// Headers of the answer, names in lower case, and their whole values.
+    #[serde(default)]
+    pub expect_headers: BTreeMap<String, String>,
+    /// Parts of the answer that later requests of the sequence use, by name.
+    #[serde(default)]
+    pub capture: BTreeMap<String, Capture>,
+    /// For the whole answer.
+    #[serde(default = "smoke_timeout")]
+    pub timeout: Millis,
+}
+
+/// What a request carries.  Placeholders in its texts are filled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// As it is.
+    Text(String),
+    /// As `application/json`.
+    Json(serde_json::Value),
+    /// As `application/x-www-form-urlencoded`.
+    Form(BTreeMap<String, String>),
+}
+
+/// Where in an answer a captured value stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capture {
+    /// A field of a JSON body, by dotted path.
+    Json(String),
+    /// A header, lower case.
+    Header(String),
+    /// A cookie that is set.
+    Cookie(String),
+}
+
+/// For one request of a smoke test where nothing else is said.
+pub const SMOKE_TIMEOUT: Millis = Millis::seconds(10);
+
+fn smoke_timeout() -> Millis {
+    SMOKE_TIMEOUT
+}
+
+impl SmokeTest {
+    /// GET the path; 200 is wanted, and nothing else of the answer.
+    pub fn get(path: impl Into<String>) -> SmokeTest {
+        SmokeTest {
+            method: "GET".to_owned(),
+            path: path.into(),
+            status: 200,
+            contains: None,
+            json: BTreeMap::new(),
+            headers: BTreeMap::new(),
+            body: None,
+            matches: None,
+            expect_headers: BTreeMap::new(),
+            capture: BTreeMap::new(),
+            timeout: SMOKE_TIMEOUT,
+        }
+    }
 }
 
 /// How the new takes over from the old.

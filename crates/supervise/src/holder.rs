@@ -18,6 +18,7 @@ use crate::{
     spec, whole_file,
 };
 use listeners::Listeners;
+use model::redact::Redactor;
 use proxy::{Crashes, Proxy};
 use replace::{Candidate, Leaving};
 use rustix::fs::{FlockOperation, flock};
@@ -160,7 +161,7 @@ fn open(root: &Path, directory: &Path) -> Result<Holder, RoleError> {
     let lock = lock(directory)?;
     let place = Place::open(directory.to_owned()).map_err(|error| failed(directory, error))?;
     let spec = read_spec(&place.file(place::HOLDER_SPEC), root)?;
-    let output = Output::open(&place, "proxy", &proxy_output(&place), None)
+    let output = Output::open(&place, "proxy", &proxy_output(&place), None, Redactor::default())
         .map_err(|error| RoleError::failed(format!("the proxy's output: {error}")))?;
     let socket = place.file(place::HOLDER_SOCKET);
     let server = Server::bind(&place, place::HOLDER_SOCKET).map_err(|it| failed(&socket, it))?;

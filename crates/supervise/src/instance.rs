@@ -89,7 +89,7 @@ fn open(directory: &Path, id: &str, adopt: bool) -> Result<Instance, RoleError> 
         let message = format!("process {} of {id} still runs; take it over by --adopt", alive.pid);
         return Err(RoleError { message, code: crate::EXIT_TAKEN });
     }
-    let output = Output::open(&place, id, &spec.output, spec.user)
+    let output = Output::open(&place, id, &spec.output, spec.user, spec.redactor())
         .map_err(|error| RoleError::failed(format!("the output of {id}: {error}")))?;
     let socket = place.file(place::SOCKET);
     let server = Server::bind(&place, place::SOCKET).map_err(|error| failed(&socket, error))?;

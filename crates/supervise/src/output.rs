@@ -7,6 +7,7 @@ mod room;
 use crate::{clock, place, place::Place, spec};
 use intake::Intake;
 use log_file::{Lock, LogFile};
+use model::redact::Redactor;
 use room::{Rate, Room, Verdict};
 use std::{
     io,
@@ -37,6 +38,7 @@ pub(crate) struct Output {
     combined: LogFile,
     lock: Lock,
     room: Room,
+    redactor: Redactor,
     gathered: Vec<u8>,
 }
 
@@ -48,12 +50,14 @@ struct Channel {
 }
 
 impl Output {
-    /// Makes or finds the FIFOs in `place`; `owner` may open them anew by `/dev/stdout`.
+    /// Makes or finds the FIFOs in `place`; `owner` may open them anew by `/dev/stdout`.  What
+    /// `redactor` knows is masked before it is written anywhere.
     pub(crate) fn open(
         place: &Place,
         instance: &str,
         output: &spec::Output,
         owner: Option<spec::User>,
+        redactor: Redactor,
     ) -> io::Result<Self> {
         let bytes_max = output.rotate_bytes.max(1);
         let count = output.rotate_count;
@@ -71,6 +75,7 @@ impl Output {
             combined: LogFile::new(output.combined.clone(), bytes_max, count),
             lock: Lock::beside(&output.combined),
             room: Room::new(output.combined.clone(), output.free_bytes_min),
+            redactor,
             gathered: Vec::new(),
         })
     }
@@ -116,7 +121,11 @@ impl Output {
 
     fn take_chunks(&mut self, stream: Stream, chunks_max: u32) {
         for _ in 0..chunks_max {
-            let Some(lines) = self.channel(stream).intake.next_lines() else { return };
+            let channel = match stream {
+                Stream::Out => &mut self.out,
+                Stream::Error => &mut self.error,
+            };
+            let Some(lines) = channel.intake.next_lines(&self.redactor) else { return };
             self.write(stream, &lines);
             self.channel(stream).intake.give_back(lines);
         }
@@ -132,7 +141,10 @@ impl Output {
         };
         match self.room.verdict(&mut channel.rate, Instant::now(), lines.len()) {
             Verdict::Drop => self.room.count_dropped(lines),
-            Verdict::Write => self.write_now(stream, lines),
+            Verdict::Write => {
+                let masked = self.redactor.bytes(lines);
+                self.write_now(stream, &masked);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What one instance is to run: `ROOT/run/INSTANCE/spec.json`, written whole before the start.
 
+use model::redact::Redactor;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -36,6 +37,18 @@ pub struct InstanceSpec {
     pub restart: Restart,
     /// Where its output goes.
     pub output: Output,
+    /// Names of variables whose values are masked in its output.
+    #[serde(default)]
+    pub redact: Vec<String>,
+}
+
+impl InstanceSpec {
+    /// Masks what is not to be seen in the output.
+    pub fn redactor(&self) -> Redactor {
+        let value = |name: &'_ String| self.environment.get_key_value(name);
+        let values = self.redact.iter().filter_map(value);
+        Redactor::new(values.map(|(name, value)| (name.as_str(), value.as_str())))
+    }
 }
 
 /// A user and group, already looked up.

@@ -274,3 +274,34 @@ fn a_neighbour_that_is_stopped_in_its_lock_holds_nobody_up() {
     });
     assert_eq!(site.status("web-1").lines_dropped, 0);
 }
+
+#[test]
+fn secrets_are_masked_also_where_they_come_in_two_pieces() {
+    let site = Site::new();
+    let program = "
+import os, sys, time
+token = os.environ['TOKEN'].encode()
+out = sys.stdout.buffer
+out.write(b'a ' + token[:5]); out.flush(); time.sleep(0.3)
+out.write(token[5:] + b' b\\n'); out.flush()
+sys.stderr.write('to error ' + token.decode() + '\\n')
+# Lines that are longer than what is read at once, with the value over the seam.
+for before in range(65536 - 40, 65536 + 10, 7):
+    out.write(b'x' * before + token + b'y' * 70000 + b'\\n')
+out.write(b'unended ' + token); out.flush()
+";
+    let mut spec = site.python("web-1", program);
+    spec.output.rotate_bytes = 100_000_000;
+    spec.environment.insert("TOKEN".to_owned(), "hunter2 of-the-{port} tail".to_owned());
+    spec.redact = vec!["TOKEN".to_owned()];
+    site.start(&spec);
+    eventually("it ended", || site.status("web-1").exit);
+    for (name, count) in [("out.log", 10), ("error.log", 1), ("combined.log", 11)] {
+        let text = site.log(name);
+        assert_eq!(text.matches("[secret TOKEN]").count(), count, "{name}");
+        for part in ["hunter2", "of-the", "tail"] {
+            assert!(!text.contains(part), "{name} holds {part}");
+        }
+    }
+    assert!(site.log("out.log").starts_with("a [secret TOKEN] b\n"));
+}

@@ -193,16 +193,19 @@ fn leaves_a_grandchild_in_a_session_of_its_own() {
 
 /// Whether the process has a session of its own and another parent than the app.
 fn is_grandchild(pid: u32, app: u32) -> bool {
-    let text = |name: &str| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
-    let command = String::from_utf8_lossy(&text("cmdline")).into_owned();
-    let stat = String::from_utf8_lossy(&text("stat")).into_owned();
-    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let numbers: Vec<u32> = fields.split_whitespace().skip(1).flat_map(str::parse).collect();
-    let [parent, _, session, ..] = numbers.as_slice() else { return false };
-    let app_session = rustix::process::getsid(Pid::from_raw(app as i32)).unwrap();
-    command.contains("example-app-grandchild")
-        && *parent != app
-        && *session != app_session.as_raw_nonzero().get() as u32
+    let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let Some((parent, session)) = parent_and_session(pid) else { return false };
+    String::from_utf8_lossy(&command).contains("example-app-grandchild")
+        && parent != app
+        && parent_and_session(app).is_some_and(|it| it.1 != session)
+}
+
+/// As `/proc` says them: 0 for one that is outside of the namespace this runs in.
+fn parent_and_session(pid: u32) -> Option<(u32, u32)> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat).into_owned();
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(1);
+    Some((fields.next()?.parse().ok()?, fields.nth(1)?.parse().ok()?))
 }
 
 #[test]

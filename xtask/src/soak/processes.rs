@@ -22,6 +22,9 @@ pub struct Roles {
 /// Descriptors by role.
 pub type Descriptors = Vec<(&'static str, usize)>;
 
+/// KiB by role.
+pub type Memory = Vec<(&'static str, u64)>;
+
 impl Roles {
     /// Finds them.
     ///
@@ -42,7 +45,7 @@ impl Roles {
         self.all.iter().map(|it| it.1).collect()
     }
 
-    /// Their open descriptors, once these stay the same, or the most patience is spent.
+    /// Their open descriptors, once these stay the same.
     pub fn settled(&self) -> Descriptors {
         let began = Instant::now();
         let (mut last, mut since) = (self.descriptors(), Instant::now());
@@ -56,13 +59,23 @@ impl Roles {
         last
     }
 
+    /// As [`Self::settled`], once they are back at what they were, or the most patience is spent:
+    /// a kept connection may stay idle for longer than a count needs to look settled.
+    pub fn settled_to(&self, before: &Descriptors) -> Descriptors {
+        let back = within(SETTLE_MAX, || {
+            let now = self.descriptors();
+            now.iter().zip(before).all(|(now, before)| now.1 <= before.1).then_some(now)
+        });
+        back.unwrap_or_else(|| self.settled())
+    }
+
     fn descriptors(&self) -> Descriptors {
         let count = |pid: u32| fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
         self.all.iter().map(|(name, pid)| (*name, count(*pid))).collect()
     }
 
-    /// Their own memory in KiB: what is shared counts in part.
-    pub fn memory(&self) -> Vec<(&'static str, u64)> {
+    /// Their own memory: what is shared counts in part.
+    pub fn memory(&self) -> Memory {
         self.all.iter().map(|(name, pid)| (*name, memory::pss_kib(*pid))).collect()
     }
 }

@@ -1,16 +1,19 @@
 //! What a soak found, and what of it may not be.
 
 use super::{
-    DRAIN_S, KEPT_RELEASES, REQUESTS_PER_SECOND, SLOW_MS, balance::Balance, disk::Disk,
-    processes::Descriptors, streams_counted,
+    DRAIN_S, KEPT_RELEASES, REQUESTS_PER_SECOND, SLOW_MS,
+    balance::Balance,
+    disk::Disk,
+    processes::{Descriptors, Memory},
+    streams_counted,
 };
 use crate::{machine, program, table::table};
 use anyhow::Result;
 use std::{fmt::Write as _, fs, time::Duration};
 use testkit::load::{StreamKind, Summary};
 
-/// The release that is coming in, and the one that is going out.
-const KEPT_BESIDE: usize = 2;
+/// The release that comes in, the one that goes out, and the one before it, which is still warm.
+const KEPT_BESIDE: usize = 3;
 /// Journal and logs of one deployment.
 const GROWTH_BYTES_MAX: u64 = 512 << 10;
 const DIFFERENCES_SHOWN: usize = 10;
@@ -39,8 +42,8 @@ pub struct Findings {
     pub before: Descriptors,
     /// As `before`, after it.
     pub after: Descriptors,
-    /// In KiB, after it.
-    pub memory: Vec<(&'static str, u64)>,
+    /// Before the load, after each deployment, and after the load.
+    pub memory: Vec<Memory>,
     /// Daemon, proxy and holder are the same processes as at the start.
     pub unchanged: bool,
     /// Over time.
@@ -201,10 +204,24 @@ fn figures(findings: &Findings) -> Vec<Vec<String>> {
         let all = format!("{of}, all else {}", kib(look.other_bytes()));
         rows.push((format!("disk after deployment {after}"), all));
     }
-    for (role, kib) in &findings.memory {
-        rows.push((format!("memory of the {role} after the load (PSS)"), format!("{kib} KiB")));
+    for (moment, memory) in moments(findings) {
+        let of = memory.iter().map(|(role, kib)| format!("{role} {kib} KiB"));
+        let of: Vec<String> = of.collect();
+        rows.push((format!("memory {moment} (PSS)"), of.join(", ")));
     }
     rows.into_iter().map(|(figure, value)| vec![figure, value]).collect()
+}
+
+/// Of the memory: before the load, after a tenth, a half and all of the deployments, and at the
+/// end.
+fn moments(findings: &Findings) -> Vec<(String, &Memory)> {
+    let deployments = findings.deployed.len();
+    let mut at = vec![deployments / 10, deployments / 2, deployments];
+    at.dedup();
+    let after = |it: usize| Some((format!("after deployment {it}"), findings.memory.get(it)?));
+    let first = findings.memory.first().map(|it| ("before the load".to_owned(), it));
+    let last = findings.memory.last().map(|it| ("after the load".to_owned(), it));
+    first.into_iter().chain(at.into_iter().filter_map(after)).chain(last).collect()
 }
 
 fn particulars(findings: &Findings) -> String {

@@ -9,7 +9,7 @@ const EDGES: [(&str, &[&str]); 12] = [
     ("cutover-model", &[]),
     ("cutover-config", &["cutover-model"]),
     ("cutover-engine", &["cutover-model"]),
-    ("cutover-supervise", &[]),
+    ("cutover-supervise", &["cutover-model"]),
     ("cutover-proxy", &[]),
     ("cutover-drivers", &["cutover-model", "cutover-engine", "cutover-proxy", "cutover-supervise"]),
     ("cutover-store", &["cutover-model", "cutover-engine"]),

@@ -4,6 +4,7 @@ use crate::{
     address,
     draft::{
         project::{self, SourceDraft},
+        secret::Secrets,
         service::ServiceDraft,
         variable::{self, Required, Variables},
     },
@@ -14,12 +15,13 @@ use crate::{
 use model::{name::Name, service::VersionScheme};
 
 /// Every key of an environment.
-pub(crate) const KEYS: [&str; 9] = [
+pub(crate) const KEYS: [&str; 10] = [
     "domains",
     "version",
     "env",
     "env_file",
     "required_env",
+    "secrets",
     "services",
     "source",
     "disk_free",
@@ -40,6 +42,7 @@ pub(crate) struct EnvironmentDraft {
     pub(crate) env: Variables,
     pub(crate) env_file: Option<Placed<Vec<Placed<String>>>>,
     pub(crate) required_env: Option<Required>,
+    pub(crate) secrets: Secrets,
     pub(crate) disk_free_bytes: Option<Placed<u64>>,
     pub(crate) keep_releases: Option<Placed<u32>>,
     pub(crate) source: Option<SourceDraft>,
@@ -91,6 +94,9 @@ impl EnvironmentDraft {
         self.env_file =
             table.get("env_file").and_then(|it| scalar::list(it, report, variable::file_path));
         self.required_env = table.get("required_env").and_then(|it| variable::required(it, report));
+        if let Some(secrets) = table.get("secrets") {
+            self.secrets = Secrets::read(secrets, report);
+        }
         self.disk_free_bytes = table.get("disk_free").and_then(|it| scalar::size(it, 0, report));
         self.keep_releases = table
             .get("keep_releases")

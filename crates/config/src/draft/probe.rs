@@ -1,15 +1,13 @@
-//! Questions to an instance as they were read: health and smoke.
+//! The question for an instance's health as it was read.
 
 use crate::{
     address, argv,
     draft::service::PROBE_TIME_MAX,
-    placeholder,
     report::{Field, Placed, Report, Table},
     scalar,
-    yaml::{Node, Value},
+    yaml::Value,
 };
-use model::service::{HealthSpec, Millis, Probe, SmokeTest};
-use std::collections::BTreeMap;
+use model::service::{HealthSpec, Millis, Probe};
 
 /// Asked before the switch.
 #[derive(Clone, Debug)]
@@ -139,81 +137,6 @@ fn probe(field: &Field<'_>, table: &Table<'_>, report: &mut Report) -> Option<Pr
     Some(ProbeDraft::Tcp)
 }
 
-fn status(table: &Table<'_>, report: &mut Report) -> Option<u16> {
+pub(crate) fn status(table: &Table<'_>, report: &mut Report) -> Option<u16> {
     table.get("status").and_then(|it| scalar::number(it, 100..=599, report)).map(|it| it.value)
-}
-
-/// One smoke test.
-#[derive(Clone, Debug)]
-pub(crate) struct SmokeDraft(pub(crate) SmokeTest);
-
-impl SmokeDraft {
-    /// `{ get: PATH, status, contains, json }`.
-    pub(crate) fn read(field: &Field<'_>, report: &mut Report) -> Option<Placed<SmokeDraft>> {
-        let known = ["get", "head", "options", "status", "contains", "json"];
-        let elsewhere = [
-            ("path", "after the method: `get: /path`"),
-            ("post", "nowhere: only requests without a body are sent"),
-        ];
-        let table = Table::read(field, &known, &elsewhere, report)?;
-        let mut methods = ["get", "head", "options"].iter().filter_map(|it| table.get(it));
-        let Some(method) = methods.next() else {
-            if !table.any_unknown {
-                field.error(report, "a smoke test sends nothing").hint("name a path: `get: /`");
-            }
-            return None;
-        };
-        if let Some(second) = methods.next() {
-            report
-                .error(second.place, second.path.clone(), "a smoke test sends one request")
-                .hint("make a test of its own of it");
-        }
-        let path = address::request_path(method, report);
-        if let Some(path) = &path {
-            placeholder::check(path, report);
-        }
-        let name = method.name().to_ascii_uppercase();
-        let contains = table.get("contains").and_then(|it| scalar::template(it, report));
-        let json = table.get("json").map(|it| json_fields(it, report)).unwrap_or_default();
-        if name == "HEAD" && (contains.is_some() || !json.is_empty()) {
-            field.error(report, "an answer to `head` has no body to look into").hint("use `get`");
-        }
-        let status = status(&table, report).unwrap_or(200);
-        let contains = contains.map(|it| it.value);
-        let test = SmokeTest { method: name, path: path?.value, status, contains, json };
-        Some(field.placed(SmokeDraft(test)))
-    }
-}
-
-fn json_fields(field: &Field<'_>, report: &mut Report) -> BTreeMap<String, serde_json::Value> {
-    let wanted = "a mapping of dotted paths to values";
-    let entries = field.entries(report, wanted);
-    entries.iter().map(|(key, it)| (key.to_string(), json_value(it.node, it, report))).collect()
-}
-
-/// Plain words become what JSON would make of them.
-fn json_value(node: &Node, field: &Field<'_>, report: &mut Report) -> serde_json::Value {
-    match &node.value {
-        Value::Null => serde_json::Value::Null,
-        Value::Scalar { text, plain: true } if is_json_word(text) => {
-            serde_json::from_str(text).unwrap_or_else(|_| text.to_string().into())
-        }
-        Value::Scalar { text, .. } => {
-            let placed =
-                Placed { value: text.to_string(), place: node.place, path: field.path.clone() };
-            placeholder::check(&placed, report);
-            placed.value.into()
-        }
-        Value::Sequence(items) => items.iter().map(|it| json_value(it, field, report)).collect(),
-        Value::Mapping(entries) => {
-            let fields =
-                entries.iter().map(|it| (it.key.to_string(), json_value(&it.value, field, report)));
-            serde_json::Value::Object(fields.collect())
-        }
-    }
-}
-
-fn is_json_word(text: &str) -> bool {
-    let number = text.strip_prefix('-').unwrap_or(text).starts_with(|it: char| it.is_ascii_digit());
-    number || text == "true" || text == "false"
 }

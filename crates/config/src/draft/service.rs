@@ -3,7 +3,10 @@
 use crate::{
     address, argv,
     draft::{
-        probe::{HealthDraft, SmokeDraft},
+        check::CheckDraft,
+        probe::HealthDraft,
+        secret::Secrets,
+        smoke::SmokeDraft,
         variable::{self, Required, Variables},
     },
     report::{Field, Place, Placed, Report, Table},
@@ -13,7 +16,7 @@ use crate::{
 use model::service::{Millis, Readiness, StopSignal};
 
 /// Every key of a service.
-pub(crate) const KEYS: [&str; 25] = [
+pub(crate) const KEYS: [&str; 27] = [
     "command",
     "image",
     "runtime",
@@ -22,6 +25,7 @@ pub(crate) const KEYS: [&str; 25] = [
     "port",
     "health",
     "smoke",
+    "checks",
     "strategy",
     "drain",
     "stop_signal",
@@ -34,6 +38,7 @@ pub(crate) const KEYS: [&str; 25] = [
     "env",
     "env_file",
     "required_env",
+    "secrets",
     "migrate",
     "volumes",
     "listen",
@@ -88,6 +93,7 @@ pub(crate) struct ServiceDraft {
     pub(crate) readiness: Option<Placed<Readiness>>,
     pub(crate) health: Option<Placed<HealthDraft>>,
     pub(crate) smoke: Option<Placed<Vec<Placed<SmokeDraft>>>>,
+    pub(crate) checks: Option<Placed<Vec<Placed<CheckDraft>>>>,
     pub(crate) strategy: Option<Placed<StrategyDraft>>,
     pub(crate) drain: Option<Placed<Millis>>,
     pub(crate) stop_signal: Option<Placed<StopSignal>>,
@@ -100,6 +106,7 @@ pub(crate) struct ServiceDraft {
     pub(crate) env: Variables,
     pub(crate) env_file: Option<Placed<Vec<Placed<String>>>>,
     pub(crate) required_env: Option<Required>,
+    pub(crate) secrets: Secrets,
     pub(crate) upstream_keepalive: Option<Placed<bool>>,
     /// Keys that may be given, and are refused when they are to be deployed.
     pub(crate) image: Option<Placed<()>>,
@@ -180,12 +187,13 @@ impl ServiceDraft {
         self.readiness =
             table.get("readiness").and_then(|it| scalar::choice(it, &readiness, report));
         self.health = table.get("health").and_then(|it| HealthDraft::read(it, report));
-        self.smoke = table.get("smoke").and_then(|it| {
+        self.smoke = table.get("smoke").and_then(|it| SmokeDraft::sequence(it, report));
+        self.checks = table.get("checks").and_then(|it| {
             if matches!(it.node.value, Value::Mapping(_)) {
-                let only = SmokeDraft::read(it, report)?;
+                let only = CheckDraft::read(it, report)?;
                 return Some(it.placed(vec![only]));
             }
-            scalar::list(it, report, SmokeDraft::read)
+            scalar::list(it, report, CheckDraft::read)
         });
         self.upstream_keepalive =
             table.get("upstream_keepalive").and_then(|it| scalar::switch(it, report));
@@ -209,6 +217,9 @@ impl ServiceDraft {
         self.env_file =
             table.get("env_file").and_then(|it| scalar::list(it, report, variable::file_path));
         self.required_env = table.get("required_env").and_then(|it| variable::required(it, report));
+        if let Some(secrets) = table.get("secrets") {
+            self.secrets = Secrets::read(secrets, report);
+        }
     }
 
     /// This one's values where it has them, else those of the base.  Lists are taken whole;
@@ -225,14 +236,15 @@ impl ServiceDraft {
                         (own, below) => own.clone().or_else(|| below.clone()),
                     },
                     env: self.env.over(&base.env),
+                    secrets: self.secrets.over(&base.secrets),
                     broken: [self.broken.as_slice(), base.broken.as_slice()].concat(),
                     $($key: self.$key.clone().or_else(|| base.$key.clone()),)*
                 }
             };
         }
         laid! {
-            command runtime instances routes port readiness smoke strategy drain stop_signal grace
-            start_timeout bake keep_warm user env_file required_env upstream_keepalive image
+            command runtime instances routes port readiness smoke checks strategy drain stop_signal
+            grace start_timeout bake keep_warm user env_file required_env upstream_keepalive image
             volumes migrate listen
         }
     }

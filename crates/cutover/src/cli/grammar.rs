@@ -91,6 +91,8 @@ pub enum Verb {
     History(History),
     /// Show one deployment: its steps, times and failures.
     Show(Which),
+    /// Ask every instance that serves, and the public route, whether they are healthy.
+    Health(Health),
     /// List instances.
     Ps(Target),
     /// Show what instances wrote.
@@ -119,6 +121,10 @@ pub enum Verb {
     Init,
     /// Report everything that is wrong with the configuration.
     Check(Check),
+    /// Print the JSON Schema of the configuration, for editors.
+    Schema,
+    /// List secrets and where they come from, never their values.
+    Secrets(Secrets),
     /// Print a script by which a shell completes verbs and options.
     Completion(Completion),
     /// Print a page of the manual.
@@ -198,6 +204,9 @@ pub struct Wanted {
     /// Do not run smoke tests.
     #[arg(long)]
     pub skip_smoke: bool,
+    /// Open `age` secrets with the identities in this file.
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
 }
 
 /// Words that name a deployment.
@@ -410,6 +419,39 @@ pub struct Check {
     pub github: bool,
 }
 
+/// `health`
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "cutover health [TARGET]",
+    after_help = "Ends with 0 where everything is healthy, else with 1.
+
+Examples:
+  cutover health production
+  cutover --json health production"
+)]
+pub struct Health {
+    /// The environment.
+    #[arg(value_name = "TARGET", num_args = 0..=2)]
+    pub words: Vec<String>,
+    /// Print JSON.
+    #[arg(long = "json")]
+    pub as_json: bool,
+}
+
+/// `secrets`
+#[derive(Debug, Args)]
+pub struct Secrets {
+    #[command(subcommand)]
+    pub act: SecretsAct,
+}
+
+/// What is to be done with secrets.
+#[derive(Debug, Subcommand)]
+pub enum SecretsAct {
+    /// List their names and where their values come from.
+    List(Target),
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Cli, Verb};
@@ -428,9 +470,9 @@ mod tests {
     fn the_verbs_are_these_and_no_others() {
         let command = Cli::command();
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-        let expected = "deploy plan attach abort resume rollback status history show ps logs \
-                        restart stop start scale releases cleanup down daemon proxy demo init \
-                        check completion man version";
+        let expected = "deploy plan attach abort resume rollback status history show health ps \
+                        logs restart stop start scale releases cleanup down daemon proxy demo \
+                        init check schema secrets completion man version";
         assert_eq!(verbs.join(" "), expected);
     }
 

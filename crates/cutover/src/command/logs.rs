@@ -8,7 +8,10 @@ use crate::{
     session::Session,
     target,
 };
-use daemon::logs::{Follower, Stream, Wanted, plain, tail};
+use daemon::{
+    logs::{Follower, Stream, Wanted, plain, tail},
+    secrets::Secrets,
+};
 use model::{
     failure::{Blame, Failure},
     name::Name,
@@ -68,6 +71,7 @@ fn query(wanted: &Wanted, args: &Logs) -> String {
 /// Without a controller the files are read from here.
 async fn directly(session: &Session, wanted: &Wanted, args: &Logs) -> Result<u8, Halt> {
     let layout = session.layout();
+    let secrets = Secrets::kept(&layout).redactor();
     let failed = |it: io::Error| {
         let blame = match it.kind() {
             io::ErrorKind::InvalidInput => Blame::Request,
@@ -77,11 +81,11 @@ async fn directly(session: &Session, wanted: &Wanted, args: &Logs) -> Result<u8,
     };
     let mut follower = Follower::at_end(&layout, wanted).map_err(failed)?;
     for line in tail(&layout, wanted, args.lines).map_err(failed)? {
-        session.ui.line(&line);
+        session.ui.line(&secrets.text(&line));
     }
     while args.follow && !session.ui.out.closed() {
         let Some(text) = follower.next().await else { break };
-        session.ui.out.print(&text);
+        session.ui.out.print(&secrets.text(&text));
     }
     Ok(0)
 }

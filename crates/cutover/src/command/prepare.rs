@@ -5,6 +5,7 @@ use crate::{
     configuration,
     controller::Controller,
     halt::Halt,
+    secret,
     session::Session,
     source::{Content, commit},
     target::{Known, Target},
@@ -60,6 +61,8 @@ pub async fn prepare(session: &Session, wanted: &Wanted) -> Result<Prepared, Hal
         .hint("set `source` in the configuration, or name one with `--from`"));
     }
     let version = version(resolved.spec.version, asked, &content)?;
+    let identity = wanted.identity.as_deref();
+    let resolved = secret::fill(session, &configuration, resolved, &content, identity).await?;
     if !resolved.notes.is_empty() && !session.ui.is_json() {
         session.ui.note(config::render::human(&resolved.notes).trim_end());
     }

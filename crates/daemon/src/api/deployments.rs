@@ -85,6 +85,7 @@ pub async fn plan(
     Json(request): Json<Request>,
 ) -> Result<Json<PlanReport>, Refusal> {
     admit(&request)?;
+    let request = controller.secrets.met(request);
     let planned = controller.engine.plan_only(&request).await;
     let from = planned.as_ref().ok().and_then(|(_, plan)| plan.as_ref()?.from.clone());
     let changes = match from {
@@ -98,6 +99,8 @@ pub async fn plan(
     }
     let (findings, plan) = planned?;
     let changes = changes?;
+    let redactor = controller.secrets.redactor();
+    let findings = findings.into_iter().map(|it| redactor.finding(it)).collect();
     let sentences = plan.iter().flat_map(|it| &it.steps).map(describe::sentence).collect();
     let downtime = plan.as_ref().map(describe::downtime).unwrap_or_default();
     Ok(Json(PlanReport { findings, plan, sentences, downtime, changes }))

@@ -51,20 +51,28 @@ pub async fn read(
     let wanted = Wanted { environment, service, stream };
     let count = which.lines.unwrap_or(LINES_DEFAULT).min(LINES_MAX);
     let unreadable = |it: io::Error| Failure::new(Blame::Platform, format!("read the log: {it}"));
+    let redactor = controller.secrets.redactor();
     let follower = Follower::at_end(&layout, &wanted).map_err(unreadable)?;
     let lines = tail(&layout, &wanted, count).map_err(unreadable)?;
-    let first: String = lines.iter().map(|it| format!("{it}\n")).collect();
+    let first: String = lines.iter().map(|it| format!("{}\n", redactor.text(it))).collect();
     let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     if !which.follow {
         return Ok((kind, first).into_response());
     }
     let stream =
-        futures_util::stream::unfold((Some(first), follower), |(first, mut follower)| async move {
-            let text = match first {
-                Some(text) => text,
-                None => follower.next().await?,
-            };
-            Some((Ok::<_, Infallible>(Bytes::from(text)), (None, follower)))
+        futures_util::stream::unfold((Some(first), follower), move |(first, mut follower)| {
+            let secrets = controller.secrets.clone();
+            async move {
+                let text = match first {
+                    Some(text) => text,
+                    // Whole lines come from there, so that no value is split over two.
+                    None => {
+                        let text = follower.next().await?;
+                        secrets.redactor().text(&text).into_owned()
+                    }
+                };
+                Some((Ok::<_, Infallible>(Bytes::from(text)), (None, follower)))
+            }
         });
     Ok((kind, Body::from_stream(stream)).into_response())
 }

@@ -1,8 +1,9 @@
 //! Errors, as the API says them.
 
-use crate::api::words::ErrorReport;
+use crate::{api::words::ErrorReport, secrets::Secrets};
 use axum::{
     Json,
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -49,6 +50,17 @@ impl From<Failure> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.status, Json(self.report)).into_response()
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self.report);
+        response
     }
+}
+
+/// Writes a refusal's report, which only the controller can free of secrets.
+pub async fn tell(State(secrets): State<Secrets>, mut response: Response) -> Response {
+    let Some(mut report) = response.extensions_mut().remove::<ErrorReport>() else {
+        return response;
+    };
+    report.failure = secrets.redactor().failure(report.failure);
+    (response.status(), Json(report)).into_response()
 }

@@ -28,6 +28,7 @@ use model::{
     release::difference::Difference,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Who answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +96,54 @@ pub struct ErrorReport {
     pub failure: Failure,
     /// The deployment that has the lock, where that is why.
     pub holder: Option<Box<DeploymentRecord>>,
+}
+
+/// What was found when an environment was asked for its health.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HealthReport {
+    /// It.
+    pub environment: EnvironmentId,
+    /// The sum of it.
+    pub status: HealthState,
+    /// `pass` or `fail`, by instance, and for the public route.
+    pub checks: BTreeMap<String, String>,
+    /// What was measured.
+    pub metrics: HealthMetrics,
+    /// When, as ISO 8601 in UTC.
+    pub timestamp: String,
+    /// Those that failed, and why.
+    pub failures: Vec<CheckResult>,
+}
+
+/// Healthy, or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthState {
+    /// Everything passed.
+    Healthy,
+    /// Something failed.
+    Unhealthy,
+}
+
+/// What was measured; none: nobody could be asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthMetrics {
+    /// Mean of the public route, in milliseconds.
+    pub response_time: Option<f64>,
+    /// Percent of the limit, else of the machine's memory, of the instance that takes most of it.
+    pub memory_usage: Option<f64>,
+    /// Percent of all processors.
+    pub cpu_usage: Option<f64>,
+}
+
+/// One of the questions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// An instance, or `public route`.
+    pub name: String,
+    /// None: it passed.
+    pub failure: Option<Failure>,
 }
 
 /// One screen of truth.

@@ -4,6 +4,7 @@ use super::{LocalProber, ports};
 use crate::{blocking::blocking, runtime::process::HOST};
 use engine::port::runtime::{Exited, Life, Runtime};
 use model::{
+    cause::{self, End, Listening},
     failure::{Blame, Failure},
     id::InstanceId,
     instance::Instance,
@@ -33,7 +34,7 @@ impl LocalProber {
         let message = format!("keep {instance} running: {}", exited.how);
         let failure = Failure::new(Blame::Release, message);
         let lines = self.runtime.last_lines(instance, LINES_SHOWN).await;
-        let failure = match cause_of_exit(exited, &lines) {
+        let failure = match cause::of_end(End { how: &exited.how, lines: &lines }) {
             Some(cause) => failure.hint(cause),
             None => failure.hint("its last lines may say why; try its command by hand"),
         };
@@ -50,6 +51,11 @@ impl LocalProber {
             failure = failure.evidence(format!("{}: {}", instance.id, exited.how));
         }
         let lines = self.runtime.last_lines(&instance.id, LINES_SHOWN).await;
+        if let Some(cause) = cause::of_lines(&lines)
+            && !failure.hints.contains(&cause)
+        {
+            failure = failure.hint(format!("its last lines may say why: {cause}"));
+        }
         with_lines(failure, &instance.id, &lines)
     }
 
@@ -76,25 +82,7 @@ impl LocalProber {
     pub(super) async fn why_nobody_listens(&self, instance: &Instance, port: u16) -> String {
         let Ok(token) = self.token(&instance.id) else { return String::new() };
         let found = blocking(move || Ok(ports::listened_on_by(&token))).await.unwrap_or_default();
-        if found.contains(&port) {
-            return format!(
-                "it listens on port {port}, but not where {HOST} is answered: make it listen on \
-                 the variable HOST, or on 0.0.0.0"
-            );
-        }
-        let others: Vec<String> =
-            found.iter().filter(|it| **it != port).map(u16::to_string).collect();
-        if others.is_empty() {
-            return format!(
-                "it listens on no port: make it listen on the variable PORT ({port}), or give it \
-                 more time by `start_timeout`"
-            );
-        }
-        format!(
-            "it listens on {}, not on PORT {port}: make it read the variable PORT, or put \
-             `{{port}}` into its command",
-            others.join(", ")
-        )
+        cause::of_listening(Listening { host: HOST, port, found: &found })
     }
 
     fn token(&self, instance: &InstanceId) -> Result<String, Failure> {
@@ -111,30 +99,4 @@ pub(super) fn with_lines(failure: Failure, instance: &InstanceId, lines: &[Strin
         return failure.evidence(format!("{instance} has written nothing"));
     }
     failure.evidence(format!("last lines of {instance}:\n{}", lines.join("\n")))
-}
-
-/// What is known to lead to such an end.
-fn cause_of_exit(exited: &Exited, lines: &[String]) -> Option<String> {
-    const CAUSES: [(&str, &str); 7] = [
-        ("eaddrinuse", "it wants a port that is taken: make it listen on the variable PORT only"),
-        ("address already in use", "it wants a port that is taken: make it listen on PORT only"),
-        ("cannot find module", "a module is missing: install its dependencies into the release"),
-        ("modulenotfounderror", "a module is missing: install its dependencies into the release"),
-        ("no such file or directory", "a file is missing: see whether all it needs is sent"),
-        ("permission denied", "it may not do what it wants: see its files' modes and `user`"),
-        ("eacces", "it may not do what it wants: see its files' modes and `user`"),
-    ];
-    const QUIET_END: &str =
-        "a service must keep running: see that it does not put itself in the background";
-    if exited.how.contains("out of memory") {
-        return Some(
-            "it needs more memory: raise `limits.memory`, or make it need less".to_owned(),
-        );
-    }
-    if exited.how.contains("could not be executed") {
-        return Some("check `command`: its program must be in the release or in PATH".to_owned());
-    }
-    let said = lines.join("\n").to_lowercase();
-    let known = CAUSES.iter().find(|(text, _)| said.contains(text)).map(|(_, cause)| *cause);
-    known.or((exited.how == "exit code 0").then_some(QUIET_END)).map(str::to_owned)
 }

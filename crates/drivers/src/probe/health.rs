@@ -2,7 +2,7 @@
 
 use super::{
     LocalProber,
-    http::{Question, Response, Silence},
+    http::{Question, REFUSED, Response, Silence},
 };
 use crate::{
     account,
@@ -10,13 +10,14 @@ use crate::{
     runtime::process::{HOST, placeholders_filled, service_of, variables},
 };
 use model::{
+    cause::{self, Answer},
     failure::{Blame, Failure},
     instance::Instance,
     release::Release,
-    service::{HealthSpec, Probe},
+    service::{HealthSpec, Millis, Probe},
     verdict::{Observation, trouble},
 };
-use std::ffi::OsString;
+use std::{ffi::OsString, time::Duration};
 use supervise::port::Belongs;
 use tokio::{net::TcpStream, time::timeout};
 
@@ -35,15 +36,11 @@ impl LocalProber {
             }
             Probe::Tcp => {
                 let address = self.own_address(instance).await?;
-                let connected = timeout(health.timeout.duration(), TcpStream::connect(&address));
-                let what = match connected.await {
-                    Ok(Ok(_)) => return Ok(()),
-                    Ok(Err(error)) => error.to_string(),
-                    Err(_) => format!("no connection within {} ms", health.timeout.0),
-                };
-                Err(Failure::new(Blame::Release, format!("connect to {address}: {what}")))
+                connected(&address, health.timeout).await
             }
-            Probe::Command { command } => self.run(instance, release, health, command).await,
+            Probe::Command { command } => {
+                self.run(instance, release, health.timeout.duration(), command).await
+            }
         }
     }
 
@@ -58,7 +55,8 @@ impl LocalProber {
             Belongs::Yes => Ok(format!("{HOST}:{port}")),
             Belongs::NobodyListens => {
                 let message = format!("ask {id}: nobody listens on its port {port} any more");
-                Err(Failure::new(Blame::Release, message))
+                // Whoever asks is told of an exit at once: so it lives.
+                Err(Failure::new(Blame::Release, message).hint(cause::of_refusal(true)))
             }
             Belongs::No { pid, name } => {
                 let message = format!("ask {id}: its port {port} is held by {name} (pid {pid})");
@@ -67,11 +65,11 @@ impl LocalProber {
         }
     }
 
-    async fn run(
+    pub(super) async fn run(
         &self,
         instance: &Instance,
         release: &Release,
-        health: &HealthSpec,
+        time_limit: Duration,
         argv: &[String],
     ) -> Result<(), Failure> {
         let argv: Vec<String> =
@@ -83,7 +81,7 @@ impl LocalProber {
         let is_in_release = program.contains('/') && !program.starts_with('/');
         let program: OsString =
             if is_in_release { directory.join(program).into() } else { program.into() };
-        let mut command = Command::new(program, health.timeout.duration()).arguments(arguments);
+        let mut command = Command::new(program, time_limit).arguments(arguments);
         command.directory = Some(directory);
         command.environment = variables(instance, release)?;
         let user = service_of(instance, release)?.user.as_deref();
@@ -95,6 +93,16 @@ impl LocalProber {
         }
         Err(finished.failure(Blame::Release, &format!("see `{shown}` end with 0")))
     }
+}
+
+/// That somebody accepts there.
+pub(super) async fn connected(address: &str, time_limit: Millis) -> Result<(), Failure> {
+    let what = match timeout(time_limit.duration(), TcpStream::connect(address)).await {
+        Ok(Ok(_)) => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no connection within {} ms", time_limit.0),
+    };
+    Err(Failure::new(Blame::Release, format!("connect to {address}: {what}")))
 }
 
 /// Whether the answer says that the instance is healthy: by its status, and by what it says of
@@ -114,6 +122,10 @@ fn judged(
 
 pub(super) fn unheard(question: &Question, silence: &Silence) -> Failure {
     let failure = Failure::new(Blame::Release, format!("ask {question}: it {}", silence.what));
+    let failure = match silence.what.as_str() {
+        REFUSED => failure.hint(cause::of_refusal(true)),
+        _ => failure,
+    };
     match &silence.seen {
         Some(seen) => failure.evidence(format!("{question}\n{}", seen.shown())),
         None => failure.evidence(question.to_string()),
@@ -126,27 +138,18 @@ pub(super) fn other_status(question: &Question, response: &Response, wanted: u16
 }
 
 /// A failure that shows the answer, and says what often leads to such a one.
-fn explained_answer(question: &Question, response: &Response, why: &str) -> Failure {
+pub(super) fn explained_answer(question: &Question, response: &Response, why: &str) -> Failure {
     let mut message = format!("ask {question}: {why}");
-    let mut hints = vec![];
     if let Some(target) = response.redirect() {
         message.push_str(&format!(", a redirect to {target}"));
-        hints.push(if question.leads_to_itself(target) {
-            format!("it sends {} to itself: an endless redirect", question.path)
-        } else if target.starts_with("https:") {
-            "it insists on https: let it answer its health path over plain http from 127.0.0.1"
-                .to_owned()
-        } else {
-            format!("ask {target} itself: redirects are not followed")
-        });
     }
-    match response.status {
-        404 => hints.push(format!("see that it serves {}, or set another path", question.path)),
-        401 | 403 => hints.push("let it answer this path without a login".to_owned()),
-        400 | 421 => hints.push("let it accept 127.0.0.1 as a host name".to_owned()),
-        _ => {}
-    }
+    let causes = cause::of_answer(Answer {
+        path: &question.path,
+        origin: &question.origin(),
+        status: response.status,
+        location: response.redirect(),
+    });
     let failure =
         Failure::new(Blame::Release, message).evidence(format!("{question}\n{}", response.shown()));
-    hints.into_iter().fold(failure, Failure::hint)
+    causes.into_iter().fold(failure, Failure::hint)
 }

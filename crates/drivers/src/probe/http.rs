@@ -1,7 +1,7 @@
 //! One HTTP request, bounded in time and in bytes.  Redirects are told, not followed.
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, body::Incoming, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use std::{
@@ -15,6 +15,8 @@ use tokio::{net::TcpStream, task::JoinHandle, time::timeout_at};
 pub(super) const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Of a body that is shown.
 const BODY_BYTES_SHOWN: usize = 512;
+/// Of a silence.
+pub(super) const REFUSED: &str = "refused the connection";
 const HEADERS_SHOWN: usize = 20;
 const HEADER_CHARACTERS_SHOWN: usize = 200;
 
@@ -27,6 +29,12 @@ pub(super) struct Question {
     /// Sent as `Host`; none: the address.
     pub(super) host: Option<String>,
     pub(super) path: String,
+    /// Sent besides those that every request has.
+    pub(super) headers: Vec<(String, String)>,
+    /// Sent with it.
+    pub(super) body: Vec<u8>,
+    /// What is said instead of the path, where that holds what is not to be shown.
+    pub(super) shown: Option<String>,
     /// Sent as `X-Cutover-Verify`: the proxy counts such a request apart.
     pub(super) verify: Option<String>,
     pub(super) timeout: Duration,
@@ -57,15 +65,17 @@ impl Question {
             address: address.to_owned(),
             host: None,
             path: path.to_owned(),
+            headers: vec![],
+            body: vec![],
+            shown: None,
             verify: None,
             timeout,
         }
     }
 
-    /// Whether a redirect to `target` is one to this very question.
-    pub(super) fn leads_to_itself(&self, target: &str) -> bool {
-        let host = self.host.as_deref().unwrap_or(&self.address);
-        target == self.path || target == format!("http://{host}{}", self.path)
+    /// What a redirect to the same place begins with.
+    pub(super) fn origin(&self) -> String {
+        format!("http://{}", self.host.as_deref().unwrap_or(&self.address))
     }
 
     /// Asks, and reads the whole answer.
@@ -108,20 +118,27 @@ impl Question {
     }
 
     /// None if a part of it cannot be sent.
-    fn request(&self) -> Option<Request<Empty<Bytes>>> {
+    fn request(&self) -> Option<Request<Full<Bytes>>> {
         let host = self.host.as_deref().unwrap_or(&self.address);
         let mut request = Request::builder();
         if let Some(nonce) = &self.verify {
             request = request.header("x-cutover-verify", nonce);
         }
+        let own = |name: &str| self.headers.iter().any(|(it, _)| it == name);
+        for (name, value) in [("user-agent", "cutover"), ("accept", "*/*")] {
+            if !own(name) {
+                request = request.header(name, value);
+            }
+        }
+        for (name, value) in self.headers.iter().filter(|(it, _)| it != "host") {
+            request = request.header(name, value);
+        }
         request
             .method(Method::from_bytes(self.method.as_bytes()).ok()?)
             .uri(self.path.as_str())
             .header(header::HOST, host)
-            .header(header::USER_AGENT, "cutover")
-            .header(header::ACCEPT, "*/*")
             .header(header::CONNECTION, "close")
-            .body(Empty::new())
+            .body(Full::new(Bytes::from(self.body.clone())))
             .ok()
             .filter(|_| self.path.starts_with('/'))
     }
@@ -129,7 +146,7 @@ impl Question {
 
 async fn send(
     stream: TcpStream,
-    request: Request<Empty<Bytes>>,
+    request: Request<Full<Bytes>>,
 ) -> Result<(hyper::Response<Incoming>, Connection), hyper::Error> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = Connection(tokio::spawn(async move {
@@ -164,7 +181,7 @@ async fn read(mut body: Incoming, into: &mut Vec<u8>) -> Result<(), String> {
 
 fn unconnected(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => "refused the connection".to_owned(),
+        io::ErrorKind::ConnectionRefused => REFUSED.to_owned(),
         _ => format!("took no connection: {error}"),
     }
 }
@@ -179,7 +196,8 @@ fn unanswered(error: &hyper::Error) -> String {
 
 impl fmt::Display for Question {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} http://{}{}", self.method, self.address, self.path)?;
+        let path = self.shown.as_ref().unwrap_or(&self.path);
+        write!(formatter, "{} http://{}{path}", self.method, self.address)?;
         match &self.host {
             Some(host) => write!(formatter, " (Host: {host})"),
             None => Ok(()),

@@ -21,7 +21,7 @@ pub(super) fn listened_on_by(token: &str) -> Vec<u16> {
     ports
 }
 
-fn pids_with(token: &str) -> Vec<u32> {
+pub(super) fn pids_with(token: &str) -> Vec<u32> {
     let variable = format!("{TOKEN}={token}").into_bytes();
     let has_token = |pid: &u32| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();

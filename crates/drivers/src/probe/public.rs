@@ -26,6 +26,23 @@ const COUNT_PAUSE: Duration = Duration::from_millis(5);
 /// Bad answers to one request that end it: more of them would be users' errors.
 const BAD_ANSWERS_MAX: u32 = 2;
 
+/// How long the answer to a request by the public route takes; none: there is none.  `nonce` keeps
+/// it out of the proxy's counts.
+pub async fn time_of(address: &str, nonce: &str, request: &PublicRequest) -> Option<Duration> {
+    let address = reachable(address);
+    let question = Question {
+        host: Some(request.host.clone()),
+        verify: Some(nonce.to_owned()),
+        ..Question::get(&address, &request.path, TIMEOUT)
+    };
+    question.ask().await.ok().map(|it| it.elapsed)
+}
+
+/// A request to ourselves goes by the loopback address.
+fn reachable(address: &str) -> String {
+    address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
+}
+
 impl LocalProber {
     pub(super) async fn verify_all(
         &self,
@@ -107,14 +124,16 @@ impl LocalProber {
         Ok(false)
     }
 
-    /// The proxy says where it is bound, and its nonce; a request to itself goes by the loopback
-    /// address.
-    async fn public_address(&self, listen: &[String]) -> Result<(String, String), Failure> {
+    /// The proxy says where it is bound, and its nonce.
+    pub(super) async fn public_address(
+        &self,
+        listen: &[String],
+    ) -> Result<(String, String), Failure> {
         let (bound, nonce) =
             self.router.status().await?.map(|it| (it.addresses, it.nonce)).unwrap_or_default();
         let address = bound.first().or(listen.first()).ok_or_else(|| {
             Failure::new(Blame::Platform, "ask by the public route: the proxy has no address")
         })?;
-        Ok((address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:"), nonce))
+        Ok((reachable(address), nonce))
     }
 }

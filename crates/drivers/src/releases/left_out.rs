@@ -8,6 +8,6 @@ pub(super) fn is_left_out(name: &[u8]) -> bool {
 }
 
 /// Whether something on the way to it, or itself, stays behind.
-pub(super) fn is_below_left_out(path: &[u8]) -> bool {
+pub fn is_below_left_out(path: &[u8]) -> bool {
     path.split(|byte| *byte == b'/').any(is_left_out)
 }

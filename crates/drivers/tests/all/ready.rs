@@ -208,11 +208,8 @@ async fn smoke_tests_compare_status_text_and_fields() {
     let prober = &world.local.prober;
     prober.ready(&instance, &release, &health_check(), &silent).await.unwrap();
     let test = |path: &str, version: &str| SmokeTest {
-        method: "GET".to_owned(),
-        path: path.to_owned(),
-        status: 200,
-        contains: None,
         json: BTreeMap::from([("version".to_owned(), version.into())]),
+        ..SmokeTest::get(path)
     };
     let good = [test("/version", "{version}")];
     prober.smoke(&instance, &release, &good).await.unwrap();

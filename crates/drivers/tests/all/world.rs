@@ -196,6 +196,7 @@ pub fn service(mode: &str) -> ServiceSpec {
         readiness: Readiness::Port,
         health: None,
         smoke: vec![],
+        checks: vec![],
         strategy: Strategy::BlueGreen,
         drain: Millis::seconds(5),
         stop_signal: StopSignal::SigTerm,

@@ -63,6 +63,12 @@ impl Execution<'_> {
                 let work = ports.prober.smoke(instance, &release, tests);
                 self.noted(&describe::sentence(step), work).await
             }
+            Step::Check { instances, checks } => {
+                let Some(first) = instances.first() else { return Ok(()) };
+                let release = self.release(&first.release).await?;
+                let note = self.noter();
+                ports.prober.check(instances, &release, checks, &note).await
+            }
             Step::Verify { requests, release, .. } => {
                 let listen = self.release(release).await?.spec.listen;
                 let work = ports.prober.verify(environment, &listen, requests, release);
@@ -202,6 +208,7 @@ fn hears_abort(step: &Step) -> bool {
         step,
         Step::Await { .. }
             | Step::Smoke { .. }
+            | Step::Check { .. }
             | Step::Verify { .. }
             | Step::Bake { .. }
             | Step::Drain { .. }

@@ -47,6 +47,7 @@ impl Execution<'_> {
             | Step::Announce { .. }
             | Step::Await { .. }
             | Step::Smoke { .. }
+            | Step::Check { .. }
             | Step::Verify { .. }
             | Step::Bake { .. }
             | Step::Confirm { .. }

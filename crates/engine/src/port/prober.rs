@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use model::{
+    check::Checks,
     failure::Failure,
     id::{Generation, InstanceId, ReleaseId},
     instance::Instance,
@@ -32,6 +33,15 @@ pub trait Prober: Send + Sync {
         instance: &Instance,
         release: &Release,
         tests: &[SmokeTest],
+    ) -> Result<(), Failure>;
+    /// Asks further questions: each instance, or the public route and what only instances can say.
+    /// `note` is also told of soft ones that failed and are overridden.
+    async fn check(
+        &self,
+        instances: &[Instance],
+        release: &Release,
+        checks: &Checks,
+        note: &Note,
     ) -> Result<(), Failure>;
     /// Asks through the public route until the release answered each.
     async fn verify(

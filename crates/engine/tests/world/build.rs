@@ -1,6 +1,7 @@
 //! Requests, and the services they are for.
 
 use model::{
+    check::{Check, Question},
     deployment::{Change, Overrides, Request},
     id::DeploymentId,
     name::EnvironmentId,
@@ -20,12 +21,11 @@ pub fn deployment(number: u32) -> DeploymentId {
 }
 
 pub fn web() -> ServiceSpec {
-    let smoke = SmokeTest {
-        method: "GET".into(),
-        path: "/".into(),
-        status: 200,
-        contains: None,
-        json: [].into(),
+    let check = Check {
+        name: "accepts".into(),
+        after: true,
+        timeout: Millis::seconds(5),
+        question: Question::Tcp { address: None },
     };
     ServiceSpec {
         name: "web".parse().unwrap(),
@@ -35,7 +35,8 @@ pub fn web() -> ServiceSpec {
         port: None,
         readiness: Readiness::Port,
         health: None,
-        smoke: vec![smoke],
+        smoke: vec![SmokeTest::get("/")],
+        checks: vec![check],
         strategy: Strategy::BlueGreen,
         drain: Millis::seconds(30),
         stop_signal: StopSignal::SigTerm,
@@ -56,6 +57,7 @@ pub fn worker() -> ServiceSpec {
         name: "mail".parse().unwrap(),
         routes: vec![],
         smoke: vec![],
+        checks: vec![],
         readiness: Readiness::Running,
         ..web()
     }

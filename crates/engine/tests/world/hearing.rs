@@ -11,6 +11,7 @@ use engine::{
     port::prober::{Note, Prober},
 };
 use model::{
+    check::Checks,
     failure::Failure,
     id::{Generation, InstanceId, ReleaseId},
     instance::Instance,
@@ -48,6 +49,16 @@ impl Prober for Patient {
         tests: &[SmokeTest],
     ) -> Result<(), Failure> {
         self.0.smoke(instance, release, tests).await
+    }
+
+    async fn check(
+        &self,
+        instances: &[Instance],
+        release: &Release,
+        checks: &Checks,
+        note: &Note,
+    ) -> Result<(), Failure> {
+        self.0.check(instances, release, checks, note).await
     }
 
     async fn verify(

@@ -4,6 +4,7 @@ use crate::state::{Life, refused};
 use async_trait::async_trait;
 use engine::port::prober::{Note, Prober};
 use model::{
+    check::Checks,
     failure::{Blame, Failure},
     id::{Generation, InstanceId, ReleaseId},
     instance::Instance,
@@ -39,6 +40,26 @@ impl Prober for Life {
     ) -> Result<(), Failure> {
         let id = &instance.id;
         self.call(|it| it.running.get(id).map(|_| ()).ok_or_else(|| dead(id))).await
+    }
+
+    async fn check(
+        &self,
+        instances: &[Instance],
+        _: &Release,
+        checks: &Checks,
+        _: &Note,
+    ) -> Result<(), Failure> {
+        self.call(|it| {
+            if let Some(dead_one) = instances.iter().find(|one| !it.running.contains_key(&one.id)) {
+                return Err(dead(&dead_one.id));
+            }
+            let serves = |one: &Instance| it.routes.iter().any(|routes| routes.leads_to(&one.id));
+            if checks.host.is_some() && !instances.iter().all(serves) {
+                return Err(refused("ask by a route that leads elsewhere"));
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn verify(

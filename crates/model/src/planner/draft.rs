@@ -4,6 +4,8 @@ mod checks;
 mod settle;
 mod traffic;
 
+pub use traffic::public_requests;
+
 use super::{Desired, Observed, Wanted, fleet::Fleet, numbers::Numbers};
 use crate::{
     instance::Instance,
@@ -114,6 +116,7 @@ impl Draft<'_> {
         }
         steps.extend(fresh.iter().map(|it| self.await_ready(it)));
         steps.extend(fresh.iter().filter_map(|it| self.smoke(it)));
+        steps.extend(fresh.iter().filter_map(|it| self.check(it)));
         steps
     }
 
@@ -143,6 +146,7 @@ impl Draft<'_> {
             back: numbers.switched_back(),
         }];
         steps.extend(self.verify());
+        steps.extend(self.recheck());
         let tried = self.fleet.claimed.iter().chain(&self.fleet.fresh);
         steps.push(Step::Bake {
             generation: numbers.trial,
@@ -161,7 +165,7 @@ impl Draft<'_> {
 
     fn probation_expires(&self) -> Millis {
         let verify = if self.verifies() { VERIFY_MARGIN.0 } else { 0 };
-        Millis(self.bake().0 + verify + PROBATION_MARGIN.0)
+        Millis(self.bake().0 + verify + self.recheck_time_max().0 + PROBATION_MARGIN.0)
     }
 
     /// Nothing is asked where nothing new was started: a warm release serves at once.

@@ -45,6 +45,7 @@ pub fn service(text: &str) -> ServiceSpec {
             tries: 5,
         }),
         smoke: vec![],
+        checks: vec![],
         strategy: Strategy::BlueGreen,
         drain: Millis::seconds(30),
         stop_signal: StopSignal::SigTerm,

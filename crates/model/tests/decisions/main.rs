@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
 mod build;
+mod cause;
+mod check;
 mod describe;
 mod difference;
 mod health;

@@ -318,16 +318,7 @@ fn a_fixed_port_cannot_serve_beside_itself() {
 
 #[test]
 fn what_is_left_out_is_left_out() {
-    let tested = ServiceSpec {
-        smoke: vec![model::service::SmokeTest {
-            method: "GET".into(),
-            path: "/".into(),
-            status: 200,
-            contains: None,
-            json: Default::default(),
-        }],
-        ..service("web")
-    };
+    let tested = ServiceSpec { smoke: vec![model::service::SmokeTest::get("/")], ..service("web") };
     let spec = spec(vec![tested]);
     let mut wanted = deploy(1, &spec);
     let smokes = |plan: &Plan| plan.steps.iter().filter(|it| it.word() == "smoke").count();

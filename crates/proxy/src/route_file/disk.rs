@@ -176,15 +176,20 @@ pub fn remove_abandoned(directory: &Path, environment: &str) -> io::Result<()> {
         let name = entry.file_name();
         let writer = name.to_str().and_then(|name| {
             let rest = name.strip_prefix('.')?.strip_prefix(environment)?.strip_prefix('.')?;
-            rest.strip_suffix(".tmp")?.rsplit('.').next()?.parse::<i32>().ok()
+            rest.strip_suffix(".tmp")?.rsplit('.').next()?.parse().ok()
         });
-        let Some(writer) = writer.and_then(rustix::process::Pid::from_raw) else { continue };
         // One that lives may be writing it now.
-        if rustix::process::test_kill_process(writer) == Err(rustix::io::Errno::SRCH) {
+        if writer.is_some_and(|it| !is_alive(it)) {
             fs::remove_file(entry.path())?;
         }
     }
     Ok(())
+}
+
+/// One that has ended and is not waited for writes nothing any more.
+fn is_alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|it| !it.1.starts_with(['Z', 'X']))
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {

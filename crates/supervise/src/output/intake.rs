@@ -1,6 +1,7 @@
 //! One FIFO: its reading end, and what is not yet a whole line.
 
 use crate::spec::User;
+use model::redact::Redactor;
 use rustix::{
     fs::{CWD, Gid, Mode, OFlags, Uid, mkfifoat},
     io::Errno,
@@ -54,8 +55,9 @@ impl Intake {
         self.descriptor.as_fd()
     }
 
-    /// The next whole lines, maybe none of them yet; none at all where the FIFO is empty.
-    pub(super) fn next_lines(&mut self) -> Option<Vec<u8>> {
+    /// The next whole lines, maybe none of them yet; none at all where the FIFO is empty.  A line
+    /// that is too long is split, but not within what `redactor` masks.
+    pub(super) fn next_lines(&mut self, redactor: &Redactor) -> Option<Vec<u8>> {
         self.buffer.resize(LINE_BYTES_MAX, 0);
         let read = rustix::io::read(&self.descriptor, &mut self.buffer[self.filled..]).ok()?;
         if read == 0 {
@@ -65,7 +67,7 @@ impl Intake {
         let new = &self.buffer[self.filled..end];
         let whole = match new.iter().rposition(|byte| *byte == b'\n') {
             Some(position) => self.filled + position + 1,
-            None if end == LINE_BYTES_MAX => end,
+            None if end == LINE_BYTES_MAX => redactor.cut(&self.buffer[..end]),
             None => 0,
         };
         let mut lines = std::mem::take(&mut self.spare);

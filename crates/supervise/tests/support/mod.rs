@@ -66,6 +66,7 @@ impl Site {
                 rotate_count: 2,
                 free_bytes_min: 0,
             },
+            redact: Vec::new(),
         }
     }
 

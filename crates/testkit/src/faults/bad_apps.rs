@@ -3,7 +3,7 @@
 use super::{
     going::Going,
     report::{Context, Report},
-    scene::{Allowed, FIRST, SECOND, Scene},
+    scene::{Allowed, FIRST, SECOND, Scene, quick},
 };
 use crate::{
     app::App,
@@ -23,7 +23,7 @@ const ALL_FAILING: Allowed = Allowed { requests: 16, streams: 2 };
 const FEW_FAILING: Allowed = Allowed { requests: 150, streams: 2 };
 
 fn layout(app: App) -> Layout {
-    Layout { app, ..Layout::default() }
+    Layout { app, ..quick() }
 }
 
 pub(super) fn exits(context: &Context) -> Report {
@@ -59,7 +59,7 @@ pub(super) fn slow(context: &Context) -> Report {
         });
     }
     report.case("slower than its time", |_| {
-        let mut scene = Scene::new(Layout { start_timeout_s: 2.0, ..Layout::default() });
+        let mut scene = Scene::new(Layout { start_timeout_s: 2.0, ..quick() });
         let ran = scene.deploy("slow_start=60000").ended();
         assert_eq!(scene.check(FIRST, SECOND, Some(&ran), Allowed::NONE), "aborted");
     });
@@ -106,7 +106,7 @@ pub(super) fn some_errors(context: &Context) -> Report {
 pub(super) fn no_traffic(context: &Context) -> Report {
     let mut report = Report::new(context);
     report.case("nobody asks", |report| {
-        let mut scene = Scene::quiet(Layout { bake_s: 2.0, ..Layout::default() }, "");
+        let mut scene = Scene::quiet(Layout { bake_s: 2.0, ..quick() }, "");
         let ran = scene.stand.deploy(SECOND, "").expect(0);
         let said = ran.text().to_lowercase();
         let word = ["undecided", "too little traffic", "no traffic", "few requests"]

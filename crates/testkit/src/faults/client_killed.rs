@@ -3,18 +3,18 @@
 use super::{
     going::{END_WAIT, Going},
     report::{Context, Report},
-    scene::{Allowed, FIRST, SECOND, Scene},
+    scene::{Allowed, FIRST, SECOND, Scene, quick},
 };
 use crate::{
     kill_point::{KillPoint, Side, Tracer},
-    stand::{Layout, TARGET},
+    stand::TARGET,
 };
 use std::cell::RefCell;
 
 pub(super) fn lock(context: &Context) -> Report {
     let mut report = Report::new(context);
     report.case("before the first commit", |report| {
-        let mut scene = Scene::new(Layout::default());
+        let mut scene = Scene::new(quick());
         let point = KillPoint { commit: 1, side: Side::Unwritten };
         let daemon = scene.stand.pid_of("daemon").expect("a daemon runs");
         let tracer = Tracer::killing(daemon, &scene.stand.root, point);
@@ -45,7 +45,7 @@ pub(super) fn run(context: &Context) -> Report {
     let mut report = Report::new(context);
     for word in context.pick(vec!["health"], vec!["stage", "health", "switch", "bake", "drain"]) {
         report.case(word, |report| {
-            let mut scene = Scene::new(Layout::default());
+            let mut scene = Scene::new(quick());
             let mut going = scene.deploy("");
             going.until(word, "running");
             let id = going.deployment().expect("it was accepted");

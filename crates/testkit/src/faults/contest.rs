@@ -3,7 +3,7 @@
 use super::{
     going::Going,
     report::{Context, Report},
-    scene::{Allowed, FIRST, SECOND, Scene},
+    scene::{Allowed, FIRST, SECOND, Scene, quick},
 };
 use crate::stand::{Layout, TARGET};
 
@@ -12,7 +12,7 @@ const RIVALS: usize = 8;
 pub(super) fn run(context: &Context) -> Report {
     let mut report = Report::new(context);
     report.case("a deployment in a deployment", |_| {
-        let mut scene = Scene::new(Layout { bake_s: 3.0, ..Layout::default() });
+        let mut scene = Scene::new(Layout { bake_s: 3.0, ..quick() });
         let mut first = scene.deploy("");
         first.until("bake", "running");
         let id = first.deployment().expect("it was accepted");
@@ -25,7 +25,7 @@ pub(super) fn run(context: &Context) -> Report {
         assert_eq!(scene.check(FIRST, SECOND, Some(&ran), Allowed::NONE), "deployed");
     });
     report.case("eight at the same time", |report| {
-        let mut scene = Scene::new(Layout::default());
+        let mut scene = Scene::new(quick());
         let version = |at: usize| format!("2.0.{at}");
         let all: Vec<Going> =
             (0..RIVALS).map(|at| Going::deploy(&scene.stand, &version(at), "", &[])).collect();

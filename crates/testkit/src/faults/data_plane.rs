@@ -3,7 +3,7 @@
 use super::{
     going::Going,
     report::{Context, Report},
-    scene::{Allowed, FIRST, SECOND, Scene},
+    scene::{Allowed, FIRST, SECOND, Scene, quick},
 };
 use crate::{
     load::Summary,
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// Requests shall be served again within this of a proxy's death; reported.
 const AGAIN_MS: f64 = 300.0;
 /// And must be within this, on a machine that is busy with other things.
-const AGAIN_LATEST_MS: f64 = 3_000.0;
+const AGAIN_LATEST_MS: f64 = 5_000.0;
 const BACK_WAIT: Duration = Duration::from_secs(15);
 /// Deaths after which the holder gives up on the proxy.
 const CRASHES: u32 = 4;
@@ -89,7 +89,7 @@ fn served_again(scene: &Scene) {
 }
 
 fn steady(report: &mut Report, victim: Victim) {
-    let mut scene = Scene::new(Layout::default());
+    let mut scene = Scene::new(quick());
     let apps = scene.stand.instances("serving");
     kill_victim(&scene, victim, report);
     served_again(&scene);
@@ -123,7 +123,7 @@ fn replaced(scene: &Scene) {
 }
 
 fn midway(report: &mut Report, victim: Victim, word: &str) {
-    let mut scene = Scene::new(Layout { bake_s: 1.5, ..Layout::default() });
+    let mut scene = Scene::new(Layout { bake_s: 1.5, ..quick() });
     let mut going = scene.deploy("");
     going.until(word, "running");
     kill_victim(&scene, victim, report);
@@ -144,7 +144,7 @@ fn told(report: &mut Report, gap_ms: f64) {
 
 /// A proxy that dies as soon as it lives is given up: clients are refused, and not left hanging.
 fn given_up() {
-    let mut scene = Scene::quiet(Layout::default(), "");
+    let mut scene = Scene::quiet(quick(), "");
     for _ in 0..CRASHES {
         let proxy = within(BACK_WAIT, || scene.stand.pid_of("proxy"));
         let Some(proxy) = proxy else { break };

@@ -3,7 +3,7 @@
 use super::{
     going::Going,
     report::{Context, Report},
-    scene::{Allowed, FIRST, SECOND, Scene},
+    scene::{Allowed, FIRST, SECOND, Scene, quick},
 };
 use crate::{
     app::App,
@@ -31,7 +31,7 @@ const WAIT: Duration = Duration::from_secs(20);
 pub(super) fn run(context: &Context) -> Report {
     let mut report = Report::new(context);
     report.case("python", |report| {
-        let mut scene = Scene::new(Layout { app: App::Python, ..Layout::default() });
+        let mut scene = Scene::new(Layout { app: App::Python, ..quick() });
         let release = scene.stand.release(SECOND, "");
         let born = scene.stand.folder.path().join("born");
         fs::create_dir(&born).expect("the folder is writable");
@@ -61,7 +61,7 @@ pub(super) fn exhausted(context: &Context) -> Report {
     let mut report = Report::new(context);
     report.case("idle connections", |report| {
         let limit = format!("--nofile={DESCRIPTORS_MAX}:{DESCRIPTORS_MAX}");
-        let mut stand = Stand::new(Layout::default());
+        let mut stand = Stand::new(quick());
         stand.through = ["prlimit", limit.as_str(), "--"].map(str::to_owned).to_vec();
         let scene = Scene::on(stand, "");
         let proxy = scene.stand.pid_of("proxy").expect("a proxy runs");

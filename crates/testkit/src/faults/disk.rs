@@ -3,7 +3,7 @@
 use super::{
     going::{END_WAIT, Going},
     report::{Context, Report},
-    scene::{Allowed, FIRST, SECOND, Scene},
+    scene::{Allowed, FIRST, SECOND, Scene, quick},
 };
 use crate::{
     kill_point::Tracer,
@@ -45,7 +45,7 @@ impl Small {
 
     fn layout(&self) -> Layout {
         let root = Some(self.directory.path().join("state"));
-        Layout { root, disk_free: "32M", bake_s: 0.5, ..Layout::default() }
+        Layout { root, disk_free: "32M", bake_s: 0.5, ..quick() }
     }
 
     fn filler(&self) -> PathBuf {
@@ -161,7 +161,7 @@ pub(super) fn sync_fails(context: &Context) -> Report {
 }
 
 fn sync_fails_at(report: &mut Report, commit: u32) {
-    let mut scene = Scene::new(Layout { bake_s: 0.5, ..Layout::default() });
+    let mut scene = Scene::new(Layout { bake_s: 0.5, ..quick() });
     let daemon = scene.stand.pid_of("daemon").expect("a daemon runs");
     let journal: &Path = &scene.stand.root.join("state.db-wal");
     let fault = format!("error=EIO:when={commit}+");

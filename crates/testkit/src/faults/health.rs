@@ -2,7 +2,7 @@
 
 use super::{
     report::{Context, Report},
-    scene::{Allowed, FIRST, SECOND, Scene},
+    scene::{Allowed, FIRST, SECOND, Scene, quick},
 };
 use crate::{app::App, stand::Layout};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 const START_S: f64 = 4.0;
 const HEALTH: &str = "{ path: /api/health, interval: 500ms, timeout: 1s, tries: 3, successes: 2 }";
 /// Beyond that patience for everything else that a deployment and its undo do.
-const REST: Duration = Duration::from_secs(15);
+const REST: Duration = Duration::from_secs(30);
 
 const BREAKAGES: [&str; 5] =
     ["health_hang", "health_slow_body", "health_redirect_loop", "health_10mb", "health_flap"];
@@ -39,7 +39,7 @@ pub(super) fn hang_port(context: &Context) -> Report {
 }
 
 fn refused(report: &mut Report, app: App, breakage: &str) {
-    let layout = Layout { app, start_timeout_s: START_S, health: HEALTH, ..Layout::default() };
+    let layout = Layout { app, start_timeout_s: START_S, health: HEALTH, ..quick() };
     let mut scene = Scene::new(layout);
     let ran = scene.deploy(breakage).ended();
     let outcome = scene.check(FIRST, SECOND, Some(&ran), Allowed::NONE);

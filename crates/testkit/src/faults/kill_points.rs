@@ -3,7 +3,7 @@
 use super::{
     going::{END_WAIT, Going},
     report::{Context, Report, Size},
-    scene::{Allowed, FIRST, SECOND, Scene},
+    scene::{Allowed, FIRST, SECOND, Scene, quick},
 };
 use crate::{
     kill_point::{KillPoint, Side, Tracer},
@@ -46,7 +46,7 @@ struct Baseline {
 }
 
 fn layout() -> Layout {
-    Layout { bake_s: 0.5, drain_s: 2.0, ..Layout::default() }
+    Layout { bake_s: 0.3, drain_s: 0.5, ..quick() }
 }
 
 fn daemon(stand: &Stand) -> u32 {

@@ -2,7 +2,7 @@
 
 use super::{
     report::{Context, Report},
-    scene::{Allowed, FIRST, SECOND, Scene},
+    scene::{Allowed, FIRST, SECOND, Scene, quick},
 };
 use crate::stand::{Layout, TARGET};
 use std::{fs, path::Path};
@@ -17,7 +17,7 @@ pub(super) fn run(context: &Context) -> Report {
     for app in context.apps(false) {
         report.case(&format!("{} flood of {flood_mib} MiB", app.name()), |report| {
             // One instance, so that a flood is as large as it says.
-            let mut scene = Scene::new(Layout { app, instances: 1, ..Layout::default() });
+            let mut scene = Scene::new(Layout { app, instances: 1, ..quick() });
             let ran = scene.deploy(&format!("log_flood={flood_mib}")).ended();
             let outcome = scene.check(FIRST, SECOND, Some(&ran), Allowed::NONE);
             assert_eq!(outcome, "deployed");
@@ -27,13 +27,13 @@ pub(super) fn run(context: &Context) -> Report {
             report.note(format!("{} MB of logs", bytes / 1_000_000));
         });
         report.case(&format!("{} line of {LINE_BYTES} bytes", app.name()), |_| {
-            let mut scene = Scene::new(Layout { app, ..Layout::default() });
+            let mut scene = Scene::new(Layout { app, ..quick() });
             let ran = scene.deploy(&format!("long_line={LINE_BYTES}")).ended();
             let outcome = scene.check(FIRST, SECOND, Some(&ran), Allowed::NONE);
             assert_eq!(outcome, "deployed");
         });
         report.case(&format!("{} terminal escapes", app.name()), |_| {
-            let mut scene = Scene::new(Layout { app, ..Layout::default() });
+            let mut scene = Scene::new(Layout { app, ..quick() });
             let ran = scene.deploy("ansi").ended();
             let outcome = scene.check(FIRST, SECOND, Some(&ran), Allowed::NONE);
             assert_eq!(outcome, "deployed");

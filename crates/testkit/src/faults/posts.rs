@@ -3,7 +3,7 @@
 use super::{
     data_plane::gap,
     report::{Context, Report},
-    scene::{Allowed, Scene},
+    scene::{Allowed, Scene, quick},
 };
 use crate::stand::Layout;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(super) fn run(context: &Context) -> Report {
     let mut report = Report::new(context);
     let wanted = context.pick(BOUNDED_POSTS, FULL_POSTS);
     report.case(&format!("{wanted} POSTs"), |report| {
-        let layout = Layout { bake_s: 0.3, keep_warm_s: 0.5, ..Layout::default() };
+        let layout = Layout { bake_s: 0.3, keep_warm_s: 0.5, ..quick() };
         let mut scene = Scene::quiet(layout, "");
         scene.load(|it| {
             it.get_clients = 0;

@@ -7,7 +7,7 @@
 use super::{
     going::Going,
     report::{Context, Report},
-    scene::{Allowed, FIRST, SECOND, Scene},
+    scene::{Allowed, FIRST, SECOND, Scene, quick},
 };
 use crate::{
     guard::Killed,
@@ -34,7 +34,7 @@ pub(super) fn in_probation(context: &Context) -> Report {
     let words: &[&str] = context.pick(&["bake"], &["stage", "health", "switch", "bake"]);
     for word in words {
         report.case(word, |report| {
-            let machine = Machine::new(Layout { bake_s: 5.0, ..Layout::default() });
+            let machine = Machine::new(Layout { bake_s: 5.0, ..quick() });
             let outcome = machine.reboot_at(report, word, "running");
             assert_ne!(outcome, "deployed");
         });
@@ -48,7 +48,7 @@ pub(super) fn after_confirm(context: &Context) -> Report {
         context.pick(&[("drain", "running")], &[("confirm", "done"), ("drain", "running")]);
     for (word, status) in points {
         report.case(word, |report| {
-            let mut machine = Machine::new(Layout { drain_s: 6.0, ..Layout::default() });
+            let mut machine = Machine::new(Layout { drain_s: 6.0, ..quick() });
             // Something in flight to the old keeps the drain from ending at once.
             machine.scene.load(|it| {
                 it.slow_clients = 2;

@@ -2,10 +2,10 @@
 
 use super::{
     report::{Context, Report},
-    scene::{Allowed, FIRST, SECOND, Scene},
+    scene::{Allowed, FIRST, SECOND, Scene, quick},
 };
 use crate::{
-    stand::{Layout, alive, kill},
+    stand::{alive, kill},
     time::eventually,
 };
 use rustix::process::Signal;
@@ -21,7 +21,7 @@ pub(super) fn run(context: &Context) -> Report {
     let mut random = context.random();
     for word in context.pick(vec!["health"], vec!["stage", "health", "switch", "bake", "drain"]) {
         report.case(&format!("from {word}"), |report| {
-            let mut scene = Scene::new(Layout::default());
+            let mut scene = Scene::new(quick());
             let mut going = scene.deploy("");
             going.until(word, "running");
             going.kill();

@@ -2,7 +2,7 @@
 
 use super::{
     report::{Context, Report},
-    scene::{Allowed, FIRST, SECOND, Scene},
+    scene::{Allowed, FIRST, SECOND, Scene, quick},
 };
 use crate::stand::{Layout, TARGET};
 use std::{fs, io::Write, os::unix::fs::PermissionsExt, path::PathBuf};
@@ -12,7 +12,7 @@ const REFUSED: [i32; 2] = [1, 2];
 
 /// Three releases were deployed, the third serves the load, and the older ones have been ended.
 fn three(keep_warm_s: f64) -> Scene {
-    let layout = Layout { keep_warm_s, bake_s: 0.3, ..Layout::default() };
+    let layout = Layout { keep_warm_s, bake_s: 0.3, ..quick() };
     let mut scene = Scene::quiet(layout, "");
     scene.stand.deploy(SECOND, "").expect(0);
     scene.stand.deploy(THIRD, "").expect(0);
@@ -64,7 +64,7 @@ fn refused(keep_warm_s: f64, altered: bool) {
 pub(super) fn self_altered(context: &Context) -> Report {
     let mut report = Report::new(context);
     report.case("while it serves", |_| {
-        let layout = Layout { keep_warm_s: 0.2, bake_s: 0.3, ..Layout::default() };
+        let layout = Layout { keep_warm_s: 0.2, bake_s: 0.3, ..quick() };
         let mut scene = Scene::new(layout);
         scene.stand.deploy(SECOND, "").expect(0);
         // What an app keeps beside its own files does not count; its own files do.
@@ -98,7 +98,7 @@ pub(super) fn twice(context: &Context) -> Report {
         scene.finish(Allowed::NONE);
     });
     report.case("nothing to go back to", |_| {
-        let mut scene = Scene::new(Layout::default());
+        let mut scene = Scene::new(quick());
         let ran = scene.stand.cutover(&["rollback", TARGET]);
         scene.remember(&ran);
         assert!(ran.code.is_some_and(|it| REFUSED.contains(&it)), "{:?} {}", ran.code, ran.text());

@@ -3,7 +3,7 @@
 use super::{
     going::{END_WAIT, Going},
     report::{Context, Report},
-    scene::{Allowed, FIRST, SECOND, Scene},
+    scene::{Allowed, FIRST, SECOND, Scene, quick},
 };
 use crate::{
     kill_point::{KillPoint, Side, Tracer},
@@ -42,7 +42,7 @@ pub(super) fn killed_at_rename(context: &Context) -> Report {
 }
 
 fn layout() -> Layout {
-    Layout { bake_s: 1.5, ..Layout::default() }
+    Layout { bake_s: 1.5, ..quick() }
 }
 
 /// Which of the proxy's renames in a deployment are onto the live file.
@@ -129,7 +129,7 @@ fn live(scene: &Scene) -> PathBuf {
 
 /// After a deployment the old is warm, and its generation lies beside the live file.
 fn two_releases() -> Scene {
-    let scene = Scene::quiet(Layout::default(), "");
+    let scene = Scene::quiet(quick(), "");
     scene.stand.deploy(SECOND, "").expect(0);
     scene
 }

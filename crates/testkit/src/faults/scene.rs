@@ -27,6 +27,11 @@ const DESCRIPTORS_KEPT_MAX: usize = 256;
 const DESCRIPTORS_STAY_MAX: usize = 8;
 const KEPT_WAIT: Duration = Duration::from_secs(45);
 
+/// An installation whose deployments are over soon: open streams end with the drain.
+pub(crate) fn quick() -> Layout {
+    Layout { bake_s: 0.5, drain_s: 1.0, ..Layout::default() }
+}
+
 /// What of the load may fail: what was in flight in a process that was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Allowed {

@@ -3,12 +3,9 @@
 use super::{
     going::{END_WAIT, Going},
     report::{Context, Report},
-    scene::{Allowed, FIRST, SECOND, Scene},
+    scene::{Allowed, FIRST, SECOND, Scene, quick},
 };
-use crate::{
-    kill_point::{KillPoint, Side, Tracer},
-    stand::Layout,
-};
+use crate::kill_point::{KillPoint, Side, Tracer};
 use std::{cell::RefCell, collections::BTreeMap};
 
 /// What changes files, sends orders or starts processes.
@@ -41,7 +38,7 @@ pub(super) fn run(context: &Context) -> Report {
 
 /// How often the thread that makes it most makes each call in one deployment.
 fn count() -> BTreeMap<String, u32> {
-    let mut scene = Scene::new(Layout::default());
+    let mut scene = Scene::new(quick());
     let daemon = scene.stand.pid_of("daemon").expect("a daemon runs");
     let tracer = Tracer::on(daemon, CALLS, None, None);
     let ran = scene.deploy("").ended();
@@ -65,7 +62,7 @@ fn count() -> BTreeMap<String, u32> {
 }
 
 fn kill_at(report: &mut Report, call: &str, turn: u32) {
-    let mut scene = Scene::new(Layout::default());
+    let mut scene = Scene::new(quick());
     let daemon = scene.stand.pid_of("daemon").expect("a daemon runs");
     let fault = format!("{}:when={turn}", Side::Before.fault());
     let tracer = Tracer::on(daemon, call, None, Some(&fault));

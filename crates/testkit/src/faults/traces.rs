@@ -110,12 +110,15 @@ fn files(stand: &Stand, ids: &BTreeSet<&str>, found: &mut Vec<String>) {
     let environment = stand.root.join("projects/shop/production");
     let incoming = names(&environment.join("incoming")).into_iter();
     found.extend(incoming.map(|it| format!("incoming/{it}")));
-    for directory in [stand.root.join("routes"), stand.root.join("proxy"), environment] {
+    let mut written = vec![stand.root.clone(), stand.root.join("routes"), stand.root.join("proxy")];
+    written.extend(["records", "contents"].map(|it| environment.join(it)));
+    written.push(environment);
+    for directory in written {
         let halves = names(&directory).into_iter().filter(|it| is_temporary(it));
         found.extend(halves.map(|it| format!("{}/{it}", directory.display())));
     }
 }
 
 fn is_temporary(name: &str) -> bool {
-    name.ends_with(".tmp") || name.starts_with(".tmp")
+    name.ends_with(".tmp") || (name.starts_with('.') && name.ends_with(".new"))
 }

@@ -3,7 +3,7 @@
 use super::{
     going::Going,
     report::{Context, Report},
-    scene::{Allowed, FIRST, SECOND, Scene},
+    scene::{Allowed, FIRST, SECOND, Scene, quick},
 };
 use crate::stand::{Layout, Ran};
 
@@ -36,7 +36,7 @@ pub(super) fn run(context: &Context) -> Report {
     });
     for word in context.pick(vec!["drain"], vec!["keep", "link", "drain"]) {
         report.case(&format!("after confirm, at {word}"), |_| {
-            let mut scene = Scene::new(Layout { drain_s: 6.0, ..Layout::default() });
+            let mut scene = Scene::new(Layout { drain_s: 6.0, ..quick() });
             let mut going = scene.deploy("");
             going.until(word, "running");
             let asked = abort(&scene, &going).ended();
@@ -53,7 +53,7 @@ pub(super) fn run(context: &Context) -> Report {
 }
 
 fn layout() -> Layout {
-    Layout { bake_s: 3.0, ..Layout::default() }
+    Layout { bake_s: 3.0, ..quick() }
 }
 
 /// An abort, which waits for the end of what it turns back.

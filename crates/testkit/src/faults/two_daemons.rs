@@ -3,7 +3,7 @@
 use super::{
     going::Going,
     report::{Context, Report},
-    scene::{Allowed, FIRST, SECOND, Scene},
+    scene::{Allowed, FIRST, SECOND, Scene, quick},
 };
 use crate::{
     stand::{Layout, TARGET, alive, kill},
@@ -34,7 +34,7 @@ fn daemon(scene: &Scene) -> u32 {
 }
 
 fn taken_over() {
-    let mut scene = Scene::new(Layout::default());
+    let mut scene = Scene::new(quick());
     let old = daemon(&scene);
     kill(old, Signal::STOP);
     let ran = scene.stand.cutover(&["daemon", "start"]);
@@ -53,7 +53,7 @@ fn taken_over() {
 }
 
 fn taken_over_midway() {
-    let mut scene = Scene::new(Layout { bake_s: 2.0, ..Layout::default() });
+    let mut scene = Scene::new(Layout { bake_s: 2.0, ..quick() });
     let mut going = scene.deploy("");
     going.until("bake", "running");
     kill(daemon(&scene), Signal::STOP);
@@ -63,7 +63,7 @@ fn taken_over_midway() {
 }
 
 fn unlinked() -> String {
-    let mut scene = Scene::new(Layout { bake_s: 2.0, ..Layout::default() });
+    let mut scene = Scene::new(Layout { bake_s: 2.0, ..quick() });
     let mut going = scene.deploy("");
     going.until("bake", "running");
     going.kill();

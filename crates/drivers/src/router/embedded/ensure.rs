@@ -162,9 +162,10 @@ impl EmbeddedRouter {
 const OTHER_ADDRESS: &str =
     "set `proxy.listen` to another address, or run as a user who may use this one";
 
+/// One that has ended and is not waited for is no holder any more.
 fn is_alive(pid: u32) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-    pid.is_some_and(|it| rustix::process::test_kill_process(it).is_ok())
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|it| !it.1.starts_with(['Z', 'X']))
 }
 
 fn refuse_taken(listen: &[String]) -> Result<(), Failure> {

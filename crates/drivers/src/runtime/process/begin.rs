@@ -6,6 +6,7 @@ use model::{
     failure::{Blame, Failure},
     id::{Epoch, InstanceId},
     instance::Instance,
+    redact::secret_names,
     release::Release,
     service::{Readiness, ServiceSpec},
 };
@@ -100,6 +101,7 @@ impl ProcessRuntime {
             notify: service.readiness == Readiness::Notify,
             restart: Restart::Never,
             output: self.output(instance)?,
+            redact: secret_names(&release.spec, service),
         })
     }
 

@@ -95,7 +95,12 @@ pub(crate) fn variables(
         variables.remove("PORT");
     }
     for (name, value) in &service.env {
-        variables.insert(name.clone(), placeholders_filled(value, instance, release));
+        // A secret is what it is, braces and all; and masked as such.
+        let value = match service.secret_env.contains(name) {
+            true => value.clone(),
+            false => placeholders_filled(value, instance, release),
+        };
+        variables.insert(name.clone(), value);
     }
     Ok(variables)
 }

@@ -2,6 +2,7 @@
 
 use super::Draft;
 use crate::{
+    check::{Check, Checks},
     instance::Instance,
     plan::{ReadyCheck, Step},
     planner::fleet::service_of,
@@ -33,6 +34,45 @@ impl Draft<'_> {
         let tests = &self.fleet.service(instance)?.smoke;
         let wanted = !tests.is_empty() && !self.desired.overrides.skip_smoke;
         wanted.then(|| Step::Smoke { instance: instance.clone(), tests: tests.clone() })
+    }
+
+    pub(super) fn check(&self, instance: &Instance) -> Option<Step> {
+        let list = self.asked(self.fleet.service(instance)?);
+        let checks = Checks { list, host: None, force: self.desired.overrides.force };
+        let instances = vec![instance.clone()];
+        (!checks.list.is_empty()).then_some(Step::Check { instances, checks })
+    }
+
+    /// Once more while the new is on probation: a step a service.
+    pub(super) fn recheck(&self) -> Vec<Step> {
+        let services = self.fleet.to.iter().flat_map(|it| &it.spec.services);
+        services.filter_map(|it| self.recheck_of(it)).collect()
+    }
+
+    /// The proxy must not lose patience while it is asked.
+    pub(super) fn recheck_time_max(&self) -> Millis {
+        let time = |step: &Step| match step {
+            Step::Check { checks, .. } => {
+                checks.list.iter().map(|it| it.question.time_max(it.timeout).0).sum()
+            }
+            _ => 0,
+        };
+        Millis(self.recheck().iter().map(time).sum())
+    }
+
+    fn recheck_of(&self, service: &ServiceSpec) -> Option<Step> {
+        let fresh = self.fleet.fresh.iter().filter(|it| it.service == service.name);
+        let instances: Vec<Instance> = fresh.cloned().collect();
+        let list: Vec<Check> = self.asked(service).into_iter().filter(|it| it.after).collect();
+        let host = Some(self.public_host());
+        let checks = Checks { list, host, force: self.desired.overrides.force };
+        let any = !instances.is_empty() && !checks.list.is_empty();
+        any.then_some(Step::Check { instances, checks })
+    }
+
+    fn asked(&self, service: &ServiceSpec) -> Vec<Check> {
+        let skipped = self.desired.overrides.skip_health_check;
+        service.checks.iter().filter(|it| it.is_soft() || !skipped).cloned().collect()
     }
 
     pub(super) fn stop(&self, instance: &Instance) -> Step {

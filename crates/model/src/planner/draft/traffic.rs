@@ -6,7 +6,7 @@ use crate::{
     instance::Instance,
     plan::{PublicRequest, Step},
     routes::{Hold, PathRoute, Routes},
-    service::{Millis, Probe, ServiceSpec},
+    service::{EnvironmentSpec, Millis, Probe, ServiceSpec},
 };
 
 /// Bounds of a hold: more requests, or longer, and they are answered with 503.
@@ -44,17 +44,15 @@ impl Draft<'_> {
     /// Asks each route once, under each host name.
     pub(super) fn verify(&self) -> Option<Step> {
         let to = self.fleet.to.filter(|_| self.verifies())?;
-        let routed = to.spec.services.iter().filter(|it| !it.routes.is_empty());
-        let paths: Vec<String> = routed.flat_map(question).collect();
-        let host = |it: &String| if it == "*" { ANY_HOST.to_owned() } else { it.clone() };
-        let hosts = self.hosts();
-        let all = hosts.iter().map(host).flat_map(|host| {
-            paths.iter().map(move |path| PublicRequest { host: host.clone(), path: path.clone() })
-        });
-        let requests: Vec<PublicRequest> = all.take(VERIFY_REQUESTS_MAX).collect();
+        let requests = public_requests(&to.spec);
         let generation = self.numbers.trial;
         let release = to.id.clone();
         (!requests.is_empty()).then_some(Step::Verify { generation, requests, release })
+    }
+
+    /// One of its host names.
+    pub(super) fn public_host(&self) -> String {
+        self.hosts().first().map_or_else(|| ANY_HOST.to_owned(), sendable)
     }
 
     /// A stopped environment goes on to answer for its hosts.
@@ -78,6 +76,21 @@ impl Draft<'_> {
         };
         service.routes.iter().map(path).collect()
     }
+}
+
+/// One question for each route, under each host name: any answer below 500 will do.
+pub fn public_requests(spec: &EnvironmentSpec) -> Vec<PublicRequest> {
+    let routed = spec.services.iter().filter(|it| !it.routes.is_empty());
+    let paths: Vec<String> = routed.flat_map(question).collect();
+    let all = spec.domains.iter().map(sendable).flat_map(|host| {
+        paths.iter().map(move |path| PublicRequest { host: host.clone(), path: path.clone() })
+    });
+    all.take(VERIFY_REQUESTS_MAX).collect()
+}
+
+/// A host name for a request that it takes.
+fn sendable(domain: &String) -> String {
+    if domain == "*" { ANY_HOST.to_owned() } else { domain.clone() }
 }
 
 /// Per route, a path on it: the health check's where the route leads there, else the route's own.

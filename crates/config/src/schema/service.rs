@@ -1,0 +1,102 @@
+//! Keys of a service.
+
+use super::{
+    Key, Kind, Shape,
+    environment::{REQUIRED_ENV, REQUIRED_ENV_ABOUT, SECRETS, SECRETS_ABOUT},
+    probe::{CHECK, HEALTH, SMOKE},
+};
+
+pub(super) static SERVICE: Shape = Shape {
+    name: "service",
+    required: &[],
+    keys: &[
+        Key(
+            "command",
+            Kind::Argv,
+            "Program and arguments, run in the release's directory; never given to a shell.  \
+             Filled in: {port} {version} {commit} {release} {environment}.",
+        ),
+        Key("image", Kind::Text, "The image of a container; not built yet."),
+        Key(
+            "runtime",
+            Kind::OneOf(&["process", "docker", "compose", "pm2", "systemd", "swarm", "kubernetes"]),
+            "What runs it; `process` is the default.  Others may be checked, not yet deployed.",
+        ),
+        Key(
+            "instances",
+            Kind::Number(0, 256),
+            "Copies that run.  Default: 2 in `production`, else 1.",
+        ),
+        Key(
+            "routes",
+            Kind::List(&Kind::Path),
+            "Path prefixes that lead here, on whole segments; the longest wins.",
+        ),
+        Key(
+            "port",
+            Kind::Number(1, 65535),
+            "A fixed port instead of one that is given in PORT; only with `recreate`.",
+        ),
+        Key("health", HEALTH, "Asked before traffic moves to an instance."),
+        Key("smoke", SMOKE, "Requests to each new instance before the switch."),
+        Key("checks", Kind::List(&CHECK), "Further questions to each new instance."),
+        Key(
+            "strategy",
+            Kind::OneOf(&["blue-green", "recreate", "rolling", "canary"]),
+            "`blue-green`: new beside old, then one switch.  `recreate`: requests are held \
+             while the old stops and the new starts.",
+        ),
+        Key("drain", Kind::Time, "How long requests in flight to the old may take.  Default: 30s."),
+        Key("stop_signal", Kind::Signal, "Asks an instance to end.  Default: SIGTERM."),
+        Key(
+            "grace",
+            Kind::Time,
+            "From the stop signal to the end of all its processes.  Default: 10s.",
+        ),
+        Key("start_timeout", Kind::Time, "To become ready.  Default: 60s."),
+        Key(
+            "bake",
+            Kind::Time,
+            "How long the new is watched under traffic before it is confirmed.  Default: 10s.",
+        ),
+        Key("keep_warm", Kind::Time, "How long the old is kept running.  Default: 10m."),
+        Key("limits", Kind::Keys(&LIMITS), "What each instance may use.  Default: not limited."),
+        Key("user", Kind::Text, "The user it runs as.  Default: the user of the daemon."),
+        Key("env", Kind::Named(&Kind::Text), "Variables."),
+        Key(
+            "env_file",
+            Kind::List(&Kind::Text),
+            "Files of NAME=value lines, mode 0600, relative to this file; never shown.",
+        ),
+        Key("required_env", REQUIRED_ENV, REQUIRED_ENV_ABOUT),
+        Key("secrets", SECRETS, SECRETS_ABOUT),
+        Key("migrate", Kind::Any, "Not built yet."),
+        Key("volumes", Kind::Any, "Not built yet."),
+        Key(
+            "listen",
+            Kind::OneOf(&["port", "socket"]),
+            "The service listens on a `port`; a `socket` may be checked, not yet deployed.",
+        ),
+        Key(
+            "upstream_keepalive",
+            Kind::Switch,
+            "Off for servers that answer one connection at a time.",
+        ),
+        Key(
+            "readiness",
+            Kind::OneOf(&["port", "notify", "running"]),
+            "How an instance says that it is ready: its `port` accepts, it sends READY=1 to \
+             NOTIFY_SOCKET, or it is `running`.",
+        ),
+    ],
+};
+
+static LIMITS: Shape = Shape {
+    name: "limits",
+    required: &[],
+    keys: &[
+        Key("memory", Kind::Size, "Memory, with all its descendants."),
+        Key("processes", Kind::Number(1, 4_294_967_295), "Processes and threads."),
+        Key("files", Kind::Number(1, 4_294_967_295), "Open files."),
+    ],
+};
