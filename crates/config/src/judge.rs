@@ -9,6 +9,7 @@ use crate::{
         root::RootDraft,
         service::{Runtime, ServiceDraft, StrategyDraft},
     },
+    lint,
     problem::Severity,
     report::{Place, Placed, Report},
 };
@@ -59,13 +60,13 @@ pub(crate) fn instances(service: &ServiceDraft, environment: &Name) -> u16 {
 }
 
 fn domains(root: &RootDraft, report: &mut Report) {
-    let mut owners: HashMap<&str, (String, Place)> = HashMap::new();
+    let mut owners: HashMap<&str, (String, Place, &String)> = HashMap::new();
     for (project, inner) in &root.projects {
         for (name, environment) in &inner.environments {
             for domain in environment.domains() {
                 let own = format!("{project}/{name}");
-                let Some((owner, at)) = owners.get(domain.value.as_str()) else {
-                    owners.insert(&domain.value, (own, domain.place));
+                let Some((owner, at, at_path)) = owners.get(domain.value.as_str()) else {
+                    owners.insert(&domain.value, (own, domain.place, &domain.path));
                     continue;
                 };
                 let message = if *owner == own {
@@ -73,9 +74,16 @@ fn domains(root: &RootDraft, report: &mut Report) {
                 } else {
                     format!("`{}` belongs to `{owner}` already, at {at}", domain.value)
                 };
-                report
-                    .error(domain.place, domain.path.clone(), message)
-                    .hint("a host name leads to one environment: keep one of the two");
+                let hint = "a host name leads to one environment: keep one of the two";
+                report.error(domain.place, domain.path.clone(), message).hint(hint);
+                if !owner.starts_with(&format!("{project}/")) {
+                    // Each may be somebody else's, who reads only what is said of their own.
+                    let message = format!(
+                        "`{}` is claimed by `{own}` too, at {}",
+                        domain.value, domain.place
+                    );
+                    report.error(*at, (*at_path).clone(), message).hint(hint);
+                }
             }
         }
     }
@@ -117,12 +125,6 @@ fn judge_service(
         judge_port(service, port, copies, root, report);
     }
     let unasked = service.health.as_ref().is_none_or(|it| it.value.spec().is_none());
-    if routed && service.health.is_none() && !service.broken.contains(&"health") {
-        let message = "nothing asks this service whether it is healthy before traffic moves to it";
-        report
-            .add(Severity::Warning, service.place, service.path.clone(), message)
-            .hint("add `health: { path: /health }`, or `health: none` if its port is enough");
-    }
     if let Some(health) = &service.health
         && unasked
         && matches!(health.value, crate::draft::probe::HealthDraft::Given(_))
@@ -131,6 +133,7 @@ fn judge_service(
             .error(health.place, health.path.clone(), "`health` asks nothing")
             .hint("add `path: /health`, `tcp: true` or `command: [program]`");
     }
+    lint::service(service, &lint::Around { environment, copies }, report);
 }
 
 /// That there is somebody to ask, and a way to it.
@@ -197,7 +200,7 @@ fn judge_port(
     if matches!(strategy, None | Some(StrategyDraft::BlueGreen)) && copies > 0 {
         let message = "old and new cannot run beside each other on one fixed port";
         report
-            .add(Severity::Warning, port.place, port.path.clone(), message)
+            .lint("fixed-port", Severity::Warning, port.place, &port.path, message)
             .hint("remove `port`, or use `strategy: recreate`, which holds requests meanwhile");
     }
 }
