@@ -142,8 +142,7 @@ impl<'w> Started<'w> {
         let mut rest: Vec<&str> = words.iter().map(String::as_str).collect();
         let mut assignments = Vec::new();
         let mut runner = "";
-        loop {
-            let Some(first) = rest.first().copied() else { break };
+        while let Some(first) = rest.first().copied() {
             let name = base(first);
             let skipped = match (name, rest.get(1).copied().unwrap_or_default()) {
                 ("env" | "exec" | "nice" | "cross-env" | "dotenv", _) => 1,
