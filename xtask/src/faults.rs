@@ -1,8 +1,8 @@
 //! The fault matrix: runs rows, prints what came of them, and writes `docs/faults.md`.
 //!
-//! What a row came to in its full size is kept under `target/faults`, row by row, and the document is
-//! written anew after each: a run that is ended early, or that is asked for a few rows only, leaves
-//! what it found beside what was found before.
+//! What a row came to in its full size is kept under `target/faults`, row by row, and the document
+//! is written anew after each: a run that is ended early, or that is asked for a few rows only,
+//! leaves what it found beside what was found before.
 
 mod kept;
 mod table;

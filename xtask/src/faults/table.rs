@@ -7,10 +7,10 @@ use testkit::faults::{OPEN, ROWS, Row};
 const HEAD: &str = "\
 # Faults
 
-Written by `cargo xtask faults --all`: real processes, real load, every fault made from outside.  After
-each run: no request failed beyond those in flight in the process that was killed, no POST was lost or
-doubled, nothing was left but what serves or is kept warm, `status` says what answers, and the exit
-code is the journal's outcome.  CI runs every row that is here in a bounded size.
+Written by `cargo xtask faults --all`: real processes, real load, every fault made from outside.
+After each run: no request failed beyond those in flight in the process that was killed, no POST was
+lost or doubled, nothing was left but what serves or is kept warm, `status` says what answers, and
+the exit code is the journal's outcome.  CI runs every row that is here in a bounded size.
 
 ";
 
