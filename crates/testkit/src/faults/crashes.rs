@@ -16,10 +16,8 @@ const BACK_MS: f64 = 5_000.0;
 
 /// Both instances die, one after the other: what went through the second may have been sent again
 /// by a client that had it fail in the first.
-const BOTH_IN_FLIGHT: Allowed = Allowed {
-    requests: 2 * Allowed::IN_FLIGHT.requests,
-    streams: 2 * Allowed::IN_FLIGHT.streams,
-};
+const BOTH_IN_FLIGHT: Allowed =
+    Allowed { requests: 2 * Allowed::IN_FLIGHT.requests, streams: 2 * Allowed::IN_FLIGHT.streams };
 
 pub(super) fn in_bake(context: &Context) -> Report {
     let mut report = Report::new(context);
