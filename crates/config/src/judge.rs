@@ -16,6 +16,7 @@ use crate::{
 use model::{
     check::{Check, Question},
     name::Name,
+    routes::Claim,
     service::{Probe, Readiness},
 };
 use std::{collections::HashMap, net::SocketAddr};
@@ -59,30 +60,36 @@ pub(crate) fn instances(service: &ServiceDraft, environment: &Name) -> u16 {
     service.instances.as_ref().map_or(by_default, |it| it.value)
 }
 
+/// A path of a host leads to one environment; without routes the host is claimed whole.
 fn domains(root: &RootDraft, report: &mut Report) {
-    let mut owners: HashMap<&str, (String, Place, &String)> = HashMap::new();
+    let mut owners: HashMap<Claim, (String, &Placed<String>)> = HashMap::new();
     for (project, inner) in &root.projects {
         for (name, environment) in &inner.environments {
+            let services = laid(inner, environment);
+            let paths: Vec<&str> =
+                services.iter().flat_map(|it| it.1.routes()).map(|it| it.value.as_str()).collect();
+            let own = format!("{project}/{name}");
             for domain in environment.domains() {
-                let own = format!("{project}/{name}");
-                let Some((owner, at, at_path)) = owners.get(domain.value.as_str()) else {
-                    owners.insert(&domain.value, (own, domain.place, &domain.path));
+                let hosts = std::slice::from_ref(&domain.value);
+                let claims = Claim::all(hosts, paths.iter().copied());
+                let taken = claims.iter().find_map(|it| Some((it, owners.get(it).cloned()?)));
+                let Some((claim, (owner, at))) = taken else {
+                    let entry = |it| (it, (own.clone(), domain));
+                    owners.extend(claims.into_iter().map(entry));
                     continue;
                 };
-                let message = if *owner == own {
-                    format!("`{}` is given twice: first at {at}", domain.value)
+                let message = if owner == own {
+                    format!("`{}` is given twice: first at {}", domain.value, at.place)
                 } else {
-                    format!("`{}` belongs to `{owner}` already, at {at}", domain.value)
+                    format!("`{claim}` belongs to `{owner}` already, at {}", at.place)
                 };
-                let hint = "a host name leads to one environment: keep one of the two";
+                let hint = "a path of a host leads to one environment: keep one of the two";
                 report.error(domain.place, domain.path.clone(), message).hint(hint);
                 if !owner.starts_with(&format!("{project}/")) {
                     // Each may be somebody else's, who reads only what is said of their own.
-                    let message = format!(
-                        "`{}` is claimed by `{own}` too, at {}",
-                        domain.value, domain.place
-                    );
-                    report.error(*at, (*at_path).clone(), message).hint(hint);
+                    let message =
+                        format!("`{claim}` is claimed by `{own}` too, at {}", domain.place);
+                    report.error(at.place, at.path.clone(), message).hint(hint);
                 }
             }
         }
