@@ -15,6 +15,7 @@ use crate::{
 use model::{
     check::{Check, Question},
     name::Name,
+    routes::Claim,
     service::{Probe, Readiness},
 };
 use std::{collections::HashMap, net::SocketAddr};
@@ -58,24 +59,32 @@ pub(crate) fn instances(service: &ServiceDraft, environment: &Name) -> u16 {
     service.instances.as_ref().map_or(by_default, |it| it.value)
 }
 
+/// A path of a host leads to one environment; without routes the host is claimed whole.
 fn domains(root: &RootDraft, report: &mut Report) {
-    let mut owners: HashMap<&str, (String, Place)> = HashMap::new();
+    let mut owners: HashMap<Claim, (String, Place)> = HashMap::new();
     for (project, inner) in &root.projects {
         for (name, environment) in &inner.environments {
+            let services = laid(inner, environment);
+            let paths: Vec<&str> =
+                services.iter().flat_map(|it| it.1.routes()).map(|it| it.value.as_str()).collect();
+            let own = format!("{project}/{name}");
             for domain in environment.domains() {
-                let own = format!("{project}/{name}");
-                let Some((owner, at)) = owners.get(domain.value.as_str()) else {
-                    owners.insert(&domain.value, (own, domain.place));
+                let hosts = std::slice::from_ref(&domain.value);
+                let claims = Claim::all(hosts, paths.iter().copied());
+                let taken = claims.iter().find_map(|it| Some((it, owners.get(it).cloned()?)));
+                let Some((claim, (owner, at))) = taken else {
+                    let entry = |it| (it, (own.clone(), domain.place));
+                    owners.extend(claims.into_iter().map(entry));
                     continue;
                 };
-                let message = if *owner == own {
+                let message = if owner == own {
                     format!("`{}` is given twice: first at {at}", domain.value)
                 } else {
-                    format!("`{}` belongs to `{owner}` already, at {at}", domain.value)
+                    format!("`{claim}` belongs to `{owner}` already, at {at}")
                 };
                 report
                     .error(domain.place, domain.path.clone(), message)
-                    .hint("a host name leads to one environment: keep one of the two");
+                    .hint("a path of a host leads to one environment: keep one of the two");
             }
         }
     }
