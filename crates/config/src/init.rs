@@ -108,17 +108,7 @@ pub(crate) struct Detected {
 /// nothing else names one.
 pub fn write(facts: &Facts) -> Result<Written, String> {
     let name = as_name(&facts.directory_name).unwrap_or_else(|| known_name("app"));
-    let (processes, passed_over) = match pm2::detect(facts) {
-        Ok(found) => (found, None),
-        Err(why) => (None, Some(why)),
-    };
-    let found = processes
-        .or_else(|| procfile::detect(facts))
-        .or_else(|| node::detect(facts))
-        .or_else(|| python::detect(facts))
-        .or_else(|| cargo::detect(facts))
-        .or_else(|| container::detect(facts))
-        .or_else(|| page::detect(facts));
+    let (found, passed_over) = detect(facts);
     let mut written = match (found, &passed_over) {
         (Some(found), _) => written::written(&name, facts, &found),
         (None, Some(why)) => return Err(why.clone()),
@@ -132,6 +122,48 @@ pub fn write(facts: &Facts) -> Result<Written, String> {
         written.guesses.push(format!("passed over: {why}"));
     }
     Ok(written)
+}
+
+/// The lines of one project, indented as an entry of `projects`: what `directory` holds, with these
+/// host names.
+///
+/// # Errors
+/// A sentence on why nothing is known of the directory.
+pub fn project(
+    facts: &Facts,
+    name: &Name,
+    directory: &str,
+    domains: &[String],
+) -> Result<Written, String> {
+    let (found, passed_over) = detect(facts);
+    let Some(found) = found else {
+        return Err(
+            passed_over.unwrap_or_else(|| "no file in it says what is to be run".to_owned())
+        );
+    };
+    let within = match found.directory.as_str() {
+        "" => directory.to_owned(),
+        within => format!("{}/{within}", directory.trim_end_matches('/')),
+    };
+    let (text, mut guesses) = written::project(name, facts, &found, &within, domains);
+    guesses.extend(passed_over.map(|why| format!("passed over: {why}")));
+    Ok(Written { detected: found.what.to_owned(), guesses, text })
+}
+
+/// What a directory holds, and why a file was passed over.
+fn detect(facts: &Facts) -> (Option<Detected>, Option<String>) {
+    let (processes, passed_over) = match pm2::detect(facts) {
+        Ok(found) => (found, None),
+        Err(why) => (None, Some(why)),
+    };
+    let found = processes
+        .or_else(|| procfile::detect(facts))
+        .or_else(|| node::detect(facts))
+        .or_else(|| python::detect(facts))
+        .or_else(|| cargo::detect(facts))
+        .or_else(|| container::detect(facts))
+        .or_else(|| page::detect(facts));
+    (found, passed_over)
 }
 
 fn example(name: &Name) -> Written {

@@ -76,7 +76,8 @@ pub(super) fn free_port(words: &mut [String]) -> Option<String> {
         let Some(value) = joined.clone().or_else(|| words.get(at).cloned()) else { continue };
         let (host, port) = value.rsplit_once(':').unwrap_or(("", &value));
         let digits = !port.is_empty() && port.bytes().all(|it| it.is_ascii_digit());
-        if !digits || (name.starts_with("--") || port.len() >= 2) == false {
+        // `-p 4` is rather a number of processes.
+        if !digits || !(name.starts_with("--") || port.len() >= 2) {
             continue;
         }
         let freed = match value.contains(':') {

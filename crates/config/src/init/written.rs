@@ -4,34 +4,50 @@ use super::{Detected, Facts, Found, Written, health, known_name};
 use model::name::Name;
 use std::fmt::Write;
 
-/// In production two run, so that one may fail.
-pub(super) fn written(project: &Name, facts: &Facts, found: &Detected) -> Written {
+/// The whole configuration of one project.
+pub(super) fn written(name: &Name, facts: &Facts, found: &Detected) -> Written {
+    let directory = if found.directory.is_empty() { "." } else { &found.directory };
+    let (inner, guesses) = project(name, facts, found, directory, &[]);
+    let head = format!(
+        "# Written by `cutover init` for {}.  `cutover check` reports what is wrong with it;\n\
+         # `cutover schema` says of every key what it is for.\n\
+         projects:\n",
+        found.what,
+    );
+    Written { detected: found.what.to_owned(), guesses, text: head + &inner }
+}
+
+/// The lines of one project, indented as an entry of `projects`, and where they are from.
+pub(super) fn project(
+    name: &Name,
+    facts: &Facts,
+    found: &Detected,
+    directory: &str,
+    domains: &[String],
+) -> (String, Vec<String>) {
     let mut out = String::new();
     let mut guesses = Vec::new();
-    let directory = if found.directory.is_empty() { "." } else { &found.directory };
     // Writing to a string does not fail.
-    let _ = write!(
-        out,
-        "# Written by `cutover init` for {}.  `cutover check` reports what is wrong with it, and\n\
-         # `cutover init` explains nothing that docs/configuration.md does not.\n\
-         projects:\n  {project}:\n    source: {{ directory: {} }}\n    services:\n",
-        found.what,
-        quoted_if_odd(directory),
-    );
+    let _ = writeln!(out, "  {name}:\n    source: {{ directory: {} }}", quoted_if_odd(directory));
+    out.push_str("    services:\n");
     for service in &found.services {
         self::service(service, facts, &mut out, &mut guesses);
     }
     out.push_str("    environments:\n      production:\n");
-    out.push_str("        # Host names; \"*\" stands for every host that nobody else names.\n");
-    out.push_str("        domains: [\"*\"]\n");
-    guesses.push("domains: `*`, every host: no file names one".to_owned());
+    if domains.is_empty() {
+        out.push_str("        # Host names; \"*\" stands for every host that nobody else names.\n");
+        out.push_str("        domains: [\"*\"]\n");
+        guesses.push("domains: `*`, every host: no file names one".to_owned());
+    } else {
+        let _ = writeln!(out, "        domains: {}", list(domains));
+    }
     if !found.env.is_empty() {
         let pairs: Vec<String> =
             found.env.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         let _ = writeln!(out, "        env: {{ {} }}", pairs.join(", "));
     }
     env_file(facts, &mut out, &mut guesses);
-    Written { detected: found.what.to_owned(), guesses, text: out }
+    (out, guesses)
 }
 
 fn service(found: &Found, facts: &Facts, out: &mut String, guesses: &mut Vec<String>) {
@@ -71,9 +87,9 @@ fn service(found: &Found, facts: &Facts, out: &mut String, guesses: &mut Vec<Str
         let names = found.secrets.join(", ");
         let _ = writeln!(
             out,
-            "        # They look like secrets and were not copied: put them into an env file of\n        \
-             # mode 0600, name it by `env_file` below, and require them:\n        \
-             # required_env: [{names}]"
+            "        # They look like secrets and were not copied: put them into an env file\n\
+             \x20       # of mode 0600, name it by `env_file` below, and require them:\n\
+             \x20       # required_env: [{names}]"
         );
         guesses.push(format!("{name}: not copied, because they look like secrets: {names}"));
     }

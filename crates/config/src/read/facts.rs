@@ -45,10 +45,9 @@ pub fn read_facts(directory: &Path) -> Facts {
     let mut files = names(directory);
     files.extend(PAGES.iter().filter(|it| directory.join(it).is_file()).map(|it| (*it).to_owned()));
     let open = |name: &&String| {
-        let found = name.starts_with(".env")
+        name.starts_with(".env")
             && read_file(&directory.join(name), ENV_FILE_BYTES_MAX)
-                .is_ok_and(|(_, mode)| mode & 0o077 != 0);
-        found
+                .is_ok_and(|(_, mode)| mode & 0o077 != 0)
     };
     let whole = fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
     let name = whole.file_name().and_then(|it| it.to_str()).unwrap_or_default();

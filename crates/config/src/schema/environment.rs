@@ -9,6 +9,11 @@ pub(super) static ROOT: Shape = Shape {
     keys: &[
         Key("proxy", Kind::Keys(&PROXY), "The embedded proxy."),
         Key("projects", Kind::Named(&Kind::Keys(&PROJECT)), "Projects by name."),
+        Key(
+            "aliases",
+            Kind::Named(&Kind::Argv),
+            "Words of your own that stand for a verb and its arguments.",
+        ),
     ],
 };
 

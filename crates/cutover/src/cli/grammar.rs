@@ -2,11 +2,13 @@
 
 pub mod cleanup;
 pub mod paper;
+pub mod project;
 pub mod releases;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use cleanup::Cleanup;
 use paper::{Completion, Man};
+use project::Project;
 use releases::Releases;
 use std::path::PathBuf;
 
@@ -121,6 +123,8 @@ pub enum Verb {
     Init,
     /// Report everything that is wrong with the configuration.
     Check(Check),
+    /// List, add and remove projects of the configuration.
+    Project(Project),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// List secrets and where they come from, never their values.
@@ -479,7 +483,7 @@ mod tests {
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         let expected = "deploy plan attach abort resume rollback status history show health ps \
                         logs restart stop start scale releases cleanup down daemon proxy demo \
-                        init check schema secrets completion man version";
+                        init check project schema secrets completion man version";
         assert_eq!(verbs.join(" "), expected);
     }
 

@@ -39,7 +39,9 @@ pub fn run(session: &Session) -> Result<u8, Halt> {
         .map_err(|error| failed(&path, &error))?;
     let shown = path.display();
     if session.ui.is_json() {
-        let object = serde_json::json!({ "file": path, "detected": written.detected, "guesses": written.guesses });
+        let object = serde_json::json!({
+            "file": path, "detected": written.detected, "guesses": written.guesses,
+        });
         session.ui.object(&object);
     } else {
         session.ui.line(&format!("{shown} is written: {}", written.detected));
