@@ -15,7 +15,9 @@ use call::{Body, call, empty, json};
 use daemon::{
     api::{
         uploads::CONTENT_BYTES,
-        words::{Accepted, Asked, Info, PlanReport, StatusReport},
+        words::{
+            Accepted, Asked, Info, Marked, Marking, PlanReport, StatusReport, Turn, TurnReport,
+        },
     },
     prune,
 };
@@ -114,6 +116,24 @@ impl Controller {
     /// Where it is refused, also since another has the lock.
     pub async fn create(&self, request: &Request) -> Result<Accepted, CallError> {
         self.ask(Method::POST, "/v1/deployments", json(request)?, TAKE_WAIT).await
+    }
+
+    /// Asks for a turn; answered within a second, and asked again until it came.
+    ///
+    /// # Errors
+    ///
+    /// Where it is refused, also since another took the place.
+    pub async fn turn(&self, turn: &Turn) -> Result<TurnReport, CallError> {
+        self.ask(Method::POST, "/v1/turns", json(turn)?, TAKE_WAIT).await
+    }
+
+    /// Says something of an environment by hand, or takes it back.
+    ///
+    /// # Errors
+    ///
+    /// Where it holds already, or does not.
+    pub async fn mark(&self, marking: &Marking) -> Result<Marked, CallError> {
+        self.ask(Method::POST, "/v1/marks", json(marking)?, TAKE_WAIT).await
     }
 
     /// Removes releases that nothing needs.
