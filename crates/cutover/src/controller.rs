@@ -16,7 +16,8 @@ use daemon::{
     api::{
         uploads::CONTENT_BYTES,
         words::{
-            Accepted, Asked, Info, Marked, Marking, PlanReport, StatusReport, Turn, TurnReport,
+            Accepted, Asked, Info, Leaving, Marked, Marking, PlanReport, StatusReport, Turn,
+            TurnReport,
         },
     },
     prune,
@@ -125,6 +126,17 @@ impl Controller {
     /// Where it is refused, also since another took the place.
     pub async fn turn(&self, turn: &Turn) -> Result<TurnReport, CallError> {
         self.ask(Method::POST, "/v1/turns", json(turn)?, TAKE_WAIT).await
+    }
+
+    /// Gives a place up.
+    ///
+    /// # Errors
+    ///
+    /// Where nobody answers.
+    pub async fn leave(&self, leaving: &Leaving) -> Result<(), CallError> {
+        let body = json(leaving)?;
+        let path = "/v1/turns/leave";
+        call(&self.root, Method::POST, path, None, body, HELLO_WAIT).await.map(drop)
     }
 
     /// Says something of an environment by hand, or takes it back.

@@ -21,11 +21,18 @@ fn lock(stand: &Stand) -> Value {
 
 #[test]
 fn turns_are_waited_for_in_order_and_given_up() {
-    let stand = Stand::new(Layout { bake_s: 4.0, instances: 1, ..Layout::default() });
+    let stand = Stand::new(Layout { bake_s: 0.2, instances: 1, ..Layout::default() });
     stand.deploy("1.0.0", "").expect(0);
-    let (mut first, out, _) = stand.start(&["restart", TARGET, "--reason", "it leaks"]);
-    eventually("the traffic is switched", MOMENT, || text(&out).contains("✓ switch").then_some(()));
-    let words = ["restart", TARGET, "--wait=60s"];
+    let configuration = text(&stand.config()).replace("bake: 200ms", "bake: 60s");
+    fs::write(stand.config(), configuration).unwrap();
+    let switched = |out: &Path| {
+        let switched = || text(out).contains("✓ switch").then_some(());
+        eventually("the traffic is switched", MOMENT, switched);
+    };
+    let words = ["deploy", TARGET, "--env-only", "--reason", "it leaks"];
+    let (mut first, out, _) = stand.start(&words);
+    switched(&out);
+    let words = ["deploy", TARGET, "--env-only", "--wait=60s"];
     let (mut second, waited, _) = stand.start(&words);
     let queued = |count: usize| {
         eventually("they wait", MOMENT, || {
@@ -36,7 +43,7 @@ fn turns_are_waited_for_in_order_and_given_up() {
     let (third, _, _) = stand.start(&words);
     queued(2);
     let shown = stand.cutover(&["lock", TARGET]).expect(0);
-    for part in ["restart", "it leaks", "alive", "yes", "waiting", "1. restart", "2. restart"] {
+    for part in ["update", "it leaks", "alive", "yes", "waiting", "1. update", "2. update"] {
         assert!(shown.out.contains(part), "{part}: {}", shown.text());
     }
     // After the switch nobody is superseded, and the way out is told.
@@ -47,10 +54,13 @@ fn turns_are_waited_for_in_order_and_given_up() {
     // Who dies gives the place up.
     drop(third);
     queued(1);
-    assert_eq!(first.ended(MOMENT).code(), Some(0));
-    assert_eq!(second.ended(MOMENT).code(), Some(0), "{}", text(&waited));
+    stand.cutover(&["abort", TARGET]).expect(0);
+    assert_eq!(first.ended(MOMENT).code(), Some(4));
+    switched(&waited);
+    stand.cutover(&["abort", TARGET]).expect(0);
+    assert_eq!(second.ended(MOMENT).code(), Some(4), "{}", text(&waited));
     let said = text(&waited);
-    assert!(said.contains("waiting for the lock: place 1 of 1"), "{said}");
+    assert!(said.contains("waiting for the lock: place 1 of"), "{said}");
     assert_eq!(lock(&stand)["holder"], Value::Null);
 }
 

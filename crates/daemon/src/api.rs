@@ -30,6 +30,7 @@ pub fn router(controller: Controller) -> Router {
         .route("/v1/plan", post(deployments::plan))
         .route("/v1/deployments", get(deployments::list).post(deployments::create))
         .route("/v1/turns", post(turns::ask))
+        .route("/v1/turns/leave", post(turns::leave))
         .route("/v1/marks", post(turns::mark))
         .route("/v1/deployments/{id}", get(deployments::show))
         .route("/v1/deployments/{id}/events", get(events::watch))

@@ -14,7 +14,7 @@ use model::{
     plan::Kind,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -24,10 +24,15 @@ pub const PLACE_LEASE: Duration = Duration::from_secs(5);
 /// Who may wait for one environment.
 pub const WAITERS_MAX: usize = 16;
 
+/// Deployments that were asked to turn back, and are remembered.
+const TURNED_MAX: usize = 64;
+
 /// All who wait, by environment.
 #[derive(Debug, Default)]
 pub struct Waiting {
     all: Mutex<BTreeMap<EnvironmentId, Vec<Place>>>,
+    /// The last deployments that were asked to turn back for who waits.
+    turned: Mutex<VecDeque<DeploymentId>>,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +81,19 @@ impl Waiting {
         }
         let ahead = places.iter().filter(|it| it.superseded_by.is_none());
         Standing::Waits(ahead.take_while(|it| it.waiter.deployment != *id).count())
+    }
+
+    /// Takes note that a deployment is asked to turn back: true the first time.
+    pub fn turns_back(&self, id: &DeploymentId) -> bool {
+        let mut turned = self.turned.lock().unwrap_or_else(PoisonError::into_inner);
+        if turned.contains(id) {
+            return false;
+        }
+        turned.push_back(id.clone());
+        if turned.len() > TURNED_MAX {
+            turned.pop_front();
+        }
+        true
     }
 
     /// Gives a place up.

@@ -13,7 +13,7 @@ use crate::{
         view::View,
     },
 };
-use daemon::api::words::{ErrorReport, Place, Turn, TurnReport};
+use daemon::api::words::{ErrorReport, Leaving, Place, Turn, TurnReport};
 use model::{
     control::kept_out,
     deployment::Request,
@@ -48,6 +48,10 @@ pub async fn awaited(
             Ok(TurnReport::Came(_)) => return Ok(()),
             Ok(TurnReport::Waits(place)) => {
                 if began.elapsed() >= wait {
+                    let (environment, deployment) =
+                        (request.environment.clone(), request.deployment.clone());
+                    // Where that is not heard the place is given up a little later.
+                    let _ = controller.leave(&Leaving { environment, deployment }).await;
                     return Err(spent(request, *place, wait));
                 }
                 let waited = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -4,7 +4,7 @@ use super::deployments::{active, admit, discard};
 use crate::{
     api::{
         refusal::Refusal,
-        words::{Accepted, Marked, Marking, Place, Turn, TurnReport},
+        words::{Accepted, Leaving, Marked, Marking, Place, Turn, TurnReport},
     },
     controller::Controller,
     waiting::{Standing, is_before_switch},
@@ -33,11 +33,7 @@ pub async fn ask(
     controller.wait_until_recovered().await;
     let deadline = Instant::now() + ANSWER_WAIT_MAX;
     loop {
-        let standing = controller.waiting.ask(&turn, Instant::now());
-        let report = match refused(&controller, &turn, &standing).await {
-            Ok(()) => look(&controller, &turn, &standing).await,
-            Err(refusal) => Err(refusal),
-        };
+        let report = stand(&controller, &turn).await;
         let (environment, id) = (&turn.request.environment, &turn.request.deployment);
         match report {
             Ok(TurnReport::Waits(place)) => {
@@ -60,7 +56,21 @@ pub async fn ask(
     }
 }
 
-async fn refused(controller: &Controller, turn: &Turn, standing: &Standing) -> Result<(), Refusal> {
+async fn stand(controller: &Controller, turn: &Turn) -> Result<TurnReport, Refusal> {
+    let request = &turn.request;
+    if turn.supersede
+        && let Some(holder) = active(controller, &request.environment).await?
+        && holder.id != request.deployment
+    {
+        // Where that is refused nobody's place is taken.
+        supersede(controller, turn, holder).await?;
+    }
+    let standing = controller.waiting.ask(turn, Instant::now());
+    expect_place(turn, &standing)?;
+    look(controller, turn, &standing).await
+}
+
+fn expect_place(turn: &Turn, standing: &Standing) -> Result<(), Refusal> {
     let environment = &turn.request.environment;
     match standing {
         Standing::Superseded(by) => Err(Refusal::superseded(environment, by)),
@@ -72,12 +82,6 @@ async fn refused(controller: &Controller, turn: &Turn, standing: &Standing) -> R
                     .hint("`--supersede` takes the place of all who wait"),
             ))
         }
-        Standing::Waits(_) if turn.supersede => match active(controller, environment).await? {
-            Some(holder) if holder.id != turn.request.deployment => {
-                supersede(controller, turn, holder).await
-            }
-            _ => Ok(()),
-        },
         Standing::Waits(_) => Ok(()),
     }
 }
@@ -90,9 +94,13 @@ async fn supersede(
 ) -> Result<(), Refusal> {
     let by = format!("{}, superseded by {}", turn.request.by, turn.request.deployment);
     if is_before_switch(&holder) {
-        // It may have ended just now, which is as good.
-        if let Err(failure) = controller.engine.abort(&holder.id, &by).await {
-            tracing::info!(deployment = %holder.id, "not superseded: failed to {}", failure.message);
+        // Asked once: each asking is a line of the journal.  It may have ended just now, which is
+        // as good.
+        if controller.waiting.turns_back(&holder.id)
+            && let Err(failure) = controller.engine.abort(&holder.id, &by).await
+        {
+            let id = &holder.id;
+            tracing::info!(deployment = %id, "not superseded: failed to {}", failure.message);
         }
         return Ok(());
     }
@@ -142,6 +150,11 @@ async fn look(
     }
     let queue = controller.waiting.of(&request.environment);
     Ok(TurnReport::Waits(Box::new(Place { position: ahead + 1, queue, holder, kept })))
+}
+
+/// `POST /v1/turns/leave`
+pub async fn leave(State(controller): State<Controller>, Json(leaving): Json<Leaving>) {
+    controller.waiting.leave(&leaving.environment, &leaving.deployment);
 }
 
 /// `POST /v1/marks`

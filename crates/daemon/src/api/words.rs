@@ -7,6 +7,7 @@
 //! | `POST /v1/plan` | `model::deployment::Request` | [`PlanReport`] |
 //! | `POST /v1/deployments` | `model::deployment::Request` | [`Accepted`] |
 //! | `POST /v1/turns` | [`Turn`] | [`TurnReport`] within a second |
+//! | `POST /v1/turns/leave` | [`Leaving`] | |
 //! | `POST /v1/marks` | [`Marking`] | [`Marked`] |
 //! | `GET /v1/deployments?project=&environment=&limit=` | | `[DeploymentRecord]`, newest first |
 //! | `GET /v1/deployments/ID` | | `DeploymentRecord` |
@@ -67,6 +68,16 @@ pub struct Turn {
     pub since_ms: u64,
     /// Take the place of who waits, and of who has not switched the traffic yet.
     pub supersede: bool,
+}
+
+/// Somebody does not wait any longer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leaving {
+    /// Where he waited.
+    pub environment: EnvironmentId,
+    /// Whose place it was.
+    pub deployment: DeploymentId,
 }
 
 /// How it stands with a turn.
