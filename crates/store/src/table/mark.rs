@@ -49,7 +49,7 @@ pub fn set(
         };
         let verb = if said == Said::Lock { "unlock" } else { "unfreeze" };
         let hint = format!("`cutover {verb} {environment}` takes that back");
-        return refused(format!("{what} {}", before.told()), &hint);
+        return refused(format!("{what} {}", before.told()), hint);
     }
     add(transaction, environment, said, true, mark)
 }
@@ -71,7 +71,7 @@ pub fn lift(
                 Said::Lock => format!("unlock {environment}: nobody keeps it by hand"),
                 Said::Freeze => format!("unfreeze {environment}: it is not frozen"),
             };
-            refused(what, &format!("`cutover lock {environment}` shows who has the lock"))
+            refused(what, format!("`cutover lock {environment}` shows who has the lock"))
         }
     }
 }
