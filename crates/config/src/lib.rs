@@ -13,7 +13,7 @@ mod judge;
 mod nearest;
 mod placeholder;
 mod problem;
-mod quantity;
+pub mod quantity;
 pub mod read;
 pub mod render;
 mod report;
