@@ -51,7 +51,7 @@ fn a_command_is_run_once_and_its_exit_code_is_ours() {
     let (mut child, out, _) = stand.start(&["run", TARGET, "--", "sh", "-c", script]);
     let pid = told_pid(&out);
     kill(child.pid(), Signal::INT);
-    assert_eq!(child.ended(MOMENT).and_then(|it| it.code()), Some(7));
+    assert_eq!(child.ended(MOMENT).code(), Some(7));
     gone(pid);
 }
 
@@ -73,7 +73,7 @@ fn a_command_lives_as_long_as_who_waits_for_it() {
     kill(stand.pid_of("daemon").unwrap(), Signal::KILL);
     let directory = stand.root.join("projects/shop/production/current");
     fs::write(directory.join("go"), "").unwrap();
-    assert_eq!(child.ended(MOMENT).and_then(|it| it.code()), Some(6));
+    assert_eq!(child.ended(MOMENT).code(), Some(6));
     assert_eq!(fs::read_to_string(&out).unwrap().lines().last(), Some("after"));
 
     // Where both die, the next controller ends it.
