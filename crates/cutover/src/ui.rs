@@ -10,6 +10,7 @@ pub mod history;
 mod json;
 mod live;
 pub mod lock;
+pub mod one_off;
 pub mod out;
 pub mod paint;
 mod plain;

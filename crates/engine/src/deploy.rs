@@ -66,7 +66,7 @@ impl Engine {
     }
 
     /// What speaks against the request, and what it would do.  Takes no lock and changes nothing;
-    /// what was sent for it stays.
+    /// what was sent for it is the caller's to remove.
     ///
     /// # Errors
     ///
@@ -75,12 +75,9 @@ impl Engine {
         &self,
         request: &Request,
     ) -> Result<(Vec<Finding>, Option<Plan>), Failure> {
-        let planned = async {
-            let prepared = prepare::prepare(&self.ports, request).await?;
-            let plan = prepared.plan(&self.ports).await?;
-            Ok((prepared.findings, Some(plan)))
-        };
-        planned.await
+        let prepared = prepare::prepare(&self.ports, request).await?;
+        let plan = prepared.plan(&self.ports).await?;
+        Ok((prepared.findings, Some(plan)))
     }
 
     /// Does what was asked, to its end.
