@@ -16,6 +16,13 @@ pub enum Ask {
         /// The asking daemon's epoch.
         epoch: u64,
     },
+    /// Sends the child itself a signal, which does not end it if it is well behaved.
+    Signal {
+        /// Its number.
+        signal: i32,
+        /// The asking daemon's epoch.
+        epoch: u64,
+    },
     /// From now on, act so when it exits; one that has exited already is started at once where it
     /// is to be restarted.  Kept on disk, for the next `supervise` too.
     Restart {
