@@ -21,7 +21,7 @@ impl Draft<'_> {
     pub(super) fn before(&self, generation: Generation) -> Routes {
         match &self.observed.routes {
             Some(routes) => Routes { generation, hold: None, ..routes.clone() },
-            None => Routes { generation, hosts: self.hosts(), paths: vec![], hold: None },
+            None => Routes { hold: None, ..emptied(self.after(generation)) },
         }
     }
 
@@ -31,6 +31,10 @@ impl Draft<'_> {
 
     /// To what shall serve.
     pub(super) fn after(&self, generation: Generation) -> Routes {
+        if let (None, Some(routes)) = (self.fleet.to, &self.observed.routes) {
+            // A stopped environment goes on to answer for its hosts and paths.
+            return emptied(Routes { generation, hold: None, ..routes.clone() });
+        }
         let services = self.fleet.to.into_iter().flat_map(|it| &it.spec.services);
         let paths = services.flat_map(|it| self.paths(it)).collect();
         Routes { generation, hosts: self.hosts(), paths, hold: None }
@@ -55,7 +59,6 @@ impl Draft<'_> {
         self.hosts().first().map_or_else(|| ANY_HOST.to_owned(), sendable)
     }
 
-    /// A stopped environment goes on to answer for its hosts.
     fn hosts(&self) -> Vec<String> {
         match (self.fleet.to, &self.observed.routes) {
             (Some(to), _) => to.spec.domains.clone(),
@@ -76,6 +79,14 @@ impl Draft<'_> {
         };
         service.routes.iter().map(path).collect()
     }
+}
+
+/// The same claims, and nobody behind them: what is another environment's stays another's.
+fn emptied(mut routes: Routes) -> Routes {
+    for path in &mut routes.paths {
+        path.instances.clear();
+    }
+    routes
 }
 
 /// One question for each route, under each host name: any answer below 500 will do.
