@@ -16,9 +16,16 @@ pub enum Ask {
         /// The asking daemon's epoch.
         epoch: u64,
     },
-    /// Sends the child itself a signal, which does not end it if it is well behaved.
+    /// Sends the child alone a signal: whether its own children hear of it is its business.
+    Tell {
+        /// The signal's number.
+        signal: i32,
+        /// The asking daemon's epoch.
+        epoch: u64,
+    },
+    /// A signal to the child's process group, as a terminal's keys send one.
     Signal {
-        /// Its number.
+        /// As its number.
         signal: i32,
         /// The asking daemon's epoch.
         epoch: u64,
@@ -76,6 +83,12 @@ pub struct Status {
     pub adopted: bool,
     /// It was asked to stop.
     pub stopping: bool,
+    /// It was stopped, and nobody is left of it: its `supervise` ends.
+    #[serde(default)]
+    pub gone: bool,
+    /// Its time limit had come.
+    #[serde(default)]
+    pub timed_out: bool,
 }
 
 /// A process, named so that a recycled pid is not taken for it.

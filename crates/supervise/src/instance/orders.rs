@@ -1,6 +1,6 @@
 //! What is asked over the socket, and the answers.
 
-use super::Instance;
+use super::{Instance, ending::signal_group};
 use crate::{
     message::{Answer, Ask},
     own_log, place, process,
@@ -27,7 +27,10 @@ impl Instance {
 
     /// None where the answer comes later.
     fn take_ask(&mut self, client: ClientId, ask: Ask) -> Option<Answer> {
-        let (Ask::Stop { epoch } | Ask::Restart { epoch, .. } | Ask::Signal { epoch, .. }) = ask
+        let (Ask::Stop { epoch }
+        | Ask::Restart { epoch, .. }
+        | Ask::Signal { epoch, .. }
+        | Ask::Tell { epoch, .. }) = ask
         else {
             return Some(Answer::Status(self.current_status().clone()));
         };
@@ -38,7 +41,8 @@ impl Instance {
         }
         match ask {
             Ask::Restart { restart, .. } => Some(self.set_restart(restart)),
-            Ask::Signal { signal, .. } => Some(self.signal_child(signal)),
+            Ask::Signal { signal, .. } => Some(self.pass_on(signal)),
+            Ask::Tell { signal, .. } => Some(self.tell(signal)),
             _ => {
                 self.server.let_wait(client);
                 self.stop(Some(client));
@@ -47,9 +51,21 @@ impl Instance {
         }
     }
 
+    /// One that has ended already needs no signal.
+    fn pass_on(&self, signal: i32) -> Answer {
+        match (Signal::from_named_raw(signal), &self.running) {
+            (None, _) => Answer::Refused { message: format!("there is no signal {signal}") },
+            (Some(signal), Some(running)) => {
+                signal_group(running.process, signal);
+                Answer::Taken
+            }
+            (Some(_), None) => Answer::Taken,
+        }
+    }
+
     /// The child alone: whether its own children hear of it is its business.  To one that has
     /// ended there is nothing to say.
-    fn signal_child(&self, number: i32) -> Answer {
+    fn tell(&self, number: i32) -> Answer {
         let Some(signal) = Signal::from_named_raw(number) else {
             return Answer::Refused { message: format!("{number} is no signal") };
         };
