@@ -1,7 +1,7 @@
 //! Every misbehaviour of a candidate leads to the right failure, in bounded time.
 
 use crate::world::{EPOCH, World, eventually, health_check, port_check, silent};
-use engine::port::runtime::{Life, Runtime};
+use engine::port::runtime::Life;
 use model::{
     failure::{Blame, Failure},
     plan::ReadyCheck,
