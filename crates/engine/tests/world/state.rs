@@ -1,6 +1,7 @@
 //! All there is in the world, and what must hold after each call.
 
 use model::{
+    control::Marks,
     deployment::{DeploymentRecord, News, Stage},
     failure::{Blame, Failure},
     id::{DeploymentId, Generation, InstanceId, ReleaseId},
@@ -78,6 +79,7 @@ pub struct State {
     pub standings: Vec<(ReleaseId, String, Standing)>,
     pub retired: Vec<(Instance, u64)>,
     pub leased: BTreeMap<InstanceId, u16>,
+    pub marks: Marks,
     // What the test looks at.
     pub news: Vec<News>,
     /// Served before the deployment under test.

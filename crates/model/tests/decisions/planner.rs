@@ -331,7 +331,8 @@ fn what_is_left_out_is_left_out() {
     };
     let plan = planned(&nothing(), &wanted);
     assert_eq!((smokes(&plan), healths(&plan)), (2, 2));
-    wanted.overrides = Overrides { skip_smoke: true, skip_health_check: true, force: false };
+    wanted.overrides =
+        Overrides { skip_smoke: true, skip_health_check: true, ..Overrides::default() };
     let plan = planned(&nothing(), &wanted);
     assert_eq!((smokes(&plan), healths(&plan)), (0, 0));
 }
