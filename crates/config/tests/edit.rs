@@ -31,8 +31,11 @@ projects:
 # The end.
 ";
 
-const LINES: &str = "  news:\n    # New.\n    services: { web: { command: [web], routes: [/], \
-                     health: none } }\n    environments: { production: { domains: [n.example] } }\n";
+const LINES: &str = "  news:
+    # New.
+    services: { web: { command: [web], routes: [/], health: none } }
+    environments: { production: { domains: [n.example] } }
+";
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()
