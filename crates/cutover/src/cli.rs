@@ -1,6 +1,8 @@
 //! Arguments in, exit code out.
 
 mod alias;
+#[cfg(test)]
+mod book;
 pub(crate) mod grammar;
 mod habit;
 mod tip;
