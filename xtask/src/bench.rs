@@ -1,5 +1,6 @@
 //! Measurements against others' tools, side by side in one run.  None is ever part of a test.
 
+mod config;
 mod deploy;
 
 use anyhow::{Result, bail};
@@ -8,6 +9,7 @@ use anyhow::{Result, bail};
 pub fn run(words: &[&str]) -> Result<()> {
     match words {
         ["deploy", rest @ ..] => deploy::run(rest),
-        _ => bail!("`cargo xtask bench deploy` is what can be measured"),
+        ["config", rest @ ..] => config::run(rest),
+        _ => bail!("`cargo xtask bench deploy` and `bench config` are what can be measured"),
     }
 }

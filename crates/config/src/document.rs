@@ -8,7 +8,7 @@ use crate::{
     nearest::nearest,
     problem::{Problem, any_error, sort},
     read,
-    report::Report,
+    report::{self, Report},
     yaml,
 };
 use model::name::{EnvironmentId, Name};
@@ -166,9 +166,12 @@ impl Document {
     pub fn check(&self, env_files: &dyn read::EnvFiles, is_root: bool) -> Vec<Problem> {
         let mut problems = self.problems.clone();
         if !any_error(&problems) {
+            let mut found = Vec::new();
             for id in self.environments() {
-                problems.extend(self.check_environment(&id, env_files, is_root));
+                found.extend(self.check_environment(&id, env_files, is_root));
             }
+            report::excerpt(&mut found, &self.file, &self.source, &[]);
+            problems.extend(found);
         }
         sort(&mut problems);
         problems
