@@ -15,6 +15,7 @@ mod exec;
 mod health;
 mod history;
 mod init;
+mod lock;
 mod logs;
 pub mod man;
 mod plan;
@@ -32,6 +33,7 @@ mod secrets;
 mod show;
 mod status;
 mod top;
+mod turn;
 mod version;
 mod which;
 
@@ -56,6 +58,10 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Abort(args) => abort::run(session, &args).await,
         Verb::Resume(args) => resume::run(session, &args).await,
         Verb::Rollback(args) => rollback::run(session, args).await,
+        Verb::Lock(args) => lock::lock(session, args).await,
+        Verb::Unlock(args) => lock::unlock(session, args).await,
+        Verb::Freeze(args) => lock::freeze(session, args).await,
+        Verb::Unfreeze(args) => lock::unfreeze(session, args).await,
         Verb::Status(args) => status::run(session, &args).await,
         Verb::Health(args) => health::run(session, &args).await,
         Verb::History(args) => history::run(session, &args).await,
