@@ -12,9 +12,9 @@ use std::path::PathBuf;
        cutover env [TARGET] set NAME=VALUE
        cutover env [TARGET] unset NAME
        cutover env [TARGET] diff",
-    after_help = "Values are masked, but for one that `get … --reveal` prints.  `set` and `unset` change the
-env file and nothing else: comments, mode and owner stay.  Nothing is live before
-`cutover deploy TARGET --env-only`.
+    after_help = "Values are masked, but for one that `get … --reveal` prints.  `set` and `unset`
+change the env file and nothing else: comments, mode and owner stay.  Nothing is live
+before `cutover deploy TARGET --env-only`.
 
 Examples:
   cutover env production

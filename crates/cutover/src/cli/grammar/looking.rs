@@ -52,8 +52,9 @@ pub enum LogStream {
 #[derive(Debug, Args)]
 #[command(
     override_usage = "cutover top [OPTIONS] [TARGET]",
-    after_help = "Where stdout is no terminal, and with `--json` before the verb, it is shown once.  `CPU` is
-the percentage of one processor.  Requests a second are those of the environment.  Ctrl-C ends it.
+    after_help = "Where stdout is no terminal, and with `--json` before the verb, it is shown once.
+`CPU` is the percentage of one processor.  Requests a second are those of the environment.
+Ctrl-C ends it.
 
 Examples:
   cutover top production
@@ -64,7 +65,12 @@ pub struct Top {
     #[arg(value_name = "TARGET", num_args = 0..=2)]
     pub words: Vec<String>,
     /// Measure for so many seconds each time.
-    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 2,
+        value_parser = clap::value_parser!(u64).range(1..=3600)
+    )]
     pub interval: u64,
     /// Show it once.
     #[arg(long)]
