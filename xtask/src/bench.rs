@@ -2,6 +2,7 @@
 
 mod config;
 mod deploy;
+mod staging;
 
 use anyhow::{Result, bail};
 
@@ -10,6 +11,7 @@ pub fn run(words: &[&str]) -> Result<()> {
     match words {
         ["deploy", rest @ ..] => deploy::run(rest),
         ["config", rest @ ..] => config::run(rest),
-        _ => bail!("`cargo xtask bench deploy` and `bench config` are what can be measured"),
+        ["staging", rest @ ..] => staging::run(rest),
+        _ => bail!("what can be measured: `cargo xtask bench deploy`, `config` and `staging`"),
     }
 }

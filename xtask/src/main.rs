@@ -34,6 +34,9 @@ cargo xtask WORD
   bench config
            measures `check` of 1,000 projects, and the controller's start with as many
            environments, writes docs/benchmarks.md [--runs 10]
+  bench staging
+           measures the staging of many files beside `cp -a`, writes docs/benchmarks.md
+           [--runs 9] [--json]
 ";
 
 fn main() -> ExitCode {
