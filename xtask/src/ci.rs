@@ -5,12 +5,13 @@ use anyhow::{Result, bail};
 use std::time::Instant;
 
 /// A program that tests need, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 6] = [
+const NEEDED: [(&str, &str); 7] = [
     ("git", "git"),
     ("node", "nodejs"),
     ("python3", "python3"),
     ("strace", "strace"),
     ("mount", "mount"),
+    ("faketime", "faketime"),
     ("cc", "gcc"),
 ];
 

@@ -1,6 +1,6 @@
 //! How each step is undone, also where it ran in part or not at all.
 
-use super::Execution;
+use super::{Execution, start::Hears};
 use crate::port::runtime::Life;
 use model::{
     failure::Failure,
@@ -36,7 +36,7 @@ impl Execution<'_> {
             Step::Start { instance } => self.stop(&instance.id).await,
             Step::Switch { to, back, .. } => self.switch_back(*to, *back).await,
             Step::Stop { instance, check } => {
-                self.start(instance).await?;
+                self.start(instance, Hears::Nothing).await?;
                 self.ready(instance, check).await?;
                 ports.runtime.keep(&instance.id, true, epoch).await
             }
@@ -89,7 +89,7 @@ impl Execution<'_> {
             // Where the platform does not answer it has said nothing, and the old may well run.
             let life = self.ports.runtime.observe(&instance.id).await;
             if life.is_ok_and(|it| !matches!(it, Life::Running(_))) {
-                self.start(instance).await?;
+                self.start(instance, Hears::Nothing).await?;
                 dead.push(instance);
             }
         }

@@ -56,6 +56,8 @@ pub struct State {
     pub exited: BTreeMap<InstanceId, Instance>,
     pub restarts: BTreeMap<InstanceId, u32>,
     pub kept: BTreeSet<InstanceId>,
+    /// The next starts fail so; the last of them first.
+    pub starts_fail: Vec<Failure>,
     // The router.
     pub routes: Option<Routes>,
     pub staged: BTreeMap<Generation, StagedRoutes>,
