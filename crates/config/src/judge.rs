@@ -7,8 +7,9 @@ use crate::{
         environment::EnvironmentDraft,
         project::ProjectDraft,
         root::RootDraft,
-        service::{Runtime, ServiceDraft, StrategyDraft},
+        service::{KindDraft, Runtime, ServiceDraft, StrategyDraft},
     },
+    lint,
     problem::Severity,
     report::{Place, Placed, Report},
 };
@@ -61,7 +62,7 @@ pub(crate) fn instances(service: &ServiceDraft, environment: &Name) -> u16 {
 
 /// A path of a host leads to one environment; without routes the host is claimed whole.
 fn domains(root: &RootDraft, report: &mut Report) {
-    let mut owners: HashMap<Claim, (String, Place)> = HashMap::new();
+    let mut owners: HashMap<Claim, (String, &Placed<String>)> = HashMap::new();
     for (project, inner) in &root.projects {
         for (name, environment) in &inner.environments {
             let services = laid(inner, environment);
@@ -73,18 +74,23 @@ fn domains(root: &RootDraft, report: &mut Report) {
                 let claims = Claim::all(hosts, paths.iter().copied());
                 let taken = claims.iter().find_map(|it| Some((it, owners.get(it).cloned()?)));
                 let Some((claim, (owner, at))) = taken else {
-                    let entry = |it| (it, (own.clone(), domain.place));
+                    let entry = |it| (it, (own.clone(), domain));
                     owners.extend(claims.into_iter().map(entry));
                     continue;
                 };
                 let message = if owner == own {
-                    format!("`{}` is given twice: first at {at}", domain.value)
+                    format!("`{}` is given twice: first at {}", domain.value, at.place)
                 } else {
-                    format!("`{claim}` belongs to `{owner}` already, at {at}")
+                    format!("`{claim}` belongs to `{owner}` already, at {}", at.place)
                 };
-                report
-                    .error(domain.place, domain.path.clone(), message)
-                    .hint("a path of a host leads to one environment: keep one of the two");
+                let hint = "a path of a host leads to one environment: keep one of the two";
+                report.error(domain.place, domain.path.clone(), message).hint(hint);
+                if !owner.starts_with(&format!("{project}/")) {
+                    // Each may be somebody else's, who reads only what is said of their own.
+                    let message =
+                        format!("`{claim}` is claimed by `{own}` too, at {}", domain.place);
+                    report.error(at.place, at.path.clone(), message).hint(hint);
+                }
             }
         }
     }
@@ -108,17 +114,18 @@ fn judge_service(
             .hint("run at least 1, or take the `routes` away");
     }
     if let Some(readiness) = &service.readiness
-        && readiness.value == Readiness::Running
+        && matches!(readiness.value, Readiness::Running | Readiness::Alive(_))
         && routed
     {
         report
             .error(
                 readiness.place,
                 readiness.path.clone(),
-                "to be `running` is not enough for a service with routes: it must answer",
+                "to be running is not enough for a service with routes: it must answer",
             )
             .hint("use `port` or `notify`");
     }
+    judge_kind(service, routed, report);
     for check in service.checks.iter().flat_map(|it| &it.value) {
         judge_check(check, service, report);
     }
@@ -126,12 +133,6 @@ fn judge_service(
         judge_port(service, port, copies, root, report);
     }
     let unasked = service.health.as_ref().is_none_or(|it| it.value.spec().is_none());
-    if routed && service.health.is_none() && !service.broken.contains(&"health") {
-        let message = "nothing asks this service whether it is healthy before traffic moves to it";
-        report
-            .add(Severity::Warning, service.place, service.path.clone(), message)
-            .hint("add `health: { path: /health }`, or `health: none` if its port is enough");
-    }
     if let Some(health) = &service.health
         && unasked
         && matches!(health.value, crate::draft::probe::HealthDraft::Given(_))
@@ -140,6 +141,40 @@ fn judge_service(
             .error(health.place, health.path.clone(), "`health` asks nothing")
             .hint("add `path: /health`, `tcp: true` or `command: [program]`");
     }
+    lint::service(service, &lint::Around { environment, copies }, report);
+}
+
+/// That it is what it says it is for.
+fn judge_kind(service: &ServiceDraft, routed: bool, report: &mut Report) {
+    if let Some(kind) = &service.kind {
+        let (message, hint) = match (kind.value, routed) {
+            (KindDraft::Web, false) => {
+                ("a `web` service has no `routes`: no request would reach it", "add `routes: [/]`")
+            }
+            (KindDraft::Worker, true) => (
+                "a `worker` has `routes`: whoever answers requests is a `web` service",
+                "take the `routes` away, or make a service of its own of them",
+            ),
+            _ => ("", ""),
+        };
+        if !message.is_empty() {
+            report.error(kind.place, kind.path.clone(), message).hint(hint);
+        }
+    }
+    let Some(signal) = &service.quiet_signal else { return };
+    let gives_way = service.strategy.as_ref().map(|it| it.value) == Some(StrategyDraft::Recreate);
+    let (message, hint) = match (routed, gives_way) {
+        (true, _) => (
+            "`quiet_signal` is for workers: requests to a service with routes are drained",
+            "leave it out, or use `stop_signal`",
+        ),
+        (false, true) => (
+            "`quiet_signal` is for workers that run beside their successor, not for `recreate`",
+            "leave one of the two out",
+        ),
+        (false, false) => return,
+    };
+    report.error(signal.place, signal.path.clone(), message).hint(hint);
 }
 
 /// That there is somebody to ask, and a way to it.
@@ -206,7 +241,7 @@ fn judge_port(
     if matches!(strategy, None | Some(StrategyDraft::BlueGreen)) && copies > 0 {
         let message = "old and new cannot run beside each other on one fixed port";
         report
-            .add(Severity::Warning, port.place, port.path.clone(), message)
+            .lint("fixed-port", Severity::Warning, port.place, &port.path, message)
             .hint("remove `port`, or use `strategy: recreate`, which holds requests meanwhile");
     }
 }

@@ -14,6 +14,7 @@ mod down;
 mod health;
 mod history;
 mod init;
+mod lock;
 mod logs;
 pub mod man;
 mod plan;
@@ -23,12 +24,14 @@ mod ps;
 mod releases;
 mod resume;
 mod rollback;
+mod run;
 mod running;
 mod scale;
 mod schema;
 mod secrets;
 mod show;
 mod status;
+mod turn;
 mod version;
 mod which;
 
@@ -53,12 +56,17 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Abort(args) => abort::run(session, &args).await,
         Verb::Resume(args) => resume::run(session, &args).await,
         Verb::Rollback(args) => rollback::run(session, args).await,
+        Verb::Lock(args) => lock::lock(session, args).await,
+        Verb::Unlock(args) => lock::unlock(session, args).await,
+        Verb::Freeze(args) => lock::freeze(session, args).await,
+        Verb::Unfreeze(args) => lock::unfreeze(session, args).await,
         Verb::Status(args) => status::run(session, &args).await,
         Verb::Health(args) => health::run(session, &args).await,
         Verb::History(args) => history::run(session, &args).await,
         Verb::Show(args) => show::run(session, &args).await,
         Verb::Ps(args) => ps::run(session, &args).await,
         Verb::Logs(args) => logs::run(session, &args).await,
+        Verb::Run(args) => run::run(session, args).await,
         Verb::Restart(args) => running::run(session, args, Change::Restart).await,
         Verb::Stop(args) => running::run(session, args, Change::Stop).await,
         Verb::Start(args) => running::run(session, args, Change::Start).await,

@@ -3,9 +3,11 @@
 pub mod deployments;
 pub mod events;
 pub mod logs;
+pub mod one_offs;
 pub mod refusal;
 pub mod releases;
 pub mod status;
+pub mod turns;
 pub mod uploads;
 pub mod words;
 
@@ -28,12 +30,19 @@ pub fn router(controller: Controller) -> Router {
         .route("/v1/stop", post(status::stop))
         .route("/v1/plan", post(deployments::plan))
         .route("/v1/deployments", get(deployments::list).post(deployments::create))
+        .route("/v1/turns", post(turns::ask))
+        .route("/v1/turns/leave", post(turns::leave))
+        .route("/v1/marks", post(turns::mark))
         .route("/v1/deployments/{id}", get(deployments::show))
         .route("/v1/deployments/{id}/events", get(events::watch))
         .route("/v1/deployments/{id}/abort", post(deployments::abort))
         .route("/v1/deployments/{id}/resume", post(deployments::resume))
         .route("/v1/releases/prune", post(releases::prune))
         .route("/v1/logs/{project}/{environment}", get(logs::read))
+        .route("/v1/one-offs", get(one_offs::list).post(one_offs::create))
+        .route("/v1/one-offs/{id}/output", get(one_offs::output))
+        .route("/v1/one-offs/{id}/signal", post(one_offs::signal))
+        .route("/v1/one-offs/{id}/stop", post(one_offs::stop))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .route(
             "/v1/uploads/{project}/{environment}/{deployment}",

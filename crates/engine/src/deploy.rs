@@ -18,6 +18,7 @@ use model::{
     plan::{PLAN_VERSION, Plan},
     roster::Roster,
 };
+use prepare::Prepared;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -69,7 +70,7 @@ impl Engine {
     }
 
     /// What speaks against the request, and what it would do.  Takes no lock and changes nothing;
-    /// what was sent for it is removed.
+    /// what was sent for it is the caller's to remove.
     ///
     /// # Errors
     ///
@@ -78,18 +79,9 @@ impl Engine {
         &self,
         request: &Request,
     ) -> Result<(Vec<Finding>, Option<Plan>), Failure> {
-        let planned = async {
-            let prepared = prepare::prepare(&self.ports, request).await?;
-            let plan = prepared.plan(&self.ports).await?;
-            Ok((prepared.findings, Some(plan)))
-        };
-        let planned = planned.await;
-        // What was sent to be looked at has been looked at, unless somebody goes on to deploy it.
-        let (environment, id) = (&request.environment, &request.deployment);
-        if self.ports.journal.deployment(id).await?.is_none() {
-            let _ = self.ports.releases.discard_upload(environment, id).await;
-        }
-        planned
+        let prepared = prepare::prepare(&self.ports, request).await?;
+        let plan = prepared.plan(&self.ports).await?;
+        Ok((prepared.findings, Some(plan)))
     }
 
     /// Does what was asked, to its end.
@@ -229,7 +221,7 @@ impl Engine {
             Ok(prepared) => prepared,
             Err(failure) => return Ok(Err(refused(failure))),
         };
-        let overridden = match self.pass(request, &prepared.findings) {
+        let overridden = match self.pass(request, &prepared) {
             Ok(overridden) => overridden,
             Err(failure) => return Ok(Err(refused(failure))),
         };
@@ -248,9 +240,13 @@ impl Engine {
     }
 
     /// Tells what was found; the findings that are gone on in spite of, or why it cannot go on.
-    fn pass(&self, request: &Request, findings: &[Finding]) -> Result<Vec<Finding>, Failure> {
-        let (mut overridden, mut against) = (vec![], None);
-        for finding in findings {
+    fn pass(&self, request: &Request, prepared: &Prepared) -> Result<Vec<Finding>, Failure> {
+        let (mut overridden, mut against) = (prepared.passed.clone(), None);
+        for finding in &overridden {
+            let news = News::Found { finding: finding.clone(), overridden: true };
+            self.ports.observer.tell(&request.deployment, 0, news);
+        }
+        for finding in &prepared.findings {
             let passes = finding.overridable && request.overrides.force;
             let news = News::Found { finding: finding.clone(), overridden: passes };
             self.ports.observer.tell(&request.deployment, 0, news);

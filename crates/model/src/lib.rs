@@ -5,6 +5,7 @@
 
 pub mod cause;
 pub mod check;
+pub mod control;
 pub mod deployment;
 pub mod describe;
 pub mod failure;
@@ -15,12 +16,14 @@ pub mod journal;
 pub mod manifest;
 pub mod name;
 pub mod next;
+pub mod one_off;
 pub mod plan;
 pub mod planner;
 pub mod preflight;
 pub mod redact;
 pub mod release;
 pub mod retention;
+pub mod role;
 pub mod roster;
 pub mod routes;
 pub mod service;

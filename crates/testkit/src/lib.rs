@@ -4,12 +4,14 @@
 //! Development only: nothing of this is in the product.
 
 pub mod app;
+pub mod book;
 pub mod crc;
 pub mod faults;
 pub mod guard;
 pub mod kill_point;
 pub mod load;
 pub mod ports;
+pub mod published;
 pub mod stand;
 pub mod time;
 pub mod tree;

@@ -185,6 +185,8 @@ fn report() -> StatusReport {
         link_problems: vec![],
         requests: 18_412,
         failed: 0,
+        marks: Default::default(),
+        queue: vec![],
         active: None,
         attention: None,
         last: vec![sample::record(Outcome::Deployed)],

@@ -133,6 +133,19 @@ impl World {
         (release, instance)
     }
 
+    /// As `started`, of a service that has neither routes nor a port.
+    pub async fn worker(&self, mode: &str) -> (Release, Instance) {
+        let works = |it: &mut ServiceSpec| {
+            it.routes.clear();
+            it.readiness = Readiness::Running;
+            it.command.pop();
+        };
+        let release = self.release_with(&format!("1.0.0-{mode}"), mode, works).await;
+        let instance = Instance { port: None, ..self.instance(&release, 1) };
+        self.local.runtime.start(&instance, &release, EPOCH).await.unwrap();
+        (release, instance)
+    }
+
     pub fn routes(&self, generation: u64, instances: &[&Instance]) -> Routes {
         let path = PathRoute {
             path: "/".to_owned(),
@@ -158,23 +171,29 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         // Whatever a failed test left is ended here; each may be gone already.
+        end_all(&self.layout);
+        end_all(&self.layout.one_off());
         let root = self.layout.root();
-        let entries = fs::read_dir(self.layout.instances()).into_iter().flatten().flatten();
-        for entry in entries {
-            let name = entry.file_name().into_string().unwrap_or_default();
-            let stop = supervise::message::Ask::Stop { epoch: u64::MAX };
-            let wait = Duration::from_secs(20);
-            if client::ask(root, &name, &stop, wait).is_err()
-                && client::spawn(PROGRAM.as_ref(), root, &name, true).is_ok()
-            {
-                let stopped = || client::ask(root, &name, &stop, wait).is_ok();
-                let until = Instant::now() + Duration::from_secs(5);
-                while !stopped() && Instant::now() < until {
-                    std::thread::sleep(Duration::from_millis(10));
-                }
+        let _ = client::ask_holder(root, &HolderAsk::Stop, Duration::from_secs(20));
+    }
+}
+
+fn end_all(layout: &Layout) {
+    let root = layout.root();
+    let entries = fs::read_dir(layout.instances()).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let stop = supervise::message::Ask::Stop { epoch: u64::MAX };
+        let wait = Duration::from_secs(20);
+        if client::ask(root, &name, &stop, wait).is_err()
+            && client::spawn(PROGRAM.as_ref(), root, &name, true).is_ok()
+        {
+            let stopped = || client::ask(root, &name, &stop, wait).is_ok();
+            let until = Instant::now() + Duration::from_secs(5);
+            while !stopped() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(10));
             }
         }
-        let _ = client::ask_holder(root, &HolderAsk::Stop, Duration::from_secs(20));
     }
 }
 
@@ -200,6 +219,7 @@ pub fn service(mode: &str) -> ServiceSpec {
         strategy: Strategy::BlueGreen,
         drain: Millis::seconds(5),
         stop_signal: StopSignal::SigTerm,
+        quiet_signal: None,
         grace: Millis(1_000),
         start_timeout: Millis::seconds(10),
         bake: Millis::seconds(1),

@@ -9,6 +9,7 @@ use engine::port::runtime::Stopped;
 use model::{
     failure::{Blame, Failure},
     id::{Epoch, InstanceId},
+    role::QuietSignal,
 };
 use std::{io::ErrorKind, thread, time::Duration};
 use supervise::{
@@ -27,27 +28,30 @@ const REMOVE_PAUSE: Duration = Duration::from_millis(10);
 
 impl ProcessRuntime {
     pub(super) fn stop_now(&self, instance: &InstanceId, epoch: Epoch) -> Result<Stopped, Failure> {
+        let stopped = self.end_now(instance, epoch)?;
+        self.remove(instance)?;
+        Ok(stopped)
+    }
+
+    /// Ends it and all its descendants; what was written of it stays.
+    pub(super) fn end_now(&self, instance: &InstanceId, epoch: Epoch) -> Result<Stopped, Failure> {
         let mut killed = false;
         for _ in 0..STOP_TRIES {
             match self.look(instance)? {
                 Sight::Absent => return Ok(Stopped { killed }),
                 Sight::Left(status) => {
                     // None of an earlier boot lives; in this one, descendants may.
-                    if status.is_none() || self.spec(instance)?.is_none() {
-                        self.remove(instance)?;
+                    let is_gone = status.is_none_or(|it| it.gone);
+                    if is_gone || self.spec(instance)?.is_none() {
                         return Ok(Stopped { killed });
                     }
                     self.adopt(instance)?;
                 }
                 Sight::Supervised(_) => {}
             }
-            match self.ask_to_stop(instance, epoch)? {
-                Some(was_killed) => {
-                    killed |= was_killed;
-                    self.remove(instance)?;
-                    return Ok(Stopped { killed });
-                }
-                None => continue,
+            if let Some(was_killed) = self.ask_to_stop(instance, epoch)? {
+                killed |= was_killed;
+                return Ok(Stopped { killed });
             }
         }
         let message = format!("stop {instance}: its supervise process died {STOP_TRIES} times");
@@ -102,7 +106,28 @@ impl ProcessRuntime {
     }
 }
 
-fn refused(verb: &str, instance: &InstanceId, answer: &Result<Answer, ClientError>) -> Failure {
+impl ProcessRuntime {
+    pub(super) fn quiet_now(
+        &self,
+        instance: &InstanceId,
+        signal: QuietSignal,
+        epoch: Epoch,
+    ) -> Result<(), Failure> {
+        // First, or one that ends when it has nothing left to do would be started again.
+        self.keep_now(instance, false, epoch)?;
+        let ask = Ask::Tell { signal: signal.number(), epoch: epoch.0 };
+        match client::ask(self.layout().root(), &instance.0, &ask, ANSWER_WAIT) {
+            Ok(Answer::Taken) | Err(ClientError::NotRunning) => Ok(()),
+            answer => Err(refused("quiet", instance, &answer)),
+        }
+    }
+}
+
+pub(super) fn refused(
+    verb: &str,
+    instance: &InstanceId,
+    answer: &Result<Answer, ClientError>,
+) -> Failure {
     let what = match answer {
         Err(error) => error.to_string(),
         Ok(Answer::Refused { message }) => message.clone(),
