@@ -164,10 +164,8 @@ pub enum Verb {
 
 /// `doctor`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "The journal is state.db under the state directory.  Where it is damaged, gone or an older copy,
-the controller does not act, and what serves goes on serving."
-)]
+#[command(after_help = "The journal is state.db under the state directory.  Where it is damaged,
+gone or an older copy, the controller does not act, and what serves goes on.")]
 pub struct Doctor {
     /// Make a new journal from the route files, run directories and releases; the old one is put
     /// aside, and with it the history and what was stopped.
