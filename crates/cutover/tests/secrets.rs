@@ -340,7 +340,7 @@ fn twenty_planted_values_are_given_to_instances_and_found_nowhere_else() {
 
 /// What is run once says all it knows; nobody is shown a value.
 fn commands_hide_them(planted: &Planted) {
-    let script = "import os; print({k: v for k, v in os.environ.items() if 'PLANTED' in k}); \
+    let script = "import json, os; print(json.dumps(dict(os.environ))); \
                   [print(k, v) for k, v in os.environ.items()]";
     let ran = planted.run(&["run", TARGET, "--", "python3", "-c", script]).expect(0);
     assert!(ran.out.matches("[secret PLANTED_").count() >= COUNT, "{}", ran.text());
