@@ -100,7 +100,7 @@ fn procfile() {
 fn nothing_known() {
     let (detected, services) = written(&facts(&["README.md"]));
     assert!(detected.contains("annotated example"), "{detected}");
-    assert_eq!(services.len(), 2);
+    assert_eq!(services.len(), 3);
 }
 
 #[test]

@@ -9,6 +9,7 @@
 
 mod event;
 mod fold;
+mod job_book;
 mod journal;
 mod line;
 mod lock;

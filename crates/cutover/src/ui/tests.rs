@@ -162,6 +162,24 @@ fn instance(number: u16, role: &str, status: &str) -> InstanceReport {
     }
 }
 
+fn job() -> JobReport {
+    JobReport {
+        service: "report".into(),
+        schedule: "30 4 * * *".into(),
+        timezone: "UTC".into(),
+        next_ms: Some(sample::BEGAN_MS + 3_600_000),
+        skipped: 2,
+        last: Some(JobRun {
+            id: "shop.production.report.run.1".into(),
+            version: "1.3.0".into(),
+            due_ms: sample::BEGAN_MS,
+            ended_at_ms: Some(sample::BEGAN_MS + 5_000),
+            exit_code: Some(3),
+            how: Some("exit code 3".into()),
+        }),
+    }
+}
+
 fn report() -> StatusReport {
     let environment = EnvironmentReport {
         id: sample::environment(),
@@ -178,6 +196,7 @@ fn report() -> StatusReport {
             instance(2, "serving", "exited: exit code 1"),
             instance(3, "warm", "running"),
         ],
+        jobs: vec![job()],
         current: Some("1.3.0".into()),
         previous: Some("1.2.0".into()),
         link_problems: vec![],
