@@ -280,9 +280,10 @@ impl ServiceDraft {
             };
         }
         laid! {
-            command runtime instances routes port readiness smoke checks strategy drain stop_signal
-            quiet_signal kind schedule timezone overlap time_limit catch_up grace start_timeout bake keep_warm user env_file required_env
-            upstream_keepalive image volumes migrate listen
+            command runtime instances routes port readiness smoke checks strategy drain
+            stop_signal quiet_signal kind schedule timezone overlap time_limit catch_up grace
+            start_timeout bake keep_warm user env_file required_env upstream_keepalive image
+            volumes migrate listen
         }
     }
 

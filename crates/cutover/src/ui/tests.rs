@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{story::Story, target::Target};
 use daemon::api::words::{
-    EnvironmentReport, EnvironmentState, ErrorReport, Info, InstanceReport, PlanReport,
-    ProxyReport, StatusReport,
+    EnvironmentReport, EnvironmentState, ErrorReport, Info, InstanceReport, JobReport, JobRun,
+    PlanReport, ProxyReport, StatusReport,
 };
 use model::{
     deployment::{Finding, Overrides, Progress},
