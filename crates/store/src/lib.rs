@@ -7,6 +7,7 @@
 //!
 //! What is stored holds no variable's value: requests are not kept, only what was asked in words.
 
+mod anew;
 mod event;
 mod fold;
 mod job_book;
@@ -15,6 +16,7 @@ mod line;
 mod lock;
 mod look;
 mod open;
+mod position;
 mod queue;
 mod read_only;
 mod reserve;
@@ -25,7 +27,9 @@ mod trouble;
 mod word;
 mod writer;
 
+pub use anew::anew;
 pub use lock::HolderState;
-pub use open::{OpenError, open};
+pub use open::{OpenError, WAY_OUT, open, open_if};
+pub use position::Position;
 pub use read_only::{ReadOnly, read_only};
 pub use store::Store;
