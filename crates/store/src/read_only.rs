@@ -3,14 +3,9 @@
 use crate::{
     event::{self, Told},
     look,
-<<<<<<< HEAD
-    open::{FILE_NAME, OpenError, checked_root},
-    table::{deployment, job, mark, retired, standing},
-=======
     open::{FILE_NAME, OpenError, check_pages, checked_root},
     position::Position,
-    table::{deployment, mark, retired, standing},
->>>>>>> main
+    table::{deployment, job, mark, retired, standing},
     trouble::Trouble,
     writer,
 };

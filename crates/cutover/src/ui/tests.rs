@@ -197,11 +197,8 @@ fn report() -> StatusReport {
             instance(2, "serving", "exited: exit code 1"),
             instance(3, "warm", "running"),
         ],
-<<<<<<< HEAD
         jobs: vec![job()],
-=======
         scaled: vec![],
->>>>>>> main
         current: Some("1.3.0".into()),
         previous: Some("1.2.0".into()),
         link_problems: vec![],

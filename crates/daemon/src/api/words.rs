@@ -281,15 +281,12 @@ pub struct EnvironmentReport {
     pub paths: Vec<(String, String)>,
     /// Serving, warm and candidate instances.
     pub instances: Vec<InstanceReport>,
-<<<<<<< HEAD
     /// What it runs by the clock.
     #[serde(default)]
     pub jobs: Vec<JobReport>,
-=======
     /// Services with routes that run in another number than is configured, since they were scaled.
     #[serde(default)]
     pub scaled: Vec<String>,
->>>>>>> main
     /// The versions that the links point at.
     pub current: Option<String>,
     /// As `current`.
