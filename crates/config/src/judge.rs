@@ -116,6 +116,14 @@ fn judge_service(
     if let Some(port) = &service.port {
         judge_port(service, port, copies, root, report);
     }
+    if let Some(rolling) = &service.rolling
+        && service.strategy.as_ref().is_none_or(|it| it.value != StrategyDraft::Rolling)
+    {
+        let message = "`rolling` is of no effect without `strategy: rolling`";
+        report
+            .add(Severity::Warning, rolling.place, rolling.path.clone(), message)
+            .hint("add `strategy: rolling`, or leave `rolling` out");
+    }
     let unasked = service.health.as_ref().is_none_or(|it| it.value.spec().is_none());
     if routed && service.health.is_none() && !service.broken.contains(&"health") {
         let message = "nothing asks this service whether it is healthy before traffic moves to it";
@@ -194,7 +202,8 @@ fn judge_port(
         report.error(port.place, port.path.clone(), message).hint("give one of the two another");
     }
     let strategy = service.strategy.as_ref().map(|it| it.value);
-    if matches!(strategy, None | Some(StrategyDraft::BlueGreen)) && copies > 0 {
+    let beside = matches!(strategy, None | Some(StrategyDraft::BlueGreen | StrategyDraft::Rolling));
+    if beside && copies > 0 {
         let message = "old and new cannot run beside each other on one fixed port";
         report
             .add(Severity::Warning, port.place, port.path.clone(), message)

@@ -4,7 +4,7 @@ use crate::{
     check::Checks,
     id::{Generation, InstanceId},
     instance::Instance,
-    plan::{Kind, Plan, ReleaseLabel, Step, WayBack},
+    plan::{Kind, Plan, ReleaseLabel, Share, Step, WayBack},
     release::Source,
     service::Millis,
 };
@@ -42,9 +42,10 @@ pub fn sentence(step: &Step) -> String {
             format!("Try {} on {}.", counted(tests.len(), "request"), instance.id)
         }
         Step::Check { instances, checks } => checked(instances, checks),
-        Step::Switch { to, back, .. } => format!(
-            "Send all requests by routes {to}, on probation: the proxy returns by itself, and an \
-             undo by routes {back}."
+        Step::Switch { to, back, share, .. } => format!(
+            "{} by routes {to}, on probation: the proxy returns by itself, and an undo by routes \
+             {back}.",
+            sent(share.as_ref())
         ),
         Step::Verify { requests, .. } => {
             let asked = counted(requests.len(), "public route");
@@ -81,6 +82,15 @@ pub fn sentence(step: &Step) -> String {
     }
 }
 
+fn sent(share: Option<&Share>) -> String {
+    match share {
+        Some(Share { batch, batches, new, all }) => {
+            format!("Batch {batch} of {batches}: send requests to {new} new of {all} instances")
+        }
+        None => "Send all requests".to_owned(),
+    }
+}
+
 fn checked(instances: &[Instance], checks: &Checks) -> String {
     let asked: Vec<&str> = checks.list.iter().map(|it| it.name.as_str()).collect();
     let by = if checks.host.is_some() { ", by the public route" } else { "" };
@@ -105,6 +115,9 @@ pub fn subject(step: &Step) -> String {
         | Step::Stop { instance, .. }
         | Step::Retire { instance, .. } => instance.id.to_string(),
         Step::Check { instances, .. } => named(instances.iter().map(|it| &it.id)),
+        Step::Switch { to, share: Some(it), .. } => {
+            format!("{to} ({} of {} new)", it.new, it.all)
+        }
         Step::Switch { to, .. } => to.to_string(),
         Step::Verify { requests, .. } => {
             let asked = requests.first().map(|it| format!("{}{}", it.host, it.path));

@@ -60,7 +60,7 @@ pub fn plan(kind: Kind) -> Plan {
             Step::Start { instance: instance(2) },
             wait(1),
             wait(2),
-            Step::Switch { from, to, back },
+            Step::Switch { from, to, back, share: None },
             Step::Manifest,
         ],
         commit: 5,

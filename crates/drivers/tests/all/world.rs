@@ -9,8 +9,8 @@ use model::{
     release::{Release, Source},
     routes::{PathRoute, Routes},
     service::{
-        EnvironmentSpec, HealthSpec, Limits, Millis, Probe, Readiness, ServiceSpec, StopSignal,
-        Strategy, VersionScheme,
+        EnvironmentSpec, HealthSpec, Limits, Millis, Probe, Readiness, Rolling, ServiceSpec,
+        StopSignal, Strategy, VersionScheme,
     },
 };
 use std::{
@@ -198,6 +198,7 @@ pub fn service(mode: &str) -> ServiceSpec {
         smoke: vec![],
         checks: vec![],
         strategy: Strategy::BlueGreen,
+        rolling: Rolling::default(),
         drain: Millis::seconds(5),
         stop_signal: StopSignal::SigTerm,
         grace: Millis(1_000),

@@ -7,8 +7,8 @@ use model::{
     name::EnvironmentId,
     release::Source,
     service::{
-        EnvironmentSpec, Limits, Millis, Readiness, ServiceSpec, SmokeTest, StopSignal, Strategy,
-        VersionScheme,
+        EnvironmentSpec, Limits, Millis, Readiness, Rolling, ServiceSpec, SmokeTest, StopSignal,
+        Strategy, VersionScheme,
     },
 };
 
@@ -38,6 +38,7 @@ pub fn web() -> ServiceSpec {
         smoke: vec![SmokeTest::get("/")],
         checks: vec![check],
         strategy: Strategy::BlueGreen,
+        rolling: Rolling::default(),
         drain: Millis::seconds(30),
         stop_signal: StopSignal::SigTerm,
         grace: Millis::seconds(10),
@@ -49,6 +50,16 @@ pub fn web() -> ServiceSpec {
         env: [].into(),
         secret_env: vec![],
         upstream_keepalive: true,
+    }
+}
+
+/// A second service that requests are routed to.
+pub fn api() -> ServiceSpec {
+    ServiceSpec {
+        name: "api".parse().unwrap(),
+        routes: vec!["/api".into()],
+        checks: vec![],
+        ..web()
     }
 }
 

@@ -109,7 +109,7 @@ impl<'a> Fleet<'a> {
             present.truncate(usize::from(wanted));
             numbers.extend(present.iter().map(|it| it.number));
             self.staying.extend(present);
-        } else if self.kind == Kind::Rollback && service.strategy == Strategy::BlueGreen {
+        } else if self.kind == Kind::Rollback && service.strategy != Strategy::Recreate {
             let mut warm = of_service(&observed.warm, &service.name);
             warm.retain(|it| it.release == to.id);
             warm.truncate(usize::from(wanted));

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys of a service whose values are shown.  Any other is only named: it may hold a secret.
-const SHOWN: [&str; 17] = [
+const SHOWN: [&str; 18] = [
     "command",
     "instances",
     "routes",
@@ -15,6 +15,7 @@ const SHOWN: [&str; 17] = [
     "health",
     "smoke",
     "strategy",
+    "rolling",
     "drain",
     "stop_signal",
     "grace",

@@ -11,8 +11,8 @@ use model::{
     release::{Artifact, Release, Source, Standing},
     routes::{PathRoute, Routes},
     service::{
-        EnvironmentSpec, HealthSpec, Limits, Millis, Probe, Readiness, ServiceSpec, StopSignal,
-        Strategy, VersionScheme,
+        EnvironmentSpec, HealthSpec, Limits, Millis, Probe, Readiness, Rolling, ServiceSpec,
+        StopSignal, Strategy, VersionScheme,
     },
 };
 
@@ -47,6 +47,7 @@ pub fn service(text: &str) -> ServiceSpec {
         smoke: vec![],
         checks: vec![],
         strategy: Strategy::BlueGreen,
+        rolling: Rolling::default(),
         drain: Millis::seconds(30),
         stop_signal: StopSignal::SigTerm,
         grace: Millis::seconds(10),

@@ -14,5 +14,6 @@ mod planner;
 mod preflight;
 mod recreate;
 mod retention;
+mod rolling;
 mod standing_orders;
 mod version;

@@ -31,8 +31,13 @@ impl Draft<'_> {
 
     /// To what shall serve.
     pub(super) fn after(&self, generation: Generation) -> Routes {
+        self.tried(self.batches.count() - 1, generation)
+    }
+
+    /// To what serves once a batch took over.
+    pub(super) fn tried(&self, at: usize, generation: Generation) -> Routes {
         let services = self.fleet.to.into_iter().flat_map(|it| &it.spec.services);
-        let paths = services.flat_map(|it| self.paths(it)).collect();
+        let paths = services.flat_map(|it| self.paths(at, it)).collect();
         Routes { generation, hosts: self.hosts(), paths, hold: None }
     }
 
@@ -42,10 +47,9 @@ impl Draft<'_> {
     }
 
     /// Asks each route once, under each host name.
-    pub(super) fn verify(&self) -> Option<Step> {
+    pub(super) fn verify(&self, generation: Generation) -> Option<Step> {
         let to = self.fleet.to.filter(|_| self.verifies())?;
         let requests = public_requests(&to.spec);
-        let generation = self.numbers.trial;
         let release = to.id.clone();
         (!requests.is_empty()).then_some(Step::Verify { generation, requests, release })
     }
@@ -64,10 +68,8 @@ impl Draft<'_> {
         }
     }
 
-    fn paths(&self, service: &ServiceSpec) -> Vec<PathRoute> {
-        let all = self.fleet.after();
-        let mine = all.into_iter().filter(|it| it.service == service.name);
-        let instances: Vec<Instance> = mine.cloned().collect();
+    fn paths(&self, at: usize, service: &ServiceSpec) -> Vec<PathRoute> {
+        let instances = self.batches.serving(at, service);
         let path = |path: &String| PathRoute {
             path: path.clone(),
             service: service.name.clone(),
