@@ -9,7 +9,7 @@ use crate::{
     },
 };
 use model::{
-    deployment::{DeploymentRecord, News, Traffic},
+    deployment::{DeploymentRecord, News, Served, Traffic},
     failure::{Blame, Failure},
     id::{InstanceId, ReleaseId},
     journal::Outcome,
@@ -48,7 +48,8 @@ pub(crate) async fn end(
         free_ports(ports, plan).await?;
     }
     let (id, now_ms) = (&plan.deployment, ports.clock.now_ms());
-    let sequence = ports.journal.finish(id, outcome, failure.as_ref(), traffic, now_ms).await?;
+    let sequence =
+        ports.journal.finish(id, outcome, failure.as_ref(), traffic.clone(), now_ms).await?;
     // What is in it is in the journal, too: where it cannot be written the deployment still ended.
     if let Err(failure) = manifest::write(ports, &plan.environment).await {
         tracing::warn!(deployment = %id, "failed to {}", failure.message);
@@ -113,8 +114,14 @@ async fn traffic(ports: &Ports, plan: &Plan, before: Before) -> Option<Traffic> 
         }
         let since = |now: u64, then: u64| now.saturating_sub(then);
         let aborted = since(now.aborted, then.aborted);
-        traffic.requests += since(now.completed, then.completed) + aborted;
-        traffic.failed += since(now.server_errors, then.server_errors) + aborted;
+        let requests = since(now.completed, then.completed) + aborted;
+        let failed = since(now.server_errors, then.server_errors) + aborted;
+        traffic.requests += requests;
+        traffic.failed += failed;
+        if let Some(version) = plan.version_of(release).filter(|_| requests > 0) {
+            let version = version.to_owned();
+            traffic.served.push(Served { version, requests, failed });
+        }
         traffic.held += since(now.held, then.held);
     }
     let new = plan.to.as_ref().and_then(|to| now.get(&to.id));

@@ -150,7 +150,7 @@ pub struct StepRecord {
 }
 
 /// What the proxy counted of an environment during a deployment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traffic {
     /// Requests that ended.
     pub requests: u64,
@@ -160,6 +160,20 @@ pub struct Traffic {
     pub held: u64,
     /// Of the new release.
     pub p99_us: u64,
+    /// Who answered them, in the order in which the releases were made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub served: Vec<Served>,
+}
+
+/// What one release answered during a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Served {
+    /// Its version.
+    pub version: String,
+    /// Requests that ended.
+    pub requests: u64,
+    /// Of these: answered with 5xx, or cut.
+    pub failed: u64,
 }
 
 /// One line of a deployment's progress, as it happens and as it is replayed.

@@ -301,6 +301,20 @@ impl Plan {
         self.steps.iter().position(|it| matches!(it, Step::Switch { .. }))
     }
 
+    /// The version of a release that it takes traffic from or to.
+    pub fn version_of(&self, release: &ReleaseId) -> Option<&str> {
+        let labels = self.from.iter().chain(&self.to);
+        let mut known = labels.filter(|it| it.id == *release).map(|it| it.version.as_str());
+        known.next().or_else(|| {
+            let staged = self.steps.iter().flat_map(|it| match it {
+                Step::StageRoutes { staged } => staged.as_slice(),
+                _ => &[],
+            });
+            let mut instances = staged.flat_map(|it| it.routes.instances());
+            instances.find(|it| it.release == *release).map(|it| it.version.as_str())
+        })
+    }
+
     /// The generations that it needs: one is staged only when it confirms.
     pub fn generations(&self) -> u64 {
         let staged = self.steps.iter().map(|it| match it {

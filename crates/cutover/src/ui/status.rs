@@ -9,6 +9,7 @@ use daemon::{
     api::words::{EnvironmentReport, EnvironmentState, InstanceReport, StatusReport},
     logs::plain,
 };
+use model::plan::ReleaseLabel;
 
 /// Last deployments that are shown unless more are asked for.
 const LAST_SHOWN: usize = 3;
@@ -125,8 +126,18 @@ impl Screen<'_> {
     }
 
     fn serving(&self) -> String {
-        let versions: Vec<&str> =
-            self.environment.serving.iter().map(|it| it.version.as_str()).collect();
+        let it = self.environment;
+        let counted = |label: &ReleaseLabel| {
+            if it.serving.len() < 2 {
+                return label.version.clone();
+            }
+            let serving = it.instances.iter().filter(|one| one.role == "serving");
+            let (all, of) = serving.fold((0, 0), |(all, of), one| {
+                (all + 1, of + usize::from(one.version == label.version))
+            });
+            format!("{} ({of} of {all} instances)", label.version)
+        };
+        let versions: Vec<String> = it.serving.iter().map(counted).collect();
         let text = if versions.is_empty() { "nothing".into() } else { versions.join(" and ") };
         self.paint.bold(&text)
     }
