@@ -5,10 +5,12 @@ use anyhow::{Result, bail};
 use std::time::Instant;
 
 /// A program that tests need, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 6] = [
+const NEEDED: [(&str, &str); 8] = [
     ("git", "git"),
     ("node", "nodejs"),
+    ("npm", "npm"),
     ("python3", "python3"),
+    ("pip3", "python3-pip"),
     ("strace", "strace"),
     ("mount", "mount"),
     ("cc", "gcc"),

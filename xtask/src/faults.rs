@@ -1,13 +1,20 @@
 //! The fault matrix: runs rows, prints what came of them, and writes `docs/faults.md`.
+//!
+//! What a row came to in its full size is kept under `target/faults`, row by row, and the document
+//! is written anew after each: a run that is ended early, or that is asked for a few rows only,
+//! leaves what it found beside what was found before.
+
+mod kept;
+mod table;
 
 use crate::program;
 use anyhow::{Context as _, Result, bail};
+use kept::{Kept, Ran};
 use std::{
-    fmt::Write,
     fs,
     time::{SystemTime, UNIX_EPOCH},
 };
-use testkit::faults::{Context, OPEN, ROWS, Report, Row, Size};
+use testkit::faults::{Context, ROWS, Row, Size};
 
 const USAGE: &str = "cargo xtask faults [--rows 2-15,33] [--seed NUMBER] [--all]";
 const DOCUMENT: &str = "docs/faults.md";
@@ -34,21 +41,23 @@ pub fn run(words: &[&str]) -> Result<()> {
     if chosen.is_empty() {
         bail!("no row has such a number; {USAGE}");
     }
-    let mut done: Vec<(&Row, Report)> = vec![];
+    let (mut kept, mut failed) = (Kept::read(), 0);
     for row in &chosen {
         println!("{}: {}", row.numbers(), row.title);
-        let report = row.execute(&context);
-        println!("{}: {} runs, {}", row.numbers(), report.runs, report.result());
-        done.push((row, report));
-        // Written after each row: a run that is ended early leaves what it found.
-        if asked.rows.is_empty() {
-            write(&done)?;
+        let ran = Ran::of(&row.execute(&context));
+        println!("{}: {} runs, {}", row.numbers(), ran.runs, ran.result);
+        failed += usize::from(!ran.ok);
+        kept.rows.insert(row.number, ran);
+        // A figure that cannot be kept is no reason to run no other row.
+        if asked.size == Size::Full
+            && let Err(error) = kept.write().and_then(|()| write(&kept))
+        {
+            println!("  not written: {error:#}");
         }
     }
-    print!("{}", table(&done));
-    let failed = done.iter().filter(|it| !it.1.ok()).count();
+    print!("{}", table::table(&chosen, &kept));
     if failed > 0 {
-        bail!("{failed} of {} rows failed", done.len());
+        bail!("{failed} of {} rows failed", chosen.len());
     }
     Ok(())
 }
@@ -104,62 +113,16 @@ fn check_machine() -> Result<()> {
     Ok(())
 }
 
-fn table(done: &[(&Row, Report)]) -> String {
-    let mut text = String::from(
-        "| row | fault, and what must come of it | runs | killed at | seed | seconds | result |\n\
-         |---|---|---|---|---|---|---|\n",
-    );
-    for (row, report) in done {
-        let result = cell(&report.result());
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} | {} | {:.0} | {result} |",
-            row.numbers(),
-            row.title,
-            report.runs,
-            report.kill_points,
-            report.seed,
-            report.took.as_secs_f64(),
-        );
-    }
-    text
-}
-
-/// One line of bounded length.
-fn cell(text: &str) -> String {
-    const CHARACTERS_MAX: usize = 200;
-    let line = text.replace(['\n', '|'], " ");
-    line.chars().take(CHARACTERS_MAX).collect()
-}
-
-fn write(done: &[(&Row, Report)]) -> Result<()> {
-    let mut text = String::from(
-        "# Faults\n\nWritten by `cargo xtask faults`: real processes, real load, every fault made \
-         from outside.  After each run: no\nrequest failed beyond those in flight in the process \
-         that was killed, no POST was lost or doubled, nothing was left but\nwhat serves or is \
-         kept warm, `status` says what answers, and the exit code is the journal's outcome.\n\n",
-    );
-    text += &table(done);
-    text += "\n## Measured\n\n";
-    for (row, report) in done.iter().filter(|it| !it.1.notes.is_empty()) {
-        let _ = writeln!(text, "- {}: {}", row.numbers(), cell(&report.notes.join("; ")));
-    }
-    text += "\n## Open\n\n| row | fault | why it does not run here |\n|---|---|---|\n";
-    for open in OPEN {
-        let _ = writeln!(text, "| {} | {} | {} |", open.number, open.title, open.reason);
-    }
-    let left = ROWS.iter().filter(|row| !done.iter().any(|it| it.0.number == row.number));
-    for row in left {
-        let _ = writeln!(text, "| {} | {} | not run this time |", row.numbers(), row.title);
-    }
+fn write(kept: &Kept) -> Result<()> {
     let path = program::root().join(DOCUMENT);
     fs::create_dir_all(path.with_file_name(""))?;
-    fs::write(&path, text).with_context(|| format!("{DOCUMENT} cannot be written"))
+    fs::write(&path, table::document(kept)).with_context(|| format!("{DOCUMENT} cannot be written"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use testkit::faults::OPEN;
 
     #[test]
     fn words_choose_rows_seed_and_size() {

@@ -237,6 +237,7 @@ impl Parser<'_> {
         hint: &str,
     ) {
         self.problems.push(Problem {
+            rule: None,
             file: self.file.to_owned(),
             line,
             column,

@@ -9,12 +9,14 @@ use crate::{
         root::RootDraft,
         service::{Runtime, ServiceDraft, StrategyDraft},
     },
+    lint,
     problem::Severity,
     report::{Place, Placed, Report},
 };
 use model::{
     check::{Check, Question},
     name::Name,
+    routes::Claim,
     service::{Probe, Readiness},
 };
 use std::{collections::HashMap, net::SocketAddr};
@@ -58,24 +60,37 @@ pub(crate) fn instances(service: &ServiceDraft, environment: &Name) -> u16 {
     service.instances.as_ref().map_or(by_default, |it| it.value)
 }
 
+/// A path of a host leads to one environment; without routes the host is claimed whole.
 fn domains(root: &RootDraft, report: &mut Report) {
-    let mut owners: HashMap<&str, (String, Place)> = HashMap::new();
+    let mut owners: HashMap<Claim, (String, &Placed<String>)> = HashMap::new();
     for (project, inner) in &root.projects {
         for (name, environment) in &inner.environments {
+            let services = laid(inner, environment);
+            let paths: Vec<&str> =
+                services.iter().flat_map(|it| it.1.routes()).map(|it| it.value.as_str()).collect();
+            let own = format!("{project}/{name}");
             for domain in environment.domains() {
-                let own = format!("{project}/{name}");
-                let Some((owner, at)) = owners.get(domain.value.as_str()) else {
-                    owners.insert(&domain.value, (own, domain.place));
+                let hosts = std::slice::from_ref(&domain.value);
+                let claims = Claim::all(hosts, paths.iter().copied());
+                let taken = claims.iter().find_map(|it| Some((it, owners.get(it).cloned()?)));
+                let Some((claim, (owner, at))) = taken else {
+                    let entry = |it| (it, (own.clone(), domain));
+                    owners.extend(claims.into_iter().map(entry));
                     continue;
                 };
-                let message = if *owner == own {
-                    format!("`{}` is given twice: first at {at}", domain.value)
+                let message = if owner == own {
+                    format!("`{}` is given twice: first at {}", domain.value, at.place)
                 } else {
-                    format!("`{}` belongs to `{owner}` already, at {at}", domain.value)
+                    format!("`{claim}` belongs to `{owner}` already, at {}", at.place)
                 };
-                report
-                    .error(domain.place, domain.path.clone(), message)
-                    .hint("a host name leads to one environment: keep one of the two");
+                let hint = "a path of a host leads to one environment: keep one of the two";
+                report.error(domain.place, domain.path.clone(), message).hint(hint);
+                if !owner.starts_with(&format!("{project}/")) {
+                    // Each may be somebody else's, who reads only what is said of their own.
+                    let message =
+                        format!("`{claim}` is claimed by `{own}` too, at {}", domain.place);
+                    report.error(at.place, at.path.clone(), message).hint(hint);
+                }
             }
         }
     }
@@ -125,12 +140,6 @@ fn judge_service(
             .hint("add `strategy: rolling`, or leave `rolling` out");
     }
     let unasked = service.health.as_ref().is_none_or(|it| it.value.spec().is_none());
-    if routed && service.health.is_none() && !service.broken.contains(&"health") {
-        let message = "nothing asks this service whether it is healthy before traffic moves to it";
-        report
-            .add(Severity::Warning, service.place, service.path.clone(), message)
-            .hint("add `health: { path: /health }`, or `health: none` if its port is enough");
-    }
     if let Some(health) = &service.health
         && unasked
         && matches!(health.value, crate::draft::probe::HealthDraft::Given(_))
@@ -139,6 +148,7 @@ fn judge_service(
             .error(health.place, health.path.clone(), "`health` asks nothing")
             .hint("add `path: /health`, `tcp: true` or `command: [program]`");
     }
+    lint::service(service, &lint::Around { environment, copies }, report);
 }
 
 /// That there is somebody to ask, and a way to it.
@@ -206,7 +216,7 @@ fn judge_port(
     if beside && copies > 0 {
         let message = "old and new cannot run beside each other on one fixed port";
         report
-            .add(Severity::Warning, port.place, port.path.clone(), message)
+            .lint("fixed-port", Severity::Warning, port.place, &port.path, message)
             .hint("remove `port`, or use `strategy: recreate`, which holds requests meanwhile");
     }
 }

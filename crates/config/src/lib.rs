@@ -10,6 +10,7 @@ mod draft;
 pub mod env_file;
 pub mod init;
 mod judge;
+pub mod lint;
 mod nearest;
 mod placeholder;
 mod problem;

@@ -30,6 +30,9 @@ pub struct Problem {
     pub path: String,
     /// How much it matters.
     pub severity: Severity,
+    /// The [`rule`](crate::lint::RULES) that found it, where one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<&'static str>,
     /// What is wrong.
     pub message: String,
     /// What to try.

@@ -18,7 +18,7 @@ pub const CONFIG_BYTES_MAX: usize = 8 << 20;
 pub const ENV_FILE_BYTES_MAX: usize = 1 << 20;
 
 /// What the configuration is called when nobody says, in the order of looking.
-pub const FILE_NAMES: [&str; 2] = ["cutover.yml", "cutover.yaml"];
+pub const FILE_NAMES: [&str; 4] = ["cutover.yml", "cutover.yaml", "projects.yml", "projects.yaml"];
 
 /// An env file as it was found.  It has no `Debug`, because its text is secret.
 pub struct EnvText {
@@ -91,6 +91,7 @@ impl EnvFiles for EnvFilesIn {
 pub fn read_config(path: &Path) -> Result<String, Problem> {
     let file = path.display().to_string();
     let problem = |line, column, message: String, suggestion: &str| Problem {
+        rule: None,
         file: file.clone(),
         line,
         column,
@@ -124,6 +125,7 @@ pub fn read_config(path: &Path) -> Result<String, Problem> {
 
 pub(crate) fn too_large(file: &str) -> Problem {
     Problem {
+        rule: None,
         file: file.to_owned(),
         line: 1,
         column: 1,

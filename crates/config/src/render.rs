@@ -20,7 +20,9 @@ pub fn human(problems: &[Problem]) -> String {
             Severity::Note => "note: ",
         };
         // Writing to a string does not fail.
-        let _ = writeln!(out, "{file}:{line}:{column}: {kind}{}", visible(&problem.message));
+        let rule = problem.rule.map(|it| format!(" [{it}]")).unwrap_or_default();
+        let message = visible(&problem.message);
+        let _ = writeln!(out, "{file}:{line}:{column}: {kind}{message}{rule}");
         let margin = " ".repeat(line.to_string().len() + 2);
         if let Some(excerpt) = &problem.excerpt {
             let (shown, mark) = marked(excerpt, problem);

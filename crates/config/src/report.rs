@@ -58,6 +58,8 @@ pub(crate) struct Report {
     file: String,
     source: Arc<str>,
     problems: Vec<Problem>,
+    /// Of them, those that are errors: warnings must not keep one of them out.
+    errors: usize,
     /// Lines that may hold a secret.
     hidden: Vec<u32>,
 }
@@ -75,7 +77,13 @@ impl Reported<'_> {
 
 impl Report {
     pub(crate) fn new(file: &str, source: Arc<str>) -> Report {
-        Report { file: file.to_owned(), source, problems: Vec::new(), hidden: Vec::new() }
+        Report {
+            file: file.to_owned(),
+            source,
+            problems: Vec::new(),
+            errors: 0,
+            hidden: Vec::new(),
+        }
     }
 
     pub(crate) fn error(
@@ -94,10 +102,11 @@ impl Report {
         path: impl Into<String>,
         message: impl Into<String>,
     ) -> Reported<'_> {
-        if self.problems.len() >= PROBLEMS_MAX {
+        if !self.has_room(severity) {
             return Reported(None);
         }
         self.problems.push(Problem {
+            rule: None,
             file: self.file.clone(),
             line: place.line.max(1),
             column: place.column.max(1),
@@ -111,11 +120,37 @@ impl Report {
         Reported(self.problems.last_mut())
     }
 
+    /// What a rule found.
+    pub(crate) fn lint(
+        &mut self,
+        rule: &'static str,
+        severity: Severity,
+        place: Place,
+        path: &str,
+        message: impl Into<String>,
+    ) -> Reported<'_> {
+        let Reported(mut problem) = self.add(severity, place, path, message);
+        if let Some(problem) = &mut problem {
+            problem.rule = Some(rule);
+        }
+        Reported(problem)
+    }
+
     /// A problem with a file that the configuration names.
     pub(crate) fn add_foreign(&mut self, problem: Problem) {
-        if self.problems.len() < PROBLEMS_MAX {
+        if self.has_room(problem.severity) {
             self.problems.push(problem);
         }
+    }
+
+    /// Counts one more.
+    fn has_room(&mut self, severity: Severity) -> bool {
+        if severity != Severity::Error {
+            return self.problems.len() - self.errors < PROBLEMS_MAX;
+        }
+        let room = self.errors < PROBLEMS_MAX;
+        self.errors += usize::from(room);
+        room
     }
 
     /// Shows nothing of the line: somebody may have written a secret where a reference belongs.
@@ -125,7 +160,7 @@ impl Report {
 
     /// Whether more would be dropped.
     pub(crate) fn is_full(&self) -> bool {
-        self.problems.len() >= PROBLEMS_MAX
+        self.errors >= PROBLEMS_MAX
     }
 
     /// How many there are.

@@ -8,7 +8,7 @@ use crate::{
         service::{Runtime, ServiceDraft, StrategyDraft},
         variable::Required,
     },
-    judge,
+    judge, lint,
     problem::{Problem, any_error},
     read::EnvFiles,
     report::{Placed, Report},
@@ -101,6 +101,15 @@ impl Document {
     ) -> Vec<Problem> {
         let (resolved, mut problems) = self.fill(id, env_files, is_root, Unbuilt::Accepted);
         problems.extend(resolved.iter().flat_map(|it| secret::note(&it.references)));
+        if let Some((project, environment)) = self.drafts(id) {
+            let mut report = Report::new(&self.file, self.source.clone());
+            for (_, service) in judge::laid(project, environment) {
+                let copies = judge::instances(&service, &id.environment);
+                let around = lint::Around { environment: &id.environment, copies };
+                lint::smoke(&service, &around, &mut report);
+            }
+            problems.extend(report.finish());
+        }
         problems
     }
 
@@ -235,6 +244,9 @@ impl Filling<'_> {
             for required in own.into_iter().flatten() {
                 self.require(required, &merged);
             }
+            let copies = judge::instances(&laid, self.name);
+            let around = lint::Around { environment: self.name, copies };
+            lint::variables(&laid, &merged, &around, &mut self.report);
             self.refer(name, &merged);
             services.push(filled(name, &laid, merged, self.name));
         }

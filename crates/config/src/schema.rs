@@ -4,7 +4,10 @@
 
 mod environment;
 mod probe;
+mod reference;
 mod service;
+
+pub use reference::reference;
 
 use serde_json::{Map, Value, json};
 

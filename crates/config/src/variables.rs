@@ -144,15 +144,26 @@ struct Origin {
 }
 
 impl Origin {
-    fn report(&self, severity: Severity, message: String, hint: Option<&str>, report: &mut Report) {
+    fn report(
+        &self,
+        severity: Severity,
+        rule: Option<&'static str>,
+        message: String,
+        hint: Option<&str>,
+        report: &mut Report,
+    ) {
         let Some(file) = &self.file else {
-            let reported = report.add(severity, self.place, self.path.clone(), message);
+            let reported = match rule {
+                Some(rule) => report.lint(rule, severity, self.place, &self.path, message),
+                None => report.add(severity, self.place, self.path.clone(), message),
+            };
             if let Some(hint) = hint {
                 reported.hint(hint);
             }
             return;
         };
         report.add_foreign(Problem {
+            rule,
             file: file.clone(),
             line: self.place.line,
             column: self.place.column,
@@ -243,7 +254,7 @@ impl Merged {
         let earlier = self.origins.remove(&name);
         if let Some(earlier) = earlier.filter(|it| it.file.is_some() || said == Said::Yes) {
             let message = format!("`{name}` is also set at {earlier}; the value here is used");
-            origin.report(Severity::Note, message, None, report);
+            origin.report(Severity::Note, None, message, None, report);
         }
         self.origins.insert(name.clone(), origin);
         self.values.insert(name, value);
@@ -256,14 +267,30 @@ impl Merged {
                 continue;
             }
             let message = format!("`{name}` is given to each instance; the value here is used");
-            let (severity, hint) = match name.as_str() {
+            let (severity, rule, hint) = match name.as_str() {
                 "PORT" => (
                     Severity::Warning,
+                    Some("port-variable"),
                     Some("remove it: instances of old and new need different ports"),
                 ),
-                _ => (Severity::Note, None),
+                _ => (Severity::Note, None, None),
             };
-            origin.report(severity, message, hint, report);
+            origin.report(severity, rule, message, hint, report);
+        }
+    }
+
+    /// Reports what a rule found at the place where the name is set.
+    pub(crate) fn lint(
+        &self,
+        name: &str,
+        rule: &'static str,
+        severity: Severity,
+        message: String,
+        hint: &str,
+        report: &mut Report,
+    ) {
+        if let Some(origin) = self.origins.get(name) {
+            origin.report(severity, Some(rule), message, Some(hint), report);
         }
     }
 

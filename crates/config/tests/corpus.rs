@@ -3,7 +3,7 @@
 //! Beside each `NAME.yml` stands `NAME.txt`: the problems as a person sees them and, for the good
 //! ones, what their environments come to.  `CUTOVER_CORPUS=write` writes them anew.
 
-use config::{Document, EnvFiles, EnvReadError, EnvText, render};
+use config::{Document, EnvFiles, EnvReadError, EnvText, lint, render};
 use std::{
     env,
     fmt::Write,
@@ -65,6 +65,34 @@ fn of_bad_ones_all_problems_are_said() {
         }
         compare(&path, &render::human(&problems), &mut differing);
     }
+    assert!(differing.is_empty(), "not as expected:\n{}", differing.join("\n"));
+}
+
+#[test]
+fn every_rule_has_a_case_that_breaks_it_and_one_that_does_not() {
+    let mut differing = Vec::new();
+    let mut cases = 0;
+    for rule in lint::RULES {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/lint");
+        let problems = |kind: &str| {
+            let path = directory.join(format!("{}.{kind}.yml", rule.name));
+            let (text, name) = text_and_name(&path);
+            let (document, problems) = Document::read(&name, &text);
+            let document = document.unwrap_or_else(|| panic!("{}", render::human(&problems)));
+            (path, document.check(&OneFile, false))
+        };
+        let (path, found) = problems("bad");
+        let said = render::human(&found);
+        assert!(!config::any_error(&found), "{said}");
+        assert!(found.iter().any(|it| it.rule == Some(rule.name)), "{}: {said}", rule.name);
+        assert!(found.iter().all(|it| it.suggestion.is_some()), "{said}");
+        compare(&path, &said, &mut differing);
+        let (_, found) = problems("good");
+        assert!(found.iter().all(|it| it.rule.is_none()), "{}", render::human(&found));
+        cases += 1;
+    }
+    let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/lint"));
+    assert_eq!(files.expect("it is there").count(), 3 * cases, "a case without a rule is left");
     assert!(differing.is_empty(), "not as expected:\n{}", differing.join("\n"));
 }
 

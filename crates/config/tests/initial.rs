@@ -14,7 +14,9 @@ fn facts(files: &[&str]) -> Facts {
 fn written(facts: &Facts) -> (String, Vec<(String, Vec<String>)>) {
     let written = config::init::write(facts);
     let (document, problems) = Document::read("cutover.yml", &written.text);
-    assert_eq!(problems, [], "{}", written.text);
+    // A script that needs a shell is left to npm, with a word on it.
+    let others: Vec<_> = problems.iter().filter(|it| it.rule != Some("npm-first")).collect();
+    assert!(others.is_empty(), "{}\n{}", written.text, config::render::human(&problems));
     let document = document.expect("it has no problems");
     let id = document.find(&["production"]).expect("there is one");
     assert_eq!(id.project.as_str(), "my-shop");
@@ -124,7 +126,7 @@ fn odd_facts_still_make_a_configuration() {
         };
         let text = config::init::write(&odd).text;
         let (_, problems) = Document::read("cutover.yml", &text);
-        assert_eq!(problems, [], "{text}");
+        assert!(!config::any_error(&problems), "{text}");
     }
 }
 

@@ -89,9 +89,10 @@ projects:
 ";
     let found = found(text);
     let places: Vec<(u32, u32)> = found.iter().map(|it| (it.0, it.1)).collect();
-    assert_eq!(places, [(6, 42), (9, 45)], "{found:?}");
-    assert!(found[0].3.contains("`shop/staging` already, at 5:28"), "{found:?}");
-    assert!(found[1].3.contains("`shop/production` already, at 6:31"), "{found:?}");
+    assert_eq!(places, [(6, 31), (6, 42), (9, 45)], "{found:?}");
+    assert!(found[0].3.contains("claimed by `blog/production` too, at 9:45"), "{found:?}");
+    assert!(found[1].3.contains("`shop/staging` already, at 5:28"), "{found:?}");
+    assert!(found[2].3.contains("`shop/production` already, at 6:31"), "{found:?}");
 }
 
 #[test]

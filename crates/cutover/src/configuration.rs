@@ -27,6 +27,12 @@ pub fn path(session: &Session) -> Option<PathBuf> {
     })
 }
 
+/// Another file here that would be read, were it not for the one before it.
+pub fn passed_over(session: &Session) -> Option<PathBuf> {
+    let taken = path(session).filter(|_| session.file.is_none())?;
+    FILE_NAMES.iter().map(PathBuf::from).find(|it| *it != taken && it.is_file())
+}
+
 /// Reads the configuration, if there is one.
 ///
 /// # Errors

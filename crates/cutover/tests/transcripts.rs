@@ -137,6 +137,42 @@ fn every_problem_of_the_configuration_is_said_at_once() {
     assert!(!shop.root().exists());
 }
 
+/// As a platform of containers has it.
+const TENANTS: &str = include_str!("../../config/tests/corpus/good/tenants.yml");
+
+#[test]
+fn a_projects_file_of_a_platform_is_read_as_it_stands() {
+    let shop = Shop::new(SHOP);
+    let folder = shop.folder.path();
+    fs::write(folder.join("projects.yml"), TENANTS).unwrap();
+    let both = shop.run(&["check"]);
+    assert!(both.error.contains("projects.yml is here too, and is not read"), "{}", both.error);
+    fs::remove_file(folder.join("cutover.yml")).unwrap();
+    let alone = shop.run(&["check"]);
+    assert_eq!(alone.code, Some(0), "{}", alone.out);
+    assert!(alone.out.contains("projects.yml") && !alone.out.contains("warning"), "{}", alone.out);
+    for environment in ["production", "staging"] {
+        let words = ["deploy", environment];
+        shop.refuses(&words, &["runtime `docker`", "projects.yml:7:7", "projects.yml:11:7"]);
+    }
+    let claims = format!("{TENANTS}{}", TENANTS.replace("projects:\n  filter-ical:", "  other:"));
+    fs::write(folder.join("projects.yml"), claims).unwrap();
+    let places = [":4:19: ", ":5:16: ", ":16:19: ", ":17:16: ", "claimed by `other/staging` too"];
+    shop.refuses(&["deploy", "filter-ical", "staging"], &places);
+}
+
+#[test]
+fn a_strict_check_fails_for_warnings() {
+    let shop = Shop::new(&SHOP.replace("command: [./app]", "command: npm start"));
+    let check = shop.run(&["check"]);
+    assert_eq!(check.code, Some(0), "{}", check.out);
+    assert!(check.out.contains("cutover.yml:6:23: warning: `npm` stands between"), "{}", check.out);
+    assert_eq!(shop.run(&["check", "--strict"]).code, Some(1));
+    let fixed = SHOP.replace("routes: [/]", "routes: [/], health: { path: / }");
+    fs::write(shop.folder.path().join("cutover.yml"), fixed).unwrap();
+    assert_eq!(shop.run(&["check", "--strict"]).code, Some(0));
+}
+
 #[test]
 fn keys_that_are_there_twice_are_refused() {
     let shop = Shop::new(&SHOP.replace("    environments:", "    services: {}\n    environments:"));

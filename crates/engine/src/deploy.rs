@@ -65,7 +65,7 @@ impl Engine {
     }
 
     /// What speaks against the request, and what it would do.  Takes no lock and changes nothing;
-    /// what was sent for it is removed.
+    /// what was sent for it stays for whoever looks further.
     ///
     /// # Errors
     ///
@@ -74,18 +74,9 @@ impl Engine {
         &self,
         request: &Request,
     ) -> Result<(Vec<Finding>, Option<Plan>), Failure> {
-        let planned = async {
-            let prepared = prepare::prepare(&self.ports, request).await?;
-            let plan = prepared.plan(&self.ports).await?;
-            Ok((prepared.findings, Some(plan)))
-        };
-        let planned = planned.await;
-        // What was sent to be looked at has been looked at, unless somebody goes on to deploy it.
-        let (environment, id) = (&request.environment, &request.deployment);
-        if self.ports.journal.deployment(id).await?.is_none() {
-            let _ = self.ports.releases.discard_upload(environment, id).await;
-        }
-        planned
+        let prepared = prepare::prepare(&self.ports, request).await?;
+        let plan = prepared.plan(&self.ports).await?;
+        Ok((prepared.findings, Some(plan)))
     }
 
     /// Does what was asked, to its end.

@@ -8,6 +8,7 @@ use model::{
     planner::{Desired, Observed, Wanted},
     preflight::{self, Seen},
     release::{Release, Source},
+    routes::Claim,
     service::EnvironmentSpec,
 };
 use std::collections::BTreeSet;
@@ -51,9 +52,14 @@ async fn seen(
         unwritable: facts.unwritable,
         unenforceable: ports.runtime.unenforceable(release),
         users,
-        host_taken_by: ports.router.conflict(environment, &spec.domains).await?,
+        route_taken: ports.router.conflict(environment, &claims(spec)).await?,
         ports_taken: ports.machine.ports_taken(&asked).await?,
     })
+}
+
+fn claims(spec: &EnvironmentSpec) -> Vec<Claim> {
+    let paths = spec.services.iter().flat_map(|it| &it.routes).map(String::as_str);
+    Claim::all(&spec.domains, paths)
 }
 
 /// Fixed ports that are not ours already, and the proxy's where it does not run yet.

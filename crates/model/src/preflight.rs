@@ -4,6 +4,7 @@ use crate::{
     deployment::Finding,
     failure::{Blame, Failure},
     release::Artifact,
+    routes::Claim,
     service::EnvironmentSpec,
 };
 
@@ -30,8 +31,8 @@ pub struct Seen {
     pub unenforceable: Vec<String>,
     /// Users as whom nothing can be run, and why.
     pub users: Vec<Failure>,
-    /// The environment that one of the hosts belongs to, where it is another one.
-    pub host_taken_by: Option<String>,
+    /// A host and path prefix that another environment serves, and which.
+    pub route_taken: Option<(Claim, String)>,
     /// Fixed ports, and ports of the proxy, that a stranger has, with the owner in words.
     pub ports_taken: Vec<(u16, String)>,
 }
@@ -48,10 +49,10 @@ pub fn findings(spec: &EnvironmentSpec, artifact: Option<&Artifact>, seen: &Seen
         let failure = platform(format!("use port {port}: {owner} has it"));
         all.push(hard(failure.hint("end the owner, or choose another port")));
     }
-    if let Some(other) = &seen.host_taken_by {
-        let message = format!("serve {}: it belongs to {other}", spec.domains.join(", "));
-        let failure = Failure::new(Blame::Request, message);
-        all.push(hard(failure.hint("each host belongs to one environment: change `domains`")));
+    if let Some((claim, other)) = &seen.route_taken {
+        let failure = Failure::new(Blame::Request, format!("serve {claim}: {other} serves it"));
+        let hint = "a path of a host belongs to one environment: change `domains` or `routes`";
+        all.push(hard(failure.hint(hint)));
     }
     all.extend(seen.users.iter().cloned().map(hard));
     for limit in &seen.unenforceable {

@@ -7,6 +7,7 @@ use crate::{
     service::Millis,
 };
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// All of an environment's traffic, in one generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +17,7 @@ pub struct Routes {
     pub generation: Generation,
     /// Host names it answers to.
     pub hosts: Vec<String>,
-    /// By path prefix; empty: 503, as before the first deployment.
+    /// By path prefix; one without instances: 503, as before the first deployment.
     pub paths: Vec<PathRoute>,
     /// Set where requests wait in the proxy, since what the paths name may not run.
     pub hold: Option<Hold>,
@@ -44,6 +45,37 @@ pub struct Hold {
     pub requests_max: u32,
     /// At most this long.
     pub wait: Millis,
+}
+
+/// A path prefix of a host: it belongs to one environment.  A longer one may be another's, which
+/// then answers for what is below it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Claim {
+    /// A host name, or `*`.
+    pub host: String,
+    /// Without a slash at its end; empty: all that no longer prefix takes.
+    pub path: String,
+}
+
+impl Claim {
+    /// What these hosts and path prefixes claim.  Hosts without a path answer for everything.
+    pub fn all<'a>(hosts: &[String], paths: impl Iterator<Item = &'a str>) -> Vec<Claim> {
+        let mut paths: Vec<&str> = paths.map(|it| it.trim_end_matches('/')).collect();
+        if paths.is_empty() {
+            paths.push("");
+        }
+        let of = |host: &String| {
+            let claim = |path: &&str| Claim { host: host.clone(), path: (*path).to_owned() };
+            paths.iter().map(claim).collect::<Vec<_>>()
+        };
+        hosts.iter().flat_map(of).collect()
+    }
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.host, if self.path.is_empty() { "/" } else { &self.path })
+    }
 }
 
 impl Routes {

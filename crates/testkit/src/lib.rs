@@ -10,6 +10,7 @@ pub mod guard;
 pub mod kill_point;
 pub mod load;
 pub mod ports;
+pub mod published;
 pub mod stand;
 pub mod time;
 pub mod tree;

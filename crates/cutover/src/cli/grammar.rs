@@ -50,7 +50,7 @@ pub struct Cli {
 /// Options before the verb.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Globals {
-    /// Read this configuration instead of `cutover.yml` here.
+    /// Read this configuration instead of `cutover.yml` or `projects.yml` here.
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Keep the state in this directory.
@@ -413,7 +413,14 @@ pub struct Demo {
 
 /// `check`
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Ends with 1 where something is wrong.  docs/configuration.md says of every \
+                        key and every warning."
+)]
 pub struct Check {
+    /// End with 1 for warnings too.
+    #[arg(long)]
+    pub strict: bool,
     /// Print workflow commands, which GitHub shows beside the source.
     #[arg(long)]
     pub github: bool,

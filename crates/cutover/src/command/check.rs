@@ -7,7 +7,7 @@ use crate::{
     session::Session,
     ui::{figure::counted, problem_count},
 };
-use config::render;
+use config::{Severity, render};
 
 /// Reports everything that is wrong with the configuration.
 ///
@@ -24,7 +24,8 @@ pub fn run(session: &Session, args: &Check) -> Result<u8, Halt> {
         let configuration = Configuration { path: path.clone(), document };
         problems = configuration.document.check(&configuration.env_files(), is_root());
     }
-    let wrong = config::any_error(&problems);
+    let warned = problems.iter().any(|it| it.severity == Severity::Warning);
+    let wrong = config::any_error(&problems) || (args.strict && warned);
     let ui = &session.ui;
     if args.github {
         ui.out.print(&render::github(&problems));
@@ -39,6 +40,10 @@ pub fn run(session: &Session, args: &Check) -> Result<u8, Halt> {
         };
         let sum = if wrong { ui.paint.bad(&sum) } else { ui.paint.good(&sum) };
         ui.line(&format!("{}: {sum}", path.display()));
+        if let Some(other) = configuration::passed_over(session) {
+            let other = other.display();
+            ui.note(&format!("{other} is here too, and is not read: `-f {other}` names it"));
+        }
     }
     Ok(if wrong { EXIT_USAGE } else { 0 })
 }

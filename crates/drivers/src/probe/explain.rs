@@ -1,6 +1,6 @@
 //! Failures that explain themselves: what was seen, and what is likely the cause.
 
-use super::{LocalProber, ports};
+use super::{LocalProber, ports, usage};
 use crate::{blocking::blocking, runtime::process::HOST};
 use engine::port::runtime::{Exited, Life, Runtime};
 use model::{
@@ -47,8 +47,20 @@ impl LocalProber {
         if let Some(port) = instance.port {
             failure = failure.evidence(self.who_listens(instance, port).await);
         }
-        if let Ok(Life::Exited(exited)) = self.runtime.observe(&instance.id).await {
-            failure = failure.evidence(format!("{}: {}", instance.id, exited.how));
+        match self.runtime.observe(&instance.id).await {
+            Ok(Life::Exited(exited)) => {
+                failure = failure.evidence(format!("{}: {}", instance.id, exited.how));
+            }
+            Ok(Life::Running(running)) if usage::is_halted(running.pid) => {
+                let pid = running.pid;
+                failure = failure.evidence(format!("{}: process {pid} is halted", instance.id));
+                let cause = format!(
+                    "a signal (SIGSTOP) halted it: find out who sent that; `kill -CONT {pid}` lets \
+                     it go on"
+                );
+                failure.hints.insert(0, cause);
+            }
+            _ => {}
         }
         let lines = self.runtime.last_lines(&instance.id, LINES_SHOWN).await;
         if let Some(cause) = cause::of_lines(&lines)

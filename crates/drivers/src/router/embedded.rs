@@ -14,7 +14,7 @@ use model::{
     id::{Epoch, Generation, InstanceId, ReleaseId},
     name::EnvironmentId,
     plan::StagedRoutes,
-    routes::Routes,
+    routes::{Claim, Routes},
     service::Millis,
 };
 use proxy::control::{Answer, Ask, Status};
@@ -191,10 +191,10 @@ impl Router for EmbeddedRouter {
     async fn conflict(
         &self,
         environment: &EnvironmentId,
-        hosts: &[String],
-    ) -> Result<Option<String>, Failure> {
-        let (this, environment, hosts) = (self.clone(), environment.clone(), hosts.to_vec());
-        blocking(move || this.conflict_now(&environment, &hosts)).await
+        claims: &[Claim],
+    ) -> Result<Option<(Claim, String)>, Failure> {
+        let (this, environment, claims) = (self.clone(), environment.clone(), claims.to_vec());
+        blocking(move || this.conflict_now(&environment, &claims)).await
     }
 
     async fn counters(

@@ -8,6 +8,7 @@ use model::{
     instance::Instance,
     plan::PublicRequest,
     release::Release,
+    routes::Claim,
     service::Millis,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -119,12 +120,15 @@ async fn what_is_on_disk_is_known_and_what_is_of_no_use_is_removed() {
     router.unstage(environment, &[Generation(1), Generation(2), Generation(9)]).await.unwrap();
     assert_eq!(router.named_on_disk().await.unwrap(), [instance.id]);
     assert_eq!(answers(&world), "1.0.0");
-    let hosts = ["shop.test".to_owned()];
+    let claims = |host: &str, path: &str| Claim::all(&[host.to_owned()], [path].into_iter());
+    let hosts = claims("shop.test", "/");
     assert_eq!(router.conflict(environment, &hosts).await.unwrap(), None);
     let staging = "shop/staging".parse().unwrap();
-    let owner = router.conflict(&staging, &hosts).await.unwrap();
-    assert_eq!(owner.as_deref(), Some("shop/production"));
-    assert_eq!(router.conflict(&staging, &["other.test".to_owned()]).await.unwrap(), None);
+    let taken = router.conflict(&staging, &hosts).await.unwrap();
+    let taken = taken.map(|(claim, owner)| (claim.to_string(), owner));
+    assert_eq!(taken, Some(("shop.test/".to_owned(), "shop/production".to_owned())));
+    assert_eq!(router.conflict(&staging, &claims("other.test", "/")).await.unwrap(), None);
+    assert_eq!(router.conflict(&staging, &claims("shop.test", "/api/")).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use model::{
     id::{Epoch, Generation, InstanceId, ReleaseId},
     name::EnvironmentId,
     plan::StagedRoutes,
-    routes::Routes,
+    routes::{Claim, Routes},
     service::Millis,
 };
 use std::collections::BTreeMap;
@@ -75,12 +75,12 @@ pub trait Router: Send + Sync {
     async fn named_on_disk(&self) -> Result<Vec<InstanceId>, Failure>;
     /// Ports that a generation on disk names: none of them may be leased again.
     async fn ports_on_disk(&self) -> Result<Vec<u16>, Failure>;
-    /// The environment that a host name and path prefix belong to, where it is another one.
+    /// The first of the claims that another environment has, and which.
     async fn conflict(
         &self,
         environment: &EnvironmentId,
-        hosts: &[String],
-    ) -> Result<Option<String>, Failure>;
+        claims: &[Claim],
+    ) -> Result<Option<(Claim, String)>, Failure>;
     /// What was served since it started, by release.
     async fn counters(
         &self,

@@ -8,7 +8,7 @@ use model::{
     id::{Epoch, Generation, InstanceId, ReleaseId},
     name::EnvironmentId,
     plan::StagedRoutes,
-    routes::Routes,
+    routes::{Claim, Routes},
     service::Millis,
 };
 use std::collections::BTreeMap;
@@ -167,7 +167,11 @@ impl Router for Life {
             .await)
     }
 
-    async fn conflict(&self, _: &EnvironmentId, _: &[String]) -> Result<Option<String>, Failure> {
+    async fn conflict(
+        &self,
+        _: &EnvironmentId,
+        _: &[Claim],
+    ) -> Result<Option<(Claim, String)>, Failure> {
         Ok(None)
     }
 

@@ -71,7 +71,9 @@ fn the_first_deployment_announces_a_generation_to_fall_back_to() {
     let routes = staged(&plan);
     let numbers: Vec<u64> = routes.iter().map(|it| it.generation.0).collect();
     assert_eq!(numbers, [1, 2, 4], "announced, trial, back; the confirming one is 3");
-    assert!(routes[0].paths.is_empty() && routes[2].paths.is_empty());
+    assert!(routes[0].instances().is_empty() && routes[2].instances().is_empty());
+    // Announced, so that another environment of the same host keeps its paths.
+    assert_eq!((routes[0].paths.len(), routes[0].paths[0].path.as_str()), (1, "/"));
     assert_eq!(routes[0].hosts, ["shop.example"]);
     assert_eq!(confirmed(&plan).generation, Generation(3));
     assert_eq!(confirmed(&plan).paths[0].instances.len(), 2);
@@ -243,7 +245,8 @@ fn a_stop_switches_to_nothing_first_and_a_start_brings_as_many_back() {
             "manifest",
         ]
     );
-    assert!(confirmed(&stop).paths.is_empty());
+    assert!(confirmed(&stop).instances().is_empty());
+    assert_eq!(confirmed(&stop).paths[0].path, "/");
     assert_eq!(confirmed(&stop).hosts, ["shop.example"]);
     let stopped = after(&three, &desired(3, Wanted::Stop));
     let start = planned(&stopped, &desired(4, Wanted::Start));

@@ -4,6 +4,7 @@ use crate::build::{artifact, service, spec};
 use model::{
     failure::{Blame, Failure},
     preflight::{Seen, findings},
+    routes::Claim,
 };
 
 fn roomy() -> Seen {
@@ -20,6 +21,7 @@ fn nothing_speaks_against_a_roomy_host() {
 fn each_trouble_is_found_and_says_whether_force_helps() {
     let spec = spec(vec![service("web")]);
     let refused = Failure::new(Blame::Platform, "run as `app`: there is no such user");
+    let claim = Claim { host: "shop.example".into(), path: "/api".into() };
     for (seen, part, overridable) in [
         (Seen { disk_free_bytes: 1 << 20, ..roomy() }, "room", true),
         (Seen { disk_free_bytes: 10, ..roomy() }, "room", false),
@@ -27,7 +29,7 @@ fn each_trouble_is_found_and_says_whether_force_helps() {
         (Seen { unwritable: Some("read-only".into()), ..roomy() }, "read-only", false),
         (Seen { unenforceable: vec!["memory".into()], ..roomy() }, "memory", true),
         (Seen { users: vec![refused], ..roomy() }, "no such user", false),
-        (Seen { host_taken_by: Some("blog/production".into()), ..roomy() }, "blog", false),
+        (Seen { route_taken: Some((claim, "blog/production".into())), ..roomy() }, "blog", false),
         (Seen { ports_taken: vec![(8080, "nginx (7)".into())], ..roomy() }, "nginx", false),
     ] {
         let found = findings(&spec, Some(&artifact("x")), &seen);

@@ -8,6 +8,7 @@ use model::{
     id::{Epoch, Generation, InstanceId},
     name::EnvironmentId,
     plan::StagedRoutes,
+    routes::Claim,
 };
 use proxy::route_file::{
     Confirms, FellBack, RouteFile, RouteFileError, is_environment_name, remove_abandoned, survivor,
@@ -228,16 +229,17 @@ impl EmbeddedRouter {
     pub(super) fn conflict_now(
         &self,
         environment: &EnvironmentId,
-        hosts: &[String],
-    ) -> Result<Option<String>, Failure> {
+        claims: &[Claim],
+    ) -> Result<Option<(Claim, String)>, Failure> {
         let own = environment.stem();
-        for (path, routes) in self.routes_on_disk()? {
-            let is_live = path.file_stem().is_some_and(|it| it == routes.environment.as_str());
-            if is_live
-                && routes.environment != own
-                && routes.hosts.iter().any(|it| hosts.contains(it))
-            {
-                return Ok(Some(routes.environment.replacen('.', "/", 1)));
+        for (path, file) in self.routes_on_disk()? {
+            let is_live = path.file_stem().is_some_and(|it| it == file.environment.as_str());
+            if !is_live || file.environment == own {
+                continue;
+            }
+            let theirs = Claim::all(&file.hosts, file.routes.iter().map(|it| it.path.as_str()));
+            if let Some(claim) = claims.iter().find(|it| theirs.contains(it)) {
+                return Ok(Some((claim.clone(), file.environment.replacen('.', "/", 1))));
             }
         }
         Ok(None)

@@ -21,7 +21,7 @@ impl Draft<'_> {
     pub(super) fn before(&self, generation: Generation) -> Routes {
         match &self.observed.routes {
             Some(routes) => Routes { generation, hold: None, ..routes.clone() },
-            None => Routes { generation, hosts: self.hosts(), paths: vec![], hold: None },
+            None => Routes { hold: None, ..emptied(self.after(generation)) },
         }
     }
 
@@ -36,6 +36,10 @@ impl Draft<'_> {
 
     /// To what serves once a batch took over.
     pub(super) fn tried(&self, at: usize, generation: Generation) -> Routes {
+        if let (None, Some(routes)) = (self.fleet.to, &self.observed.routes) {
+            // A stopped environment goes on to answer for its hosts and paths.
+            return emptied(Routes { generation, hold: None, ..routes.clone() });
+        }
         let services = self.fleet.to.into_iter().flat_map(|it| &it.spec.services);
         let paths = services.flat_map(|it| self.paths(at, it)).collect();
         Routes { generation, hosts: self.hosts(), paths, hold: None }
@@ -59,7 +63,6 @@ impl Draft<'_> {
         self.hosts().first().map_or_else(|| ANY_HOST.to_owned(), sendable)
     }
 
-    /// A stopped environment goes on to answer for its hosts.
     fn hosts(&self) -> Vec<String> {
         match (self.fleet.to, &self.observed.routes) {
             (Some(to), _) => to.spec.domains.clone(),
@@ -78,6 +81,14 @@ impl Draft<'_> {
         };
         service.routes.iter().map(path).collect()
     }
+}
+
+/// The same claims, and nobody behind them: what is another environment's stays another's.
+fn emptied(mut routes: Routes) -> Routes {
+    for path in &mut routes.paths {
+        path.instances.clear();
+    }
+    routes
 }
 
 /// One question for each route, under each host name: any answer below 500 will do.

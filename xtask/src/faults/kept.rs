@@ -1,0 +1,56 @@
+//! What rows came to when they were last run in their full size.
+
+use crate::program;
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fs};
+use testkit::faults::Report;
+
+const FILE: &str = "target/faults/rows.json";
+
+/// By the row's first number.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Kept {
+    pub rows: BTreeMap<u32, Ran>,
+}
+
+/// What one row came to.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Ran {
+    pub ok: bool,
+    pub result: String,
+    pub runs: u32,
+    pub kill_points: u32,
+    pub seed: u64,
+    pub seconds: f64,
+    pub notes: String,
+}
+
+impl Ran {
+    pub fn of(report: &Report) -> Self {
+        Self {
+            ok: report.ok(),
+            result: report.result(),
+            runs: report.runs,
+            kill_points: report.kill_points,
+            seed: report.seed,
+            seconds: report.took.as_secs_f64(),
+            notes: report.notes.join("; "),
+        }
+    }
+}
+
+impl Kept {
+    /// Nothing, where nothing was kept or another version of this program kept it.
+    pub fn read() -> Self {
+        let text = fs::read_to_string(program::root().join(FILE)).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    pub fn write(&self) -> Result<()> {
+        let path = program::root().join(FILE);
+        fs::create_dir_all(path.with_file_name(""))?;
+        fs::write(&path, serde_json::to_vec_pretty(self)?)
+            .with_context(|| format!("{FILE} cannot be written"))
+    }
+}
