@@ -131,14 +131,6 @@ fn judge_service(
     if let Some(port) = &service.port {
         judge_port(service, port, copies, root, report);
     }
-    if let Some(rolling) = &service.rolling
-        && service.strategy.as_ref().is_none_or(|it| it.value != StrategyDraft::Rolling)
-    {
-        let message = "`rolling` is of no effect without `strategy: rolling`";
-        report
-            .add(Severity::Warning, rolling.place, rolling.path.clone(), message)
-            .hint("add `strategy: rolling`, or leave `rolling` out");
-    }
     let unasked = service.health.as_ref().is_none_or(|it| it.value.spec().is_none());
     if let Some(health) = &service.health
         && unasked
