@@ -14,7 +14,7 @@ pub mod lint;
 mod nearest;
 mod placeholder;
 mod problem;
-mod quantity;
+pub mod quantity;
 pub mod read;
 pub mod render;
 mod report;

@@ -10,7 +10,7 @@ fn split(text: &str) -> Option<(u64, &str)> {
 }
 
 /// Seconds when no unit is given.
-pub(crate) fn duration(text: &str) -> Option<Millis> {
+pub fn duration(text: &str) -> Option<Millis> {
     let (number, unit) = split(text)?;
     let unit_ms = match unit {
         "ms" => 1,

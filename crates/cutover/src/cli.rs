@@ -1,5 +1,7 @@
 //! Arguments in, exit code out.
 
+#[cfg(test)]
+mod book;
 pub(crate) mod grammar;
 mod habit;
 mod tip;

@@ -22,6 +22,7 @@ mod ps;
 mod releases;
 mod resume;
 mod rollback;
+mod run;
 mod running;
 mod scale;
 mod schema;
@@ -58,6 +59,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Show(args) => show::run(session, &args).await,
         Verb::Ps(args) => ps::run(session, &args).await,
         Verb::Logs(args) => logs::run(session, &args).await,
+        Verb::Run(args) => run::run(session, args).await,
         Verb::Restart(args) => running::run(session, args, Change::Restart).await,
         Verb::Stop(args) => running::run(session, args, Change::Stop).await,
         Verb::Start(args) => running::run(session, args, Change::Start).await,

@@ -3,6 +3,7 @@
 mod call;
 mod detach;
 mod end;
+mod one_off;
 mod start;
 
 pub use call::CallError;

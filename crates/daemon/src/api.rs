@@ -3,6 +3,7 @@
 pub mod deployments;
 pub mod events;
 pub mod logs;
+pub mod one_offs;
 pub mod refusal;
 pub mod releases;
 pub mod status;
@@ -34,6 +35,10 @@ pub fn router(controller: Controller) -> Router {
         .route("/v1/deployments/{id}/resume", post(deployments::resume))
         .route("/v1/releases/prune", post(releases::prune))
         .route("/v1/logs/{project}/{environment}", get(logs::read))
+        .route("/v1/one-offs", get(one_offs::list).post(one_offs::create))
+        .route("/v1/one-offs/{id}/output", get(one_offs::output))
+        .route("/v1/one-offs/{id}/signal", post(one_offs::signal))
+        .route("/v1/one-offs/{id}/stop", post(one_offs::stop))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .route(
             "/v1/uploads/{project}/{environment}/{deployment}",

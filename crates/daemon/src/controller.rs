@@ -1,8 +1,8 @@
 //! What the API's handlers share: the engine, the journal, who watches.
 
-use crate::{gate::Gates, hub::Hub, secrets::Secrets};
+use crate::{gate::Gates, hub::Hub, one_off::Watchers, secrets::Secrets};
 use drivers::Local;
-use engine::{deploy::Engine, port::journal::Begun};
+use engine::{deploy::Engine, one_off::OneOffs, port::journal::Begun};
 use model::{
     deployment::{DeploymentRecord, Request, Stage},
     failure::{Blame, Failure},
@@ -18,6 +18,10 @@ use tokio::sync::watch;
 pub struct Controller {
     /// Decides and does.
     pub engine: Arc<Engine>,
+    /// Runs processes beside instances.
+    pub one_offs: OneOffs,
+    /// Who waits for which of them.
+    pub watchers: Arc<Watchers>,
     /// The journal.
     pub store: Arc<Store>,
     /// The parts of this machine.

@@ -10,6 +10,7 @@ mod hub;
 pub mod keeping;
 pub mod logs;
 mod masked_journal;
+pub mod one_off;
 pub mod prune;
 pub mod report;
 pub mod run;

@@ -2,10 +2,10 @@
 
 use crate::{
     api, background, controller::Controller, deployment_log::DeploymentLogs, hub::Hub,
-    masked_journal::MaskedJournal, secrets::Secrets, socket::PeerListener,
+    masked_journal::MaskedJournal, one_off, secrets::Secrets, socket::PeerListener,
 };
 use drivers::layout::Layout;
-use engine::{deploy::Engine, port::Ports};
+use engine::{deploy::Engine, one_off::OneOffs, port::Ports};
 use std::{
     fs::{self, DirBuilder},
     io,
@@ -138,7 +138,17 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
     };
     let (recovered, watched) = watch::channel(false);
     let (ending, mut ended) = watch::channel(false);
+    let one_offs = OneOffs {
+        runner: local.one_offs.clone(),
+        releases: local.releases.clone(),
+        router: local.router.clone(),
+        clock: local.clock.clone(),
+        epoch: store.epoch(),
+        busy: Arc::default(),
+    };
     let controller = Controller {
+        one_offs,
+        watchers: Arc::default(),
         engine: Arc::new(Engine::new(ports)),
         store,
         started_at_ms: local.clock.now_ms(),
@@ -153,6 +163,7 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
     let listener = PeerListener::bind(&options.root).map_err(platform("bind daemon.sock"))?;
     tracing::info!(epoch = api::status::of(&controller).epoch, "the controller runs");
     tokio::spawn(background::run(controller.clone(), recovered));
+    tokio::spawn(one_off::tend(controller.clone()));
     let until = async move {
         // An error means that the sender is gone, with the controller.
         let _ = ended.wait_for(|it| *it).await;

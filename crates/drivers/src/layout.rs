@@ -83,6 +83,22 @@ impl Layout {
         self.instance(instance).join("spec.json")
     }
 
+    /// A directory like this one, whose `run/` holds one-off processes instead of instances.
+    pub fn one_off(&self) -> Layout {
+        Layout { root: self.root.join("one-off") }
+    }
+
+    /// What was asked for of a one-off process; of the layout that [`Layout::one_off`] gives.
+    pub fn one_off_record(&self, id: &InstanceId) -> PathBuf {
+        self.instance(id).join("one-off.json")
+    }
+
+    /// What a one-off process writes: to stdout, to stderr, and both with times.
+    pub fn one_off_logs(&self, environment: &EnvironmentId, id: &InstanceId) -> [PathBuf; 3] {
+        let directory = self.logs_directory(environment).join("runs");
+        ["out", "error", "combined"].map(|it| directory.join(format!("{id}-{it}.log")))
+    }
+
     /// The directories of all projects.
     pub fn projects(&self) -> PathBuf {
         self.root.join("projects")

@@ -16,14 +16,15 @@ pub mod secrets;
 
 use clock::SystemClock;
 use engine::port::{
-    clock::Clock, machine::Machine, prober::Prober, router::Router, runtime::Runtime,
+    clock::Clock, machine::Machine, one_off::OneOffRunner, prober::Prober, router::Router,
+    runtime::Runtime,
 };
 use layout::Layout;
 use machine::LocalMachine;
 use probe::LocalProber;
 use releases::DirectoryReleases;
 use router::EmbeddedRouter;
-use runtime::ProcessRuntime;
+use runtime::{OneOffProcesses, ProcessRuntime};
 use std::{path::PathBuf, sync::Arc};
 
 /// All that the engine needs of this machine, besides a journal and who watches.
@@ -31,6 +32,8 @@ use std::{path::PathBuf, sync::Arc};
 pub struct Local {
     /// Instances as processes.
     pub runtime: Arc<dyn Runtime>,
+    /// One-off processes.
+    pub one_offs: Arc<dyn OneOffRunner>,
     /// The proxy that comes with this program.
     pub router: Arc<dyn Router>,
     /// Asks them.
@@ -47,20 +50,28 @@ pub struct Local {
 /// the roles `supervise` and `proxy`.  Nothing is started or written yet.
 pub fn local(root: PathBuf, program: PathBuf) -> Local {
     let layout = Layout::new(&root);
-    parts(ProcessRuntime::new(layout.clone(), program.clone()), layout, program)
+    let one_offs = OneOffProcesses::new(layout.clone(), program.clone());
+    parts(ProcessRuntime::new(layout.clone(), program.clone()), one_offs, layout, program)
 }
 
 /// The same for somebody who only looks, since no controller runs: nothing is ever started.
 pub fn onlooker(root: PathBuf) -> Local {
     let layout = Layout::new(&root);
-    parts(ProcessRuntime::onlooker(layout.clone()), layout, PathBuf::new())
+    let one_offs = OneOffProcesses::onlooker(layout.clone());
+    parts(ProcessRuntime::onlooker(layout.clone()), one_offs, layout, PathBuf::new())
 }
 
-fn parts(runtime: ProcessRuntime, layout: Layout, program: PathBuf) -> Local {
+fn parts(
+    runtime: ProcessRuntime,
+    one_offs: OneOffProcesses,
+    layout: Layout,
+    program: PathBuf,
+) -> Local {
     let router = EmbeddedRouter::new(layout.clone(), program);
     let prober = LocalProber::new(runtime.clone(), router.clone());
     Local {
         runtime: Arc::new(runtime),
+        one_offs: Arc::new(one_offs),
         router: Arc::new(router),
         prober: Arc::new(prober),
         releases: Arc::new(DirectoryReleases::new(layout.clone())),

@@ -2,4 +2,4 @@
 
 pub mod process;
 
-pub use process::ProcessRuntime;
+pub use process::{OneOffProcesses, ProcessRuntime};

@@ -65,7 +65,7 @@ impl Engine {
     }
 
     /// What speaks against the request, and what it would do.  Takes no lock and changes nothing;
-    /// what was sent for it stays for whoever looks further.
+    /// what was sent for it is the caller's to remove.
     ///
     /// # Errors
     ///

@@ -8,6 +8,7 @@ pub mod execute;
 mod keep_alive;
 mod manifest;
 mod observe;
+pub mod one_off;
 pub mod port;
 mod preflight;
 mod reap;

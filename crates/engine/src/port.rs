@@ -4,6 +4,7 @@ pub mod clock;
 pub mod journal;
 pub mod machine;
 pub mod observer;
+pub mod one_off;
 pub mod prober;
 pub mod releases;
 pub mod router;

@@ -15,6 +15,7 @@ pub mod journal;
 pub mod manifest;
 pub mod name;
 pub mod next;
+pub mod one_off;
 pub mod plan;
 pub mod planner;
 pub mod preflight;

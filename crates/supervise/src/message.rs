@@ -16,6 +16,13 @@ pub enum Ask {
         /// The asking daemon's epoch.
         epoch: u64,
     },
+    /// A signal to the child's process group, as a terminal's keys send one.
+    Signal {
+        /// As its number.
+        signal: i32,
+        /// The asking daemon's epoch.
+        epoch: u64,
+    },
     /// From now on, act so when it exits; one that has exited already is started at once where it
     /// is to be restarted.  Kept on disk, for the next `supervise` too.
     Restart {
@@ -69,6 +76,12 @@ pub struct Status {
     pub adopted: bool,
     /// It was asked to stop.
     pub stopping: bool,
+    /// It was stopped, and nobody is left of it: its `supervise` ends.
+    #[serde(default)]
+    pub gone: bool,
+    /// Its time limit had come.
+    #[serde(default)]
+    pub timed_out: bool,
 }
 
 /// A process, named so that a recycled pid is not taken for it.

@@ -35,6 +35,9 @@ pub struct InstanceSpec {
     pub notify: bool,
     /// What happens when it exits by itself.
     pub restart: Restart,
+    /// It is stopped after so long, whoever watches; none: it may run for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_limit_ms: Option<u64>,
     /// Where its output goes.
     pub output: Output,
     /// Names of variables whose values are masked in its output.

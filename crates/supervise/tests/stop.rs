@@ -250,3 +250,53 @@ fn supervise_group(spec: &supervise::spec::InstanceSpec) -> String {
     });
     format!("{hash:016x}")
 }
+
+#[test]
+fn a_time_limit_ends_it_though_nobody_watches() {
+    let site = Site::new();
+    let mut spec = site.python("run-1", SLEEPER);
+    spec.time_limit_ms = Some(300);
+    let child = site.start(&spec).child.unwrap();
+    let last = eventually("it is stopped", || {
+        client::read_status(&site.root, "run-1").filter(|it| it.exit.is_some())
+    });
+    assert!(last.timed_out && last.stopping, "{last:?}");
+    assert_eq!(last.exit.unwrap().signal, Some(Signal::TERM.as_raw()));
+    assert!(!alive(child.pid));
+    eventually("supervise has ended", || {
+        matches!(site.ask("run-1", &Ask::Status), Err(ClientError::NotRunning)).then_some(())
+    });
+}
+
+#[test]
+fn a_signal_is_passed_on_to_the_whole_group() {
+    let site = Site::new();
+    let program = "
+import signal, subprocess, sys, time
+def end(number, frame):
+    print('interrupted', flush=True)
+    sys.exit(9)
+signal.signal(signal.SIGINT, end)
+child = subprocess.Popen(['sleep', '1000'])
+print('begun', child.pid, flush=True)
+time.sleep(1000)
+";
+    site.start(&site.python("run-1", program));
+    let sleeper: u32 = site.line("out.log", "begun ").parse().unwrap();
+    let interrupt = |epoch| Ask::Signal { signal: Signal::INT.as_raw(), epoch };
+    assert_eq!(site.ask("run-1", &interrupt(2)).unwrap(), Answer::Taken);
+    site.line("out.log", "interrupted");
+    let last =
+        eventually("it has ended", || Some(site.status("run-1")).filter(|it| it.exit.is_some()));
+    assert_eq!((last.exit.unwrap().code, last.stopping), (Some(9), false));
+    eventually("its child too", || (!alive(sleeper)).then_some(()));
+    // One that has ended needs none, and an older controller sends none.
+    assert_eq!(site.ask("run-1", &interrupt(2)).unwrap(), Answer::Taken);
+    assert!(matches!(site.ask("run-1", &interrupt(1)).unwrap(), Answer::Refused { .. }));
+    let none = Ask::Signal { signal: 4_000, epoch: 2 };
+    assert!(matches!(site.ask("run-1", &none).unwrap(), Answer::Refused { .. }));
+    assert_eq!(
+        site.ask("run-1", &Ask::Stop { epoch: 2 }).unwrap(),
+        Answer::Stopped { killed: false }
+    );
+}

@@ -3,11 +3,13 @@
 pub mod cleanup;
 pub mod paper;
 pub mod releases;
+pub mod run;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use cleanup::Cleanup;
 use paper::{Completion, Man};
 use releases::Releases;
+use run::Run;
 use std::path::PathBuf;
 
 const MAIN_HELP: &str = "\
@@ -97,6 +99,8 @@ pub enum Verb {
     Ps(Target),
     /// Show what instances wrote.
     Logs(Logs),
+    /// Run a command once, as a service of the release that serves.
+    Run(Run),
     /// Replace all instances by new ones of the same release, without downtime.
     Restart(Change),
     /// End all instances; clients get 503 until `start`.
@@ -478,7 +482,7 @@ mod tests {
         let command = Cli::command();
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         let expected = "deploy plan attach abort resume rollback status history show health ps \
-                        logs restart stop start scale releases cleanup down daemon proxy demo \
+                        logs run restart stop start scale releases cleanup down daemon proxy demo \
                         init check schema secrets completion man version";
         assert_eq!(verbs.join(" "), expected);
     }

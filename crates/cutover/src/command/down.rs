@@ -57,7 +57,7 @@ pub async fn run(session: &Session, args: &Down) -> Result<u8, Halt> {
     let what = "the proxy to finish what is in flight";
     session.ui.waiting(what, proxy_role::end(&session.root)).await?;
     let epoch = place.as_ref().map_or_else(|| highest_seen(session), |it| it.epoch().0);
-    let left = session.ui.waiting("instances to end", end_instances(session, epoch)).await?;
+    let left = session.ui.waiting("processes to end", end_instances(session, epoch)).await?;
     drop(place);
     if left.is_empty() {
         session.ui.done("down: no process of ours is left");
@@ -163,15 +163,17 @@ async fn take_the_place(session: &Session, controller: &Controller) -> Result<Op
 
 /// Orders below the highest epoch that an instance has seen are refused, so that ours must not be.
 fn highest_seen(session: &Session) -> u64 {
-    let directories = fs::read_dir(session.layout().instances());
-    let seen = directories.into_iter().flatten().filter_map(|it| {
+    let layout = session.layout();
+    let places = [layout.instances(), layout.one_off().instances()];
+    let directories = places.iter().flat_map(fs::read_dir);
+    let seen = directories.flatten().filter_map(|it| {
         let text = fs::read_to_string(it.ok()?.path().join("epoch")).ok()?;
         text.trim().parse::<u64>().ok()
     });
     seen.max().unwrap_or(0)
 }
 
-/// Ends every instance; tells which are left, and why.
+/// Ends every instance and one-off process; tells which are left, and why.
 async fn end_instances(session: &Session, epoch: u64) -> Result<Vec<(InstanceId, String)>, Halt> {
     let program = env::current_exe()
         .map_err(|it| Failure::new(Blame::Platform, format!("find this program: {it}")))?;
@@ -182,6 +184,14 @@ async fn end_instances(session: &Session, epoch: u64) -> Result<Vec<(InstanceId,
         ending.spawn(async move {
             let ended = runtime.stop(&instance, Epoch(epoch)).await;
             (instance, ended.err().map(|it| it.message))
+        });
+    }
+    for seen in local.one_offs.list().await? {
+        let one_offs = local.one_offs.clone();
+        ending.spawn(async move {
+            let id = seen.one_off.id;
+            let ended = one_offs.stop(&id, Epoch(epoch)).await;
+            (id, ended.err().map(|it| it.message))
         });
     }
     let mut left = vec![];

@@ -14,6 +14,11 @@
 //! | `GET /v1/status` | | [`StatusReport`] |
 //! | `POST /v1/releases/prune` | `prune::Asked` | `prune::Report` |
 //! | `GET /v1/logs/PROJECT/ENVIRONMENT?service=&stream=&lines=&follow=` | | text lines |
+//! | `POST /v1/one-offs` | `model::one_off::Asked` | `model::one_off::OneOff` |
+//! | `GET /v1/one-offs` | | `[one_offs::Shown]`, oldest first |
+//! | `GET /v1/one-offs/ID/output?out=&error=` | | `one_off::News` lines until it ended |
+//! | `POST /v1/one-offs/ID/signal` | `one_offs::Signal` | 202 |
+//! | `POST /v1/one-offs/ID/stop` | | 202 |
 //! | `POST /v1/stop` | | 202; the daemon ends, instances and proxy go on |
 //!
 //! Any other status than 2xx carries an [`ErrorReport`].  `ID` may be `latest` with

@@ -1,7 +1,7 @@
 //! Which releases are kept, which of them serves, and how one is removed.
 
 use super::{DirectoryReleases, segment, space::TRASH};
-use crate::file;
+use crate::{file, runtime::OneOffProcesses};
 use model::{
     failure::{Blame, Failure},
     name::EnvironmentId,
@@ -92,6 +92,13 @@ impl DirectoryReleases {
         if [current, previous].iter().flatten().any(|it| it == version) {
             let message = format!("remove release {version}: `current` or `previous` points at it");
             return Err(Failure::new(Blame::Request, message));
+        }
+        let one_offs = OneOffProcesses::onlooker(self.layout.clone());
+        if let Some(id) = one_offs.running_in(environment, version)? {
+            let message = format!("remove release {version}: {id} still runs in it");
+            return Err(Failure::new(Blame::Request, message)
+                .hint("the next deployment removes it, once that has ended")
+                .hint(format!("`cutover run --stop {id}` ends it now")));
         }
         let records: Vec<_> = self
             .records(environment)?

@@ -4,7 +4,10 @@ mod begin;
 mod environment;
 mod finish;
 mod lines;
+mod one_off;
 mod sight;
+
+pub use one_off::OneOffProcesses;
 
 pub(crate) use environment::{HOST, placeholders_filled, service_of, variables};
 

@@ -158,23 +158,29 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         // Whatever a failed test left is ended here; each may be gone already.
+        end_all(&self.layout);
+        end_all(&self.layout.one_off());
         let root = self.layout.root();
-        let entries = fs::read_dir(self.layout.instances()).into_iter().flatten().flatten();
-        for entry in entries {
-            let name = entry.file_name().into_string().unwrap_or_default();
-            let stop = supervise::message::Ask::Stop { epoch: u64::MAX };
-            let wait = Duration::from_secs(20);
-            if client::ask(root, &name, &stop, wait).is_err()
-                && client::spawn(PROGRAM.as_ref(), root, &name, true).is_ok()
-            {
-                let stopped = || client::ask(root, &name, &stop, wait).is_ok();
-                let until = Instant::now() + Duration::from_secs(5);
-                while !stopped() && Instant::now() < until {
-                    std::thread::sleep(Duration::from_millis(10));
-                }
+        let _ = client::ask_holder(root, &HolderAsk::Stop, Duration::from_secs(20));
+    }
+}
+
+fn end_all(layout: &Layout) {
+    let root = layout.root();
+    let entries = fs::read_dir(layout.instances()).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let stop = supervise::message::Ask::Stop { epoch: u64::MAX };
+        let wait = Duration::from_secs(20);
+        if client::ask(root, &name, &stop, wait).is_err()
+            && client::spawn(PROGRAM.as_ref(), root, &name, true).is_ok()
+        {
+            let stopped = || client::ask(root, &name, &stop, wait).is_ok();
+            let until = Instant::now() + Duration::from_secs(5);
+            while !stopped() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(10));
             }
         }
-        let _ = client::ask_holder(root, &HolderAsk::Stop, Duration::from_secs(20));
     }
 }
 

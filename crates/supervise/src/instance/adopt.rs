@@ -20,6 +20,7 @@ impl Instance {
             self.status.restarts = before.restarts;
             self.status.ready = before.ready;
             self.status.exit = before.exit.clone();
+            self.status.timed_out = before.timed_out;
             self.dropped_before = before.lines_dropped;
         }
         let child = self.find_child(before.as_ref());
@@ -58,7 +59,10 @@ impl Instance {
         own_log::note(&format!("took over process {}", process.pid));
         let memory_kills = self.family.cgroup().memory_kills();
         let since = Instant::now();
-        self.running = Some(Running { process, watch, ours: false, since, memory_kills });
+        let lived_ms = clock::unix_ms().saturating_sub(started_at_ms);
+        let left_ms = self.spec.time_limit_ms.map(|it| it.saturating_sub(lived_ms));
+        let limit_at = left_ms.and_then(|it| since.checked_add(Duration::from_millis(it)));
+        self.running = Some(Running { process, watch, ours: false, since, limit_at, memory_kills });
         let start_ticks = process.start_ticks;
         self.status.child = Some(Child { pid: process.pid, start_ticks, started_at_ms });
     }

@@ -22,6 +22,14 @@ const LOOK_AGAIN_SLOWLY: Duration = Duration::from_secs(1);
 /// After this the asker is told who does not end; we go on trying.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
+/// To the child and everybody it has started beside itself.
+pub(super) fn signal_group(child: Process, signal: Signal) {
+    let group = process::number(child.pid);
+    if group.is_none_or(|group| kill_process_group(group, signal).is_err()) {
+        process::send(child, signal);
+    }
+}
+
 /// Descendants are being ended.
 #[derive(Debug)]
 pub(super) struct Ending {
@@ -79,7 +87,7 @@ impl Instance {
         self.status.stopping = true;
         self.record();
         match self.running.as_ref().map(|running| running.process) {
-            Some(child) => self.signal_group(child),
+            Some(child) => signal_group(child, self.stop_signal()),
             None => self.ending = Some(Ending::until(kill_at)),
         }
     }
@@ -88,12 +96,15 @@ impl Instance {
         Signal::from_named_raw(self.spec.stop_signal).unwrap_or(Signal::TERM)
     }
 
-    fn signal_group(&self, child: Process) {
-        let signal = self.stop_signal();
-        let group = process::number(child.pid);
-        if group.is_none_or(|group| kill_process_group(group, signal).is_err()) {
-            process::send(child, signal);
+    /// Stops a child whose time limit has come; gives when it comes, where it has not.
+    pub(super) fn mind_the_limit(&mut self, now: Instant) -> Option<Instant> {
+        let limit_at = self.running.as_ref().filter(|_| self.stopping.is_none())?.limit_at?;
+        if now < limit_at {
+            return Some(limit_at);
         }
+        self.status.timed_out = true;
+        self.stop(None);
+        None
     }
 
     /// What is due of stopping while the child itself has not ended.
@@ -153,6 +164,7 @@ impl Instance {
     /// The last words.
     pub(super) fn say_stopped(&mut self) {
         self.output.finish();
+        self.status.gone = true;
         self.record();
         self.family.cgroup().remove();
         self.server.unlink();

@@ -31,6 +31,8 @@ pub(super) struct Running {
     /// It is our own child, so that we learn how it ends.
     pub(super) ours: bool,
     pub(super) since: Instant,
+    /// When its time limit comes, if it has one.
+    pub(super) limit_at: Option<Instant>,
     /// The group's count when it started.
     pub(super) memory_kills: u64,
 }
@@ -111,7 +113,10 @@ impl Instance {
         // Not reaped yet, so its pid is its own even if it has ended already.
         let process = process::read(child.id()).ok_or("it cannot be seen in /proc")?;
         let watch = process::watch(process).ok_or("it cannot be watched: no pidfd")?;
-        Ok(Running { process, watch, ours: true, since: Instant::now(), memory_kills })
+        let since = Instant::now();
+        let limit_at =
+            spec.time_limit_ms.and_then(|it| since.checked_add(Duration::from_millis(it)));
+        Ok(Running { process, watch, ours: true, since, limit_at, memory_kills })
     }
 
     /// Asks the kernel for everybody who has ended: the child, and orphans that became ours.

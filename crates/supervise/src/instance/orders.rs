@@ -1,6 +1,6 @@
 //! What is asked over the socket, and the answers.
 
-use super::Instance;
+use super::{Instance, ending::signal_group};
 use crate::{
     message::{Answer, Ask},
     own_log, place,
@@ -8,6 +8,7 @@ use crate::{
     spec::Restart,
     whole_file,
 };
+use rustix::process::Signal;
 use std::time::Instant;
 
 impl Instance {
@@ -26,7 +27,8 @@ impl Instance {
 
     /// None where the answer comes later.
     fn take_ask(&mut self, client: ClientId, ask: Ask) -> Option<Answer> {
-        let (Ask::Stop { epoch } | Ask::Restart { epoch, .. }) = ask else {
+        let (Ask::Stop { epoch } | Ask::Restart { epoch, .. } | Ask::Signal { epoch, .. }) = ask
+        else {
             return Some(Answer::Status(self.current_status().clone()));
         };
         if let Err(highest) = self.epoch.admit(epoch) {
@@ -36,11 +38,24 @@ impl Instance {
         }
         match ask {
             Ask::Restart { restart, .. } => Some(self.set_restart(restart)),
+            Ask::Signal { signal, .. } => Some(self.pass_on(signal)),
             _ => {
                 self.server.let_wait(client);
                 self.stop(Some(client));
                 None
             }
+        }
+    }
+
+    /// One that has ended already needs no signal.
+    fn pass_on(&self, signal: i32) -> Answer {
+        match (Signal::from_named_raw(signal), &self.running) {
+            (None, _) => Answer::Refused { message: format!("there is no signal {signal}") },
+            (Some(signal), Some(running)) => {
+                signal_group(running.process, signal);
+                Answer::Taken
+            }
+            (Some(_), None) => Answer::Taken,
         }
     }
 

@@ -20,6 +20,8 @@ pub(super) fn new(id: &str) -> Status {
         lines_dropped: 0,
         adopted: false,
         stopping: false,
+        gone: false,
+        timed_out: false,
     }
 }
 

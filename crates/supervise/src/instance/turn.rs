@@ -39,6 +39,7 @@ impl Instance {
     fn do_what_is_due(&mut self) -> Duration {
         self.reap();
         let now = Instant::now();
+        let limit = self.mind_the_limit(now);
         self.go_on_stopping(now);
         self.go_on_ending(now);
         let may_start = self.running.is_none() && self.ending.is_none() && self.stopping.is_none();
@@ -48,7 +49,7 @@ impl Instance {
         let report = self.output.report_dropped(now);
         let start = self.start_at.filter(|_| may_start);
         let stopping = self.stopping.as_ref().filter(|_| self.running.is_some());
-        [start, self.ending.as_ref().map(|it| it.look_at()), stopping.map(|it| it.look_at())]
+        [limit, start, self.ending.as_ref().map(|it| it.look_at()), stopping.map(|it| it.look_at())]
             .into_iter()
             .flatten()
             .map(|at| at.saturating_duration_since(now))

@@ -57,6 +57,7 @@ impl Site {
             stop_signal: Signal::TERM.as_raw(),
             grace_ms: 500,
             notify: false,
+            time_limit_ms: None,
             restart: Restart::Never,
             output: Output {
                 out: logs.join("out.log"),

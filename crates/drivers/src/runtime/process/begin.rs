@@ -25,7 +25,7 @@ const LOGS_KEPT: u32 = 5;
 const LOG_FREE_BYTES_MIN: u64 = (64 + 8) * 1024 * 1024;
 /// On a small file system they leave this part of it.
 const LOG_FREE_PART: u64 = 10;
-const LOGS_MODE: u32 = 0o750;
+pub(super) const LOGS_MODE: u32 = 0o750;
 
 impl ProcessRuntime {
     pub(super) fn start_now(
@@ -100,6 +100,7 @@ impl ProcessRuntime {
             grace_ms: service.grace.0,
             notify: service.readiness == Readiness::Notify,
             restart: Restart::Never,
+            time_limit_ms: None,
             output: self.output(instance)?,
             redact: secret_names(&release.spec, service),
         })
@@ -139,7 +140,7 @@ fn refuse_taken_port(instance: &Instance) -> Result<(), Failure> {
         .evidence(format!("{owner} listens on port {port}")))
 }
 
-fn log_free_bytes_min(directory: &Path) -> u64 {
+pub(super) fn log_free_bytes_min(directory: &Path) -> u64 {
     rustix::fs::statvfs(directory).map_or(LOG_FREE_BYTES_MIN, |space| {
         let whole = space.f_blocks.saturating_mul(space.f_frsize);
         LOG_FREE_BYTES_MIN.min(whole / LOG_FREE_PART)
@@ -147,7 +148,7 @@ fn log_free_bytes_min(directory: &Path) -> u64 {
 }
 
 /// 128 random bits, in hexadecimal.
-fn new_token() -> Result<String, Failure> {
+pub(super) fn new_token() -> Result<String, Failure> {
     const SOURCE: &str = "/dev/urandom";
     let mut bytes = [0; 16];
     fs::File::open(SOURCE)

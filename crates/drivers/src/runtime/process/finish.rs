@@ -27,27 +27,30 @@ const REMOVE_PAUSE: Duration = Duration::from_millis(10);
 
 impl ProcessRuntime {
     pub(super) fn stop_now(&self, instance: &InstanceId, epoch: Epoch) -> Result<Stopped, Failure> {
+        let stopped = self.end_now(instance, epoch)?;
+        self.remove(instance)?;
+        Ok(stopped)
+    }
+
+    /// Ends it and all its descendants; what was written of it stays.
+    pub(super) fn end_now(&self, instance: &InstanceId, epoch: Epoch) -> Result<Stopped, Failure> {
         let mut killed = false;
         for _ in 0..STOP_TRIES {
             match self.look(instance)? {
                 Sight::Absent => return Ok(Stopped { killed }),
                 Sight::Left(status) => {
                     // None of an earlier boot lives; in this one, descendants may.
-                    if status.is_none() || self.spec(instance)?.is_none() {
-                        self.remove(instance)?;
+                    let is_gone = status.is_none_or(|it| it.gone);
+                    if is_gone || self.spec(instance)?.is_none() {
                         return Ok(Stopped { killed });
                     }
                     self.adopt(instance)?;
                 }
                 Sight::Supervised(_) => {}
             }
-            match self.ask_to_stop(instance, epoch)? {
-                Some(was_killed) => {
-                    killed |= was_killed;
-                    self.remove(instance)?;
-                    return Ok(Stopped { killed });
-                }
-                None => continue,
+            if let Some(was_killed) = self.ask_to_stop(instance, epoch)? {
+                killed |= was_killed;
+                return Ok(Stopped { killed });
             }
         }
         let message = format!("stop {instance}: its supervise process died {STOP_TRIES} times");
@@ -102,7 +105,11 @@ impl ProcessRuntime {
     }
 }
 
-fn refused(verb: &str, instance: &InstanceId, answer: &Result<Answer, ClientError>) -> Failure {
+pub(super) fn refused(
+    verb: &str,
+    instance: &InstanceId,
+    answer: &Result<Answer, ClientError>,
+) -> Failure {
     let what = match answer {
         Err(error) => error.to_string(),
         Ok(Answer::Refused { message }) => message.clone(),

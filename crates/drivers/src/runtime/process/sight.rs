@@ -127,6 +127,14 @@ impl ProcessRuntime {
         let root = self.layout().root();
         loop {
             let answer = client::ask(root, &instance.0, &Ask::Status, ANSWER_WAIT);
+            // One that goes on with a stop, and finds nobody left, has ended before it is asked.
+            if matches!(answer, Err(ClientError::NotRunning))
+                && let Some(status) = client::read_status(root, &instance.0)
+                && status.gone
+                && enough(&status)
+            {
+                return Ok(status);
+            }
             match answer {
                 Ok(Answer::Status(status)) if enough(&status) => return Ok(status),
                 Ok(Answer::Status(_)) | Err(ClientError::NotRunning)
