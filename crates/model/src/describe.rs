@@ -19,11 +19,9 @@ pub fn sentence(step: &Step) -> String {
             let numbers: Vec<Generation> = staged.iter().map(|it| it.routes.generation).collect();
             format!("Write routes {}; none of them is in force yet.", listed(&numbers))
         }
-        Step::Announce { generation } => {
-            format!(
-                "Answer 503 with Retry-After until the first release serves (routes {generation})."
-            )
-        }
+        Step::Announce { generation } => format!(
+            "Answer 503 with Retry-After until the first release serves (routes {generation})."
+        ),
         Step::Claim { instances, .. } => {
             format!(
                 "Take {} back before the reaper does.",

@@ -253,7 +253,8 @@ impl ServiceDraft {
             };
         }
         laid! {
-            command runtime instances routes port readiness smoke checks strategy rolling drain stop_signal
+            command runtime instances routes port readiness smoke checks strategy rolling drain
+            stop_signal
             grace start_timeout bake keep_warm user env_file required_env upstream_keepalive image
             volumes migrate listen
         }
