@@ -236,6 +236,10 @@ impl Engine {
 
     /// Tells what was found; the findings that are gone on in spite of, or why it cannot go on.
     fn pass(&self, request: &Request, findings: &[Finding]) -> Result<Vec<Finding>, Failure> {
+        for left_out in request.overrides.left_out() {
+            let news = News::Note { text: format!("warning: {left_out}") };
+            self.ports.observer.tell(&request.deployment, 0, news);
+        }
         let (mut overridden, mut against) = (vec![], None);
         for finding in findings {
             let passes = finding.overridable && request.overrides.force;

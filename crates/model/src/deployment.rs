@@ -42,6 +42,9 @@ pub enum Change {
         version: Option<String>,
         /// Where its content comes from.
         source: Source,
+        /// Only these; none: all.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        services: Vec<Name>,
     },
     /// An earlier release, with its own configuration.
     Rollback {
@@ -71,6 +74,16 @@ pub struct Overrides {
     pub skip_health_check: bool,
     /// Smoke tests.
     pub skip_smoke: bool,
+}
+
+impl Overrides {
+    /// What is left out by them, each in a sentence without its end; findings speak for themselves.
+    pub fn left_out(&self) -> Vec<&'static str> {
+        let health = "health is not asked (--skip-health-check): only readiness is awaited";
+        let smoke = "no smoke test is run (--skip-smoke)";
+        let given = [(self.skip_health_check, health), (self.skip_smoke, smoke)];
+        given.into_iter().filter(|it| it.0).map(|it| it.1).collect()
+    }
 }
 
 /// A finding of preflight.

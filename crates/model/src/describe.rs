@@ -4,6 +4,7 @@ use crate::{
     check::Checks,
     id::{Generation, InstanceId},
     instance::Instance,
+    name::Name,
     plan::{Kind, Plan, ReleaseLabel, Share, Step, WayBack},
     release::Source,
     service::Millis,
@@ -138,7 +139,7 @@ pub fn summary(plan: &Plan) -> String {
         None => "nothing".to_owned(),
     };
     let (from, to) = (version(&plan.from), version(&plan.to));
-    match plan.kind {
+    let told = match plan.kind {
         Kind::Initial => format!("First deployment of {name}: {to}"),
         Kind::Update => format!("Update {name} from {from} to {to}"),
         Kind::Rollback => format!("Roll {name} back from {from} to {to}"),
@@ -146,7 +147,14 @@ pub fn summary(plan: &Plan) -> String {
         Kind::Scale => format!("Scale {name} ({to})"),
         Kind::Stop => format!("Stop {name} ({from})"),
         Kind::Start => format!("Start {name} ({to})"),
-    }
+    };
+    if plan.stays.is_empty() { told } else { format!("{told}; {}", stays(plan)) }
+}
+
+/// `api stays at 1.1.0, jobs stays at 1.0.0`; nothing where all services are brought.
+pub fn stays(plan: &Plan) -> String {
+    let one = |(name, label): (&Name, &ReleaseLabel)| format!("{name} stays at {}", label.version);
+    plan.stays.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// What users notice: nothing, or why not.

@@ -4,12 +4,13 @@ use crate::{
     check::Checks,
     id::{DeploymentId, Generation, InstanceId, ReleaseId},
     instance::Instance,
-    name::EnvironmentId,
+    name::{EnvironmentId, Name},
     release::Source,
     routes::Routes,
     service::{HealthSpec, Millis, Readiness, SmokeTest},
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The plan version this build writes.  It resumes its own and the one before, and unwinds others.
 ///
@@ -36,6 +37,9 @@ pub struct Plan {
     pub from: Option<ReleaseLabel>,
     /// What serves after; none: nothing shall.
     pub to: Option<ReleaseLabel>,
+    /// Services that go on as they are, beside those that it brings, and what they run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stays: BTreeMap<Name, ReleaseLabel>,
     /// In this order.
     pub steps: Vec<Step>,
     /// Steps before this index are undone if one of them fails; the last of them is `Confirm`.

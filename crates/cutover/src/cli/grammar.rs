@@ -7,6 +7,7 @@ pub mod run;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use cleanup::Cleanup;
+use model::name::Name;
 use paper::{Completion, Man};
 use releases::Releases;
 use run::Run;
@@ -196,10 +197,13 @@ pub struct Wanted {
     /// Deploy the content that serves with the configuration and the variables as they are now.
     #[arg(long, conflicts_with = "from")]
     pub env_only: bool,
+    /// Start and switch only this service, and leave the others as they run; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub service: Vec<Name>,
     /// Say why; it is recorded.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// Go on in spite of findings that allow it.
+    /// Go on in spite of findings, and soft checks, that allow it.
     #[arg(long)]
     pub force: bool,
     /// Do not ask for health; readiness is still awaited.

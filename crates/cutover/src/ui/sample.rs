@@ -55,6 +55,7 @@ pub fn plan(kind: Kind) -> Plan {
         kind,
         from: (kind != Kind::Initial).then(|| label("1.2.0")),
         to: (kind != Kind::Stop).then(|| label("1.3.0")),
+        stays: [].into(),
         steps: vec![
             Step::Start { instance: instance(1) },
             Step::Start { instance: instance(2) },

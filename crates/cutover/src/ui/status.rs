@@ -10,6 +10,7 @@ use daemon::{
     logs::plain,
 };
 use model::plan::ReleaseLabel;
+use std::collections::BTreeMap;
 
 /// Last deployments that are shown unless more are asked for.
 const LAST_SHOWN: usize = 3;
@@ -100,6 +101,7 @@ impl Screen<'_> {
             let line = format!("{}  {}", it.hosts.join(" "), paths.join(", "));
             lines.push(self.part("routes", line.trim_end()));
         }
+        lines.extend(self.services().map(|it| self.part("services", &it)));
         lines.push(self.part("health", &self.health()));
         if it.requests > 0 {
             let text = format!("{}, {} failed", number(it.requests), number(it.failed));
@@ -140,6 +142,20 @@ impl Screen<'_> {
         let versions: Vec<String> = it.serving.iter().map(counted).collect();
         let text = if versions.is_empty() { "nothing".into() } else { versions.join(" and ") };
         self.paint.bold(&text)
+    }
+
+    /// Where several releases serve: which service runs how many instances of which.
+    fn services(&self) -> Option<String> {
+        let mut all: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
+        for it in self.environment.instances.iter().filter(|it| it.role == "serving") {
+            *all.entry(&it.service).or_default().entry(&it.version).or_default() += 1;
+        }
+        let of = |(version, count): (&&str, &usize)| format!("{version} ({count})");
+        let one = |(service, versions): (&&str, &BTreeMap<&str, usize>)| {
+            format!("{service} {}", versions.iter().map(of).collect::<Vec<_>>().join(", "))
+        };
+        let several = self.environment.serving.len() > 1;
+        several.then(|| all.iter().map(one).collect::<Vec<_>>().join(" · "))
     }
 
     fn state(&self) -> String {

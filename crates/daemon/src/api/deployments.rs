@@ -22,7 +22,7 @@ use model::{
     failure::{Blame, Failure},
     id::{DeploymentId, ReleaseId},
     name::EnvironmentId,
-    release::{Source, difference::Difference},
+    release::{Source, difference::Difference, part::Part},
 };
 use serde::Deserialize;
 
@@ -112,7 +112,7 @@ async fn changes(
     request: &Request,
     from: &ReleaseId,
 ) -> Result<Option<Changes>, Failure> {
-    let Change::Deploy { spec, source, .. } = &request.change else { return Ok(None) };
+    let Change::Deploy { spec, source, services, .. } = &request.change else { return Ok(None) };
     let releases = &controller.local.releases;
     let from = releases.read(&request.environment, from).await?;
     let same_content = match source {
@@ -123,7 +123,8 @@ async fn changes(
             Some(artifact.digest == from.artifact.digest)
         }
     };
-    let configuration = Difference::between(&from.spec, spec);
+    let part = Part::of(spec, services, Some(&from))?;
+    let configuration = Difference::between(&from.spec, &part.spec);
     Ok(Some(Changes { same_content, configuration }))
 }
 

@@ -92,6 +92,7 @@ impl World {
             version: version.to_owned(),
             artifact,
             spec: self.spec(service),
+            left: [].into(),
             created_at_ms: 1_795_267_321_123,
         };
         releases.record(&release).await.unwrap();

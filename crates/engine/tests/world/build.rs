@@ -101,5 +101,14 @@ pub fn deploy(number: u32, spec: &EnvironmentSpec) -> Request {
     let described = format!("content {number}");
     let source = Source::Upload { upload: deployment(number).0, described, commit: None };
     let (spec, version) = (Box::new(spec.clone()), Some(format!("v{number}")));
-    request(number, Change::Deploy { spec, version, source })
+    request(number, Change::Deploy { spec, version, source, services: vec![] })
+}
+
+/// The same, of one service only.
+pub fn deploy_only(number: u32, spec: &EnvironmentSpec, service: &str) -> Request {
+    let mut asked = deploy(number, spec);
+    if let Change::Deploy { services, .. } = &mut asked.change {
+        services.push(service.parse().unwrap());
+    }
+    asked
 }

@@ -1,7 +1,7 @@
 //! Every kind of change, of every strategy, from a world in which it makes sense.
 
 use crate::{
-    build::{api, deploy, request, spec, web, worker},
+    build::{api, deploy, deploy_only, request, spec, web, worker},
     drive::world,
     state::State,
 };
@@ -46,6 +46,9 @@ pub fn scenes() -> Vec<Scene> {
     let two = [deploy(1, &small), deploy(2, &small)];
     let two_cool = [deploy(1, &cool), deploy(2, &cool)];
     let rolled = [deploy(1, &rolling(2, 1)), deploy(2, &rolling(2, 1))];
+    let both = spec(vec![ServiceSpec { instances: 2, ..web() }, api()]);
+    let of_two = [deploy(1, &both), deploy_only(2, &both, "api")];
+    let of_three = [&of_two[..], &[deploy_only(3, &both, "web")]].concat();
     let stopped = [deploy(1, &small), request(2, Change::Stop)];
     let mut all = vec![
         scene("first deployment", &[], deploy(1, &plain)),
@@ -59,6 +62,11 @@ pub fn scenes() -> Vec<Scene> {
         scene("rolling, first deployment", &[], deploy(1, &rolling(2, 1))),
         scene("rolling, restart", &[deploy(1, &rolling(2, 1))], request(2, Change::Restart)),
         scene("rolling, rollback, warm", &rolled, request(3, back())),
+        scene("one of two services", &of_two[..1], of_two[1].clone()),
+        scene("then the other", &of_two, of_three[2].clone()),
+        scene("then both", &of_two, deploy(3, &both)),
+        scene("back to a mixed set", &of_three, request(4, back())),
+        scene("a mixed set, restarted", &of_two, request(3, Change::Restart)),
         scene("rollback, warm", &two, request(3, back())),
         scene("rollback, cold", &two_cool, request(3, back())),
         scene("restart", &[deploy(1, &small)], request(2, Change::Restart)),

@@ -10,10 +10,12 @@ use super::{Desired, Observed, Wanted, batch::Batches, fleet::Fleet, numbers::Nu
 use crate::{
     id::Generation,
     instance::Instance,
+    name::Name,
     plan::{Kind, PLAN_VERSION, Plan, Probation, ReleaseLabel, StagedRoutes, Step},
     release::Release,
     service::Millis,
 };
+use std::collections::BTreeMap;
 
 /// How long the proxy waits for a confirmation beyond the bake.
 const PROBATION_MARGIN: Millis = Millis::seconds(20);
@@ -54,9 +56,20 @@ pub(super) fn draft<'a>(
         kind: fleet.kind,
         from: observed.current.as_ref().filter(|_| !observed.active.is_empty()).map(label),
         to: fleet.to.map(label),
+        stays: stays(fleet),
         steps,
         commit,
     }
+}
+
+/// Told only where something else is brought: else it is what the plan is about.
+fn stays(fleet: &Fleet<'_>) -> BTreeMap<Name, ReleaseLabel> {
+    if !matches!(fleet.kind, Kind::Initial | Kind::Update | Kind::Rollback) {
+        return BTreeMap::new();
+    }
+    let label =
+        |it: &Instance| ReleaseLabel { id: it.release.clone(), version: it.version.clone() };
+    fleet.staying.iter().map(|it| (it.service.clone(), label(it))).collect()
 }
 
 fn label(release: &Release) -> ReleaseLabel {
@@ -167,7 +180,7 @@ impl Draft<'_> {
             back: numbers.switched_back(),
             share: self.batches.share(at),
         }];
-        steps.extend(self.verify(trial));
+        steps.extend(self.verify(trial, self.batches.new_until(at)));
         if self.batches.is_last(at) {
             // By the public route, which leads to the new alone from here on.
             steps.extend(self.recheck());

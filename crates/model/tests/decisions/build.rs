@@ -101,6 +101,7 @@ pub fn release(number: u32, spec: &EnvironmentSpec) -> Release {
         version: format!("v{number}"),
         artifact: artifact(&format!("digest {number}")),
         spec: spec.clone(),
+        left: [].into(),
         created_at_ms: u64::from(number) * 1000,
     }
 }

@@ -75,6 +75,7 @@ pub fn plan(name: &str, number: u16, port: u16) -> Plan {
         kind: Kind::Update,
         from: Some(label(number - 1)),
         to: Some(label(number)),
+        stays: [].into(),
         steps,
         commit: 4,
     }

@@ -2,12 +2,14 @@
 
 use super::Draft;
 use crate::{
-    id::Generation,
+    id::{Generation, ReleaseId},
     instance::Instance,
+    name::Name,
     plan::{PublicRequest, Step},
     routes::{Hold, PathRoute, Routes},
     service::{EnvironmentSpec, Millis, Probe, ServiceSpec},
 };
+use std::collections::BTreeMap;
 
 /// Bounds of a hold: more requests, or longer, and they are answered with 503.
 const HOLD: Hold = Hold { requests_max: 1000, wait: Millis::seconds(30) };
@@ -50,12 +52,21 @@ impl Draft<'_> {
         self.observed.routes.as_ref().is_some_and(|it| it.leads_to(&instance.id))
     }
 
-    /// Asks each route once, under each host name.
-    pub(super) fn verify(&self, generation: Generation) -> Option<Step> {
-        let to = self.fleet.to.filter(|_| self.verifies())?;
-        let requests = public_requests(&to.spec);
-        let release = to.id.clone();
-        (!requests.is_empty()).then_some(Step::Verify { generation, requests, release })
+    /// Asks each route to what is new once, under each host name: a step a release.
+    pub(super) fn verify<'n>(
+        &self,
+        generation: Generation,
+        new: impl Iterator<Item = &'n Instance>,
+    ) -> Vec<Step> {
+        let Some(to) = self.fleet.to.filter(|_| self.verifies()) else { return vec![] };
+        let mut brought: BTreeMap<&ReleaseId, Vec<&Name>> = BTreeMap::new();
+        new.for_each(|it| brought.entry(&it.release).or_default().push(&it.service));
+        let step = |(release, services): (&ReleaseId, Vec<&Name>)| {
+            let requests = requests(&to.spec, |it| services.contains(&&it.name));
+            let release = release.clone();
+            (!requests.is_empty()).then_some(Step::Verify { generation, requests, release })
+        };
+        brought.into_iter().filter_map(step).collect()
     }
 
     /// One of its host names.
@@ -93,7 +104,11 @@ fn emptied(mut routes: Routes) -> Routes {
 
 /// One question for each route, under each host name: any answer below 500 will do.
 pub fn public_requests(spec: &EnvironmentSpec) -> Vec<PublicRequest> {
-    let routed = spec.services.iter().filter(|it| !it.routes.is_empty());
+    requests(spec, |_| true)
+}
+
+fn requests(spec: &EnvironmentSpec, is_asked: impl Fn(&ServiceSpec) -> bool) -> Vec<PublicRequest> {
+    let routed = spec.services.iter().filter(|it| !it.routes.is_empty() && is_asked(it));
     let paths: Vec<String> = routed.flat_map(question).collect();
     let all = spec.domains.iter().map(sendable).flat_map(|host| {
         paths.iter().map(move |path| PublicRequest { host: host.clone(), path: path.clone() })
