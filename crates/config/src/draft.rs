@@ -5,6 +5,7 @@ pub(crate) mod container;
 pub(crate) mod environment;
 pub(crate) mod probe;
 pub(crate) mod project;
+pub(crate) mod readiness;
 pub(crate) mod root;
 pub(crate) mod secret;
 pub(crate) mod service;

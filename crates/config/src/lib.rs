@@ -30,6 +30,7 @@ mod yaml;
 pub use document::Document;
 pub use placeholder::PLACEHOLDERS;
 pub use problem::{Problem, Severity, any_error};
+pub use quantity::duration;
 pub use read::{EnvFiles, EnvFilesIn, EnvReadError, EnvText};
 pub use resolve::{EXAMPLE_FILE, Resolved, SourceConfig};
 pub use target::TargetError;

@@ -13,6 +13,7 @@ mod down;
 mod health;
 mod history;
 mod init;
+mod lock;
 mod logs;
 pub mod man;
 mod plan;
@@ -29,6 +30,7 @@ mod schema;
 mod secrets;
 mod show;
 mod status;
+mod turn;
 mod version;
 mod which;
 
@@ -53,6 +55,10 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Abort(args) => abort::run(session, &args).await,
         Verb::Resume(args) => resume::run(session, &args).await,
         Verb::Rollback(args) => rollback::run(session, args).await,
+        Verb::Lock(args) => lock::lock(session, args).await,
+        Verb::Unlock(args) => lock::unlock(session, args).await,
+        Verb::Freeze(args) => lock::freeze(session, args).await,
+        Verb::Unfreeze(args) => lock::unfreeze(session, args).await,
         Verb::Status(args) => status::run(session, &args).await,
         Verb::Health(args) => health::run(session, &args).await,
         Verb::History(args) => history::run(session, &args).await,

@@ -16,7 +16,10 @@ use call::{Body, call, empty, json};
 use daemon::{
     api::{
         uploads::CONTENT_BYTES,
-        words::{Accepted, Asked, Info, PlanReport, StatusReport},
+        words::{
+            Accepted, Asked, Info, Leaving, Marked, Marking, PlanReport, StatusReport, Turn,
+            TurnReport,
+        },
     },
     prune,
 };
@@ -115,6 +118,35 @@ impl Controller {
     /// Where it is refused, also since another has the lock.
     pub async fn create(&self, request: &Request) -> Result<Accepted, CallError> {
         self.ask(Method::POST, "/v1/deployments", json(request)?, TAKE_WAIT).await
+    }
+
+    /// Asks for a turn; answered within a second, and asked again until it came.
+    ///
+    /// # Errors
+    ///
+    /// Where it is refused, also since another took the place.
+    pub async fn turn(&self, turn: &Turn) -> Result<TurnReport, CallError> {
+        self.ask(Method::POST, "/v1/turns", json(turn)?, TAKE_WAIT).await
+    }
+
+    /// Gives a place up.
+    ///
+    /// # Errors
+    ///
+    /// Where nobody answers.
+    pub async fn leave(&self, leaving: &Leaving) -> Result<(), CallError> {
+        let body = json(leaving)?;
+        let path = "/v1/turns/leave";
+        call(&self.root, Method::POST, path, None, body, HELLO_WAIT).await.map(drop)
+    }
+
+    /// Says something of an environment by hand, or takes it back.
+    ///
+    /// # Errors
+    ///
+    /// Where it holds already, or does not.
+    pub async fn mark(&self, marking: &Marking) -> Result<Marked, CallError> {
+        self.ask(Method::POST, "/v1/marks", json(marking)?, TAKE_WAIT).await
     }
 
     /// Removes releases that nothing needs.

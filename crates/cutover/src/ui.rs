@@ -9,6 +9,7 @@ pub mod health;
 pub mod history;
 mod json;
 mod live;
+pub mod lock;
 pub mod one_off;
 pub mod out;
 pub mod paint;

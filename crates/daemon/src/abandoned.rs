@@ -20,7 +20,8 @@ pub async fn discard(controller: &Controller, before_ms: u64) -> Result<(), Fail
         // Nobody takes a request on between the look and the act.
         let _turn = controller.gates.turn(&id).await;
         let unfinished = controller.store.unfinished().await?;
-        let busy = unfinished.iter().any(|it| it.environment == id);
+        let busy = unfinished.iter().any(|it| it.environment == id)
+            || !controller.waiting.of(&id).is_empty();
         let (releases, environment) = (controller.local.releases.clone(), id.clone());
         let discarding = tokio::task::spawn_blocking(move || {
             let mut discarded = vec![];

@@ -7,6 +7,7 @@ pub mod one_offs;
 pub mod refusal;
 pub mod releases;
 pub mod status;
+pub mod turns;
 pub mod uploads;
 pub mod words;
 
@@ -29,6 +30,9 @@ pub fn router(controller: Controller) -> Router {
         .route("/v1/stop", post(status::stop))
         .route("/v1/plan", post(deployments::plan))
         .route("/v1/deployments", get(deployments::list).post(deployments::create))
+        .route("/v1/turns", post(turns::ask))
+        .route("/v1/turns/leave", post(turns::leave))
+        .route("/v1/marks", post(turns::mark))
         .route("/v1/deployments/{id}", get(deployments::show))
         .route("/v1/deployments/{id}/events", get(events::watch))
         .route("/v1/deployments/{id}/abort", post(deployments::abort))

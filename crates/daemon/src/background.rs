@@ -1,6 +1,7 @@
 //! What the controller does unasked: recovery, then keeping alive and reaping, each in turn.
 
 use crate::{abandoned, controller::Controller};
+use engine::port::journal::Journal;
 use model::failure::Failure;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -13,6 +14,9 @@ const TOP_UP_PASSES: u32 = 120;
 
 /// Passes between two looks for uploads that no deployment followed: ten minutes.
 const ABANDONED_PASSES: u32 = 1200;
+
+/// The pass by which who waited at an earlier controller has asked this one: after six seconds.
+const FIRST_DISCARD_PASS: u32 = 12;
 
 /// Runs for as long as the daemon does.
 pub async fn run(controller: Controller, recovered: watch::Sender<bool>) {
@@ -29,8 +33,6 @@ pub async fn run(controller: Controller, recovered: watch::Sender<bool>) {
             return;
         }
     }
-    // What came to an earlier life is known to none that asks now.
-    discard_abandoned(&controller, controller.started_at_ms).await;
     let mut last = String::new();
     for number in 1_u32.. {
         tokio::time::sleep(EVERY).await;
@@ -38,6 +40,10 @@ pub async fn run(controller: Controller, recovered: watch::Sender<bool>) {
             && let Err(failure) = controller.store.top_up().await
         {
             tracing::warn!("the reserve failed to {}", failure.message);
+        }
+        if number == FIRST_DISCARD_PASS {
+            // What came to an earlier life is known to none that asks now.
+            discard_abandoned(&controller, controller.started_at_ms).await;
         }
         if number.is_multiple_of(ABANDONED_PASSES) {
             let patience_ms = u64::try_from(abandoned::PATIENCE.as_millis()).unwrap_or(u64::MAX);
@@ -71,6 +77,10 @@ fn go_on(controller: &Controller, deployment: model::id::DeploymentId) {
 
 async fn pass(controller: &Controller) -> Result<(), Failure> {
     for request in controller.engine.keep_alive().await? {
+        // Whoever keeps the lock by hand is at work there, and decides.
+        if controller.store.marks(&request.environment).await?.lock.is_some() {
+            continue;
+        }
         tracing::warn!(environment = %request.environment, "rolling back by itself");
         controller.take(request).await?;
     }

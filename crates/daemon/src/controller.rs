@@ -1,6 +1,6 @@
 //! What the API's handlers share: the engine, the journal, who watches.
 
-use crate::{gate::Gates, hub::Hub, one_off::Watchers, secrets::Secrets};
+use crate::{gate::Gates, hub::Hub, one_off::Watchers, secrets::Secrets, waiting::Waiting};
 use drivers::Local;
 use engine::{deploy::Engine, one_off::OneOffs, port::journal::Begun};
 use model::{
@@ -28,6 +28,8 @@ pub struct Controller {
     pub local: Arc<Local>,
     /// What must not happen at the same time.
     pub gates: Arc<Gates>,
+    /// Who waits for a lock.
+    pub waiting: Arc<Waiting>,
     /// Who watches.
     pub hub: Arc<Hub>,
     /// The state directory.

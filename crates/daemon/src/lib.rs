@@ -16,3 +16,4 @@ pub mod report;
 pub mod run;
 pub mod secrets;
 mod socket;
+mod waiting;

@@ -4,6 +4,7 @@ use crate::secrets::Secrets;
 use async_trait::async_trait;
 use engine::port::journal::{Begun, Journal};
 use model::{
+    control::Marks,
     deployment::{DeploymentRecord, Finding, Request, Traffic},
     failure::Failure,
     id::{DeploymentId, Epoch, Generation, InstanceId, ReleaseId},
@@ -137,6 +138,10 @@ impl Journal for MaskedJournal {
 
     async fn retired(&self) -> Result<Vec<(Instance, u64)>, Failure> {
         self.store.retired().await
+    }
+
+    async fn marks(&self, environment: &EnvironmentId) -> Result<Marks, Failure> {
+        self.store.marks(environment).await
     }
 
     async fn buried(&self, instance: &InstanceId) -> Result<(), Failure> {

@@ -48,6 +48,9 @@ struct Sources<'a> {
 pub async fn online(controller: &Controller) -> Result<StatusReport, Failure> {
     let info = crate::api::status::of(controller);
     let mut report = build(&controller.local, &controller.root, Some(info)).await?;
+    for environment in &mut report.environments {
+        environment.queue = controller.waiting.of(&environment.id);
+    }
     if let Some(failure) = controller.store.broken() {
         let text = format!("the journal failed to {}: nothing more is deployed", failure.message);
         report.alerts.push(text);

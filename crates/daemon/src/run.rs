@@ -154,6 +154,7 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
         started_at_ms: local.clock.now_ms(),
         local,
         gates: Arc::default(),
+        waiting: Arc::default(),
         hub,
         root: options.root.clone(),
         secrets: options.secrets.clone(),

@@ -49,7 +49,9 @@ impl Secrets {
             }
         }
         let redactor = self.redactor();
-        request.reason = request.reason.map(|it| redactor.text(&it).into_owned());
+        let masked = |it: String| redactor.text(&it).into_owned();
+        request.reason = request.reason.map(masked);
+        request.overrides.freeze = request.overrides.freeze.map(masked);
         request
     }
 

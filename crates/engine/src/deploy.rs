@@ -18,6 +18,7 @@ use model::{
     plan::{PLAN_VERSION, Plan},
     roster::Roster,
 };
+use prepare::Prepared;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -216,7 +217,7 @@ impl Engine {
             Ok(prepared) => prepared,
             Err(failure) => return Ok(Err(refused(failure))),
         };
-        let overridden = match self.pass(request, &prepared.findings) {
+        let overridden = match self.pass(request, &prepared) {
             Ok(overridden) => overridden,
             Err(failure) => return Ok(Err(refused(failure))),
         };
@@ -235,13 +236,17 @@ impl Engine {
     }
 
     /// Tells what was found; the findings that are gone on in spite of, or why it cannot go on.
-    fn pass(&self, request: &Request, findings: &[Finding]) -> Result<Vec<Finding>, Failure> {
+    fn pass(&self, request: &Request, prepared: &Prepared) -> Result<Vec<Finding>, Failure> {
         for left_out in request.overrides.left_out() {
             let news = News::Note { text: format!("warning: {left_out}") };
             self.ports.observer.tell(&request.deployment, 0, news);
         }
-        let (mut overridden, mut against) = (vec![], None);
-        for finding in findings {
+        let (mut overridden, mut against) = (prepared.passed.clone(), None);
+        for finding in &overridden {
+            let news = News::Found { finding: finding.clone(), overridden: true };
+            self.ports.observer.tell(&request.deployment, 0, news);
+        }
+        for finding in &prepared.findings {
             let passes = finding.overridable && request.overrides.force;
             let news = News::Found { finding: finding.clone(), overridden: passes };
             self.ports.observer.tell(&request.deployment, 0, news);

@@ -47,7 +47,7 @@ pub(crate) async fn desire(
         deployment: request.deployment.clone(),
         environment: request.environment.clone(),
         wanted,
-        overrides: request.overrides,
+        overrides: request.overrides.clone(),
     })
 }
 

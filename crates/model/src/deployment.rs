@@ -65,7 +65,7 @@ pub enum Change {
 }
 
 /// What the asker wants to go on in spite of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overrides {
     /// Preflight findings that say they can be overridden.
@@ -74,6 +74,12 @@ pub struct Overrides {
     pub skip_health_check: bool,
     /// Smoke tests.
     pub skip_smoke: bool,
+    /// A lock that somebody keeps by hand.
+    #[serde(default)]
+    pub break_lock: bool,
+    /// A freeze: why, in the asker's words.
+    #[serde(default)]
+    pub freeze: Option<String>,
 }
 
 impl Overrides {

@@ -24,14 +24,10 @@ pub fn sentence(step: &Step) -> String {
             "Answer 503 with Retry-After until the first release serves (routes {generation})."
         ),
         Step::Claim { instances, .. } => {
-            format!(
-                "Take {} back before the reaper does.",
-                named(instances.iter().map(|it| &it.id))
-            )
+            let them = named(instances.iter().map(|it| &it.id));
+            format!("Take {them} back before the reaper does.")
         }
-        Step::Hold { held, .. } => {
-            format!("Let requests wait in the proxy (routes {held}).")
-        }
+        Step::Hold { held, .. } => format!("Let requests wait in the proxy (routes {held})."),
         Step::Start { instance } => format!("Start {}.", at(instance)),
         Step::Await { instance, check } => {
             let patience = seconds(check.start_timeout);
@@ -41,6 +37,9 @@ pub fn sentence(step: &Step) -> String {
             format!("Try {} on {}.", counted(tests.len(), "request"), instance.id)
         }
         Step::Check { instances, checks } => checked(instances, checks),
+        Step::Quiet { instances, .. } => {
+            format!("Tell {} to take no new job.", named(instances.iter().map(|it| &it.id)))
+        }
         Step::Switch { to, back, share, .. } => format!(
             "{} by routes {to}, on probation: the proxy returns by itself, and an undo by routes \
              {back}.",
@@ -113,7 +112,9 @@ pub fn subject(step: &Step) -> String {
         | Step::Smoke { instance, .. }
         | Step::Stop { instance, .. }
         | Step::Retire { instance, .. } => instance.id.to_string(),
-        Step::Check { instances, .. } => named(instances.iter().map(|it| &it.id)),
+        Step::Check { instances, .. } | Step::Quiet { instances, .. } => {
+            named(instances.iter().map(|it| &it.id))
+        }
         Step::Switch { to, share: Some(it), .. } => {
             format!("{to} ({} of {} new)", it.new, it.all)
         }

@@ -5,6 +5,7 @@
 
 pub mod cause;
 pub mod check;
+pub mod control;
 pub mod deployment;
 pub mod describe;
 pub mod failure;
@@ -22,6 +23,7 @@ pub mod preflight;
 pub mod redact;
 pub mod release;
 pub mod retention;
+pub mod role;
 pub mod roster;
 pub mod routes;
 pub mod service;

@@ -2,11 +2,12 @@
 
 use crate::{
     store::Store,
-    table::{deployment, generation, port, retired, standing},
+    table::{deployment, generation, mark, port, retired, standing},
 };
 use async_trait::async_trait;
 use engine::port::journal::{Begun, Journal};
 use model::{
+    control::Marks,
     deployment::{DeploymentRecord, Finding, Request, Traffic},
     failure::Failure,
     id::{DeploymentId, Epoch, Generation, InstanceId, ReleaseId},
@@ -152,6 +153,11 @@ impl Journal for Store {
 
     async fn retired(&self) -> Result<Vec<(Instance, u64)>, Failure> {
         self.read(retired::all).await
+    }
+
+    async fn marks(&self, environment: &EnvironmentId) -> Result<Marks, Failure> {
+        let environment = environment.clone();
+        self.read(move |it| mark::all(it, &environment)).await
     }
 
     async fn buried(&self, instance: &InstanceId) -> Result<(), Failure> {

@@ -4,11 +4,12 @@ use crate::{
     event::{self, Told},
     look,
     open::{FILE_NAME, OpenError, checked_root},
-    table::{deployment, retired, standing},
+    table::{deployment, mark, retired, standing},
     trouble::Trouble,
     writer,
 };
 use model::{
+    control::Marks,
     deployment::DeploymentRecord,
     failure::Failure,
     id::{DeploymentId, ReleaseId},
@@ -102,6 +103,15 @@ impl ReadOnly {
         environment: &EnvironmentId,
     ) -> Result<Vec<(ReleaseId, String, Standing)>, Failure> {
         self.read(|it| standing::all(it, environment))
+    }
+
+    /// What was said of an environment by hand.
+    ///
+    /// # Errors
+    ///
+    /// Where the journal cannot be read.
+    pub fn marks(&self, environment: &EnvironmentId) -> Result<Marks, Failure> {
+        self.read(|it| mark::all(it, environment))
     }
 
     /// All retired instances, with when they may be ended (Unix time in ms).

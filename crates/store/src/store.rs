@@ -3,10 +3,12 @@
 use crate::{
     event::{self, Told},
     queue::Queue,
+    table::mark,
     trouble::Trouble,
     writer::Writer,
 };
 use model::{
+    control::{Mark, Said},
     failure::{Blame, Failure},
     id::{DeploymentId, Epoch},
     name::EnvironmentId,
@@ -87,6 +89,26 @@ impl Store {
     /// Where the journal cannot be read.
     pub async fn environments(&self) -> Result<Vec<EnvironmentId>, Failure> {
         self.read(crate::table::deployment::environments).await
+    }
+
+    /// Says something of an environment by hand, or takes it back: what held before.
+    ///
+    /// # Errors
+    ///
+    /// Where it holds already, or does not, or the journal cannot be written.
+    pub async fn mark(
+        &self,
+        environment: &EnvironmentId,
+        said: Said,
+        holds: bool,
+        mark: &Mark,
+    ) -> Result<Option<Mark>, Failure> {
+        let (environment, mark) = (environment.clone(), mark.clone());
+        self.write(move |it| match holds {
+            true => mark::set(it, &environment, said, &mark).map(|()| None),
+            false => mark::lift(it, &environment, said, &mark).map(Some),
+        })
+        .await
     }
 
     pub(crate) async fn read<T: Send + 'static>(

@@ -62,6 +62,7 @@ async fn write_until_killed(root: &Path) {
             Begun::Taken { sequence } => say(&sequence.to_string()),
             Begun::Known(_) => {}
             Begun::Busy(other) => panic!("{} has the lock", other.id),
+            Begun::Kept(mark) => panic!("{} keeps the lock", mark.by),
         }
         for _ in 0..LINES_A_DEPLOYMENT {
             // It may have ended just before the death before.

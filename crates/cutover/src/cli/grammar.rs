@@ -1,12 +1,14 @@
 //! What may be typed.
 
 pub mod cleanup;
+pub mod control;
 pub mod paper;
 pub mod releases;
 pub mod run;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use cleanup::Cleanup;
+use control::{Freeze, Lift, Lock, Turn};
 use model::name::Name;
 use paper::{Completion, Man};
 use releases::Releases;
@@ -88,6 +90,14 @@ pub enum Verb {
     Resume(Which),
     /// Go back to an earlier release.
     Rollback(Rollback),
+    /// Show who has the lock of an environment and who waits; or keep it by hand.
+    Lock(Lock),
+    /// Give back a lock that was kept by hand.
+    Unlock(Lift),
+    /// Let no other release come to an environment; going back is allowed.
+    Freeze(Freeze),
+    /// Let other releases come again.
+    Unfreeze(Lift),
     /// Show what serves, on one screen.
     Status(Status),
     /// List deployments, newest first.
@@ -161,6 +171,8 @@ pub struct Target {
 pub struct Deploy {
     #[command(flatten)]
     pub release: Wanted,
+    #[command(flatten)]
+    pub turn: Turn,
     /// Show what would be done, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -206,6 +218,9 @@ pub struct Wanted {
     /// Go on in spite of findings, and soft checks, that allow it.
     #[arg(long)]
     pub force: bool,
+    /// Go on in spite of a freeze, for this reason; it is recorded.
+    #[arg(long, value_name = "REASON")]
+    pub override_freeze: Option<String>,
     /// Do not ask for health; readiness is still awaited.
     #[arg(long)]
     pub skip_health_check: bool,
@@ -247,6 +262,8 @@ pub struct Rollback {
     /// List what could be gone back to, and do nothing.
     #[arg(long)]
     pub list: bool,
+    #[command(flatten)]
+    pub turn: Turn,
 }
 
 /// `status`
@@ -320,6 +337,8 @@ pub struct Change {
     /// Say why; it is recorded.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    #[command(flatten)]
+    pub turn: Turn,
 }
 
 /// `scale`
@@ -336,6 +355,8 @@ pub struct Scale {
     /// Say why; it is recorded.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    #[command(flatten)]
+    pub turn: Turn,
 }
 
 /// `down`
@@ -485,7 +506,8 @@ mod tests {
     fn the_verbs_are_these_and_no_others() {
         let command = Cli::command();
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-        let expected = "deploy plan attach abort resume rollback status history show health ps \
+        let expected = "deploy plan attach abort resume rollback lock unlock freeze \
+                        unfreeze status history show health ps \
                         logs run restart stop start scale releases cleanup down daemon proxy demo \
                         init check schema secrets completion man version";
         assert_eq!(verbs.join(" "), expected);
@@ -499,6 +521,24 @@ mod tests {
         assert!(globals.json && globals.no_color && globals.verbose == 1);
         assert!(logs.follow && logs.lines == 3 && logs.words == ["production"]);
         for words in ["status --json", "deploy --root /r", "-q -v status", "deploy a b c d"] {
+            assert!(parsed(words).is_err(), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_turn_is_waited_for_so_long() {
+        let of = |words: &str| match parsed(words).unwrap().verb {
+            Verb::Deploy(deploy) => deploy.turn,
+            Verb::Rollback(rollback) => rollback.turn,
+            other => panic!("{other:?}"),
+        };
+        let seconds = |words: &str| of(words).wait.map(|it| it.as_secs());
+        assert_eq!(seconds("deploy production 1.0.0 --wait"), Some(600));
+        assert_eq!(seconds("deploy --wait production 1.0.0"), Some(600));
+        assert_eq!(seconds("deploy production --wait=90s"), Some(90));
+        assert_eq!(seconds("rollback production"), None);
+        assert!(of("rollback production --supersede --break-lock").supersede);
+        for words in ["deploy --wait=soon", "deploy --wait=25h", "freeze production"] {
             assert!(parsed(words).is_err(), "{words}");
         }
     }

@@ -1,6 +1,8 @@
 //! Asks for a deployment, watches it, and says how it ended.
 
+use super::turn;
 use crate::{
+    cli::grammar::control::Turn,
     controller::{CallError, Controller},
     halt::Halt,
     session::Session,
@@ -38,6 +40,7 @@ pub async fn out(
     target: &Target,
     request: &Request,
     content: Option<&Content>,
+    turn: &Turn,
     detach: bool,
 ) -> Result<u8, Halt> {
     let mut view = View::new(&session.ui, "the controller to take it");
@@ -49,7 +52,12 @@ pub async fn out(
         }
     }
     view.doing("the controller to take it");
-    if let Err(halt) = asked(session, &controller, request, &mut view).await {
+    let taken = if turn.wait.is_some() || turn.supersede {
+        turn::awaited(session, &controller, request, content, turn, &mut view).await
+    } else {
+        asked(session, &controller, request, &mut view).await
+    };
+    if let Err(halt) = taken {
         drop(view);
         return Err(serving(&controller, &target.id, halt).await);
     }

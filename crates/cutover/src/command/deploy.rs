@@ -19,7 +19,8 @@ pub async fn run(session: &Session, args: Deploy) -> Result<u8, Halt> {
     if args.dry_run {
         return plan::run(session, &args.release).await;
     }
-    let prepared = prepare(session, &args.release).await?;
+    let mut prepared = prepare(session, &args.release).await?;
+    prepared.request.overrides.break_lock = args.turn.break_lock;
     let Prepared { target, request, content } = &prepared;
     if target.id.environment.as_str() == CONFIRMED && !args.yes && session.ui.can_ask() {
         let version = match &request.change {
@@ -30,5 +31,5 @@ pub async fn run(session: &Session, args: Deploy) -> Result<u8, Halt> {
         confirm::typed("deploy", &format!("{version} goes to {}.", target.id))?;
     }
     let controller = carry::reached(session).await?;
-    carry::out(session, controller, target, request, Some(content), args.detach).await
+    carry::out(session, controller, target, request, Some(content), &args.turn, args.detach).await
 }

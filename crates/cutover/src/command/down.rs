@@ -2,7 +2,7 @@
 
 use super::{carry, confirm, daemon as controller_role, prepare::request, proxy as proxy_role};
 use crate::{
-    cli::grammar::Down,
+    cli::grammar::{Down, control::Turn},
     controller::{Controller, signal, until_gone},
     halt::Halt,
     session::Session,
@@ -74,7 +74,7 @@ async fn one(session: &Session, args: &Down) -> Result<u8, Halt> {
     confirmed(session, args, &format!("{} ends; clients get 503.", target.id))?;
     let controller = carry::reached(session).await?;
     let request = request(session, &target, Change::Stop, None);
-    carry::out(session, controller, &target, &request, None, false).await
+    carry::out(session, controller, &target, &request, None, &Turn::default(), false).await
 }
 
 fn confirmed(session: &Session, args: &Down, what: &str) -> Result<(), Halt> {

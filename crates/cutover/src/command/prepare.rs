@@ -72,6 +72,8 @@ pub async fn prepare(session: &Session, wanted: &Wanted) -> Result<Prepared, Hal
         force: wanted.force,
         skip_health_check: wanted.skip_health_check,
         skip_smoke: wanted.skip_smoke,
+        break_lock: false,
+        freeze: wanted.override_freeze.clone(),
     };
     let request = Request {
         deployment,

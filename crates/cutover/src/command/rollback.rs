@@ -32,8 +32,9 @@ pub async fn run(session: &Session, args: Rollback) -> Result<u8, Halt> {
         session.ui.note(&text);
     }
     let change = Change::Rollback { to: args.to };
-    let request = request(session, &target, change, args.reason);
-    carry::out(session, controller, &target, &request, None, false).await
+    let mut request = request(session, &target, change, args.reason);
+    request.overrides.break_lock = args.turn.break_lock;
+    carry::out(session, controller, &target, &request, None, &args.turn, false).await
 }
 
 /// What it will do, before it does: `shop/production: back from 2.0.0 to 1.0.0, which is warm`.

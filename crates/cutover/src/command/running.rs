@@ -16,6 +16,7 @@ pub async fn run(
 ) -> Result<u8, Halt> {
     let target = target::known(session).await?.find(&args.words)?;
     let controller = carry::reached(session).await?;
-    let request = request(session, &target, change, args.reason);
-    carry::out(session, controller, &target, &request, None, false).await
+    let mut request = request(session, &target, change, args.reason);
+    request.overrides.break_lock = args.turn.break_lock;
+    carry::out(session, controller, &target, &request, None, &args.turn, false).await
 }

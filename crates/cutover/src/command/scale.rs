@@ -14,8 +14,9 @@ pub async fn run(session: &Session, args: Scale) -> Result<u8, Halt> {
     let (words, instances) = split(args.words)?;
     let target = target::known(session).await?.find(&words)?;
     let controller = carry::reached(session).await?;
-    let request = request(session, &target, Change::Scale { instances }, args.reason);
-    carry::out(session, controller, &target, &request, None, false).await
+    let mut request = request(session, &target, Change::Scale { instances }, args.reason);
+    request.overrides.break_lock = args.turn.break_lock;
+    carry::out(session, controller, &target, &request, None, &args.turn, false).await
 }
 
 /// The target's words, and what follows them.

@@ -1,11 +1,11 @@
 //! What goes on, for programs: one object a line, of a stable shape.
 //!
 //! Every line has `event` and `at_ms`.  Events of a deployment are `accepted`, `note`, `found`,
-//! `planned`, `step` and `ended`, and carry `sequence`; `error`, `detached`, `upload`
-//! and `done` are ours.
+//! `planned`, `step` and `ended`, and carry `sequence`; `error`, `detached`, `upload`,
+//! `waiting` and `done` are ours.
 
 use crate::story::Story;
-use daemon::api::words::ErrorReport;
+use daemon::api::words::{ErrorReport, Place};
 use model::{deployment::Progress, id::DeploymentId};
 use serde_json::{Map, Value, json};
 
@@ -49,6 +49,19 @@ pub fn upload(sent: u64, total: Option<u64>, at_ms: u64) -> String {
         ("event".into(), "upload".into()),
         ("bytes".into(), sent.into()),
         ("total_bytes".into(), json!(total)),
+    ];
+    finished(Map::from_iter(fields), at_ms)
+}
+
+/// A turn did not come yet.
+pub fn waiting(place: &Place, waited_ms: u64, at_ms: u64) -> String {
+    let fields = [
+        ("event".into(), "waiting".into()),
+        ("position".into(), place.position.into()),
+        ("queue".into(), json!(place.queue)),
+        ("holder".into(), json!(place.holder.as_ref().map(|it| &it.id))),
+        ("kept".into(), json!(place.kept)),
+        ("waited_ms".into(), waited_ms.into()),
     ];
     finished(Map::from_iter(fields), at_ms)
 }

@@ -67,6 +67,8 @@ fn overrides(record: &DeploymentRecord) -> Vec<String> {
         (record.overrides.force, "--force"),
         (record.overrides.skip_health_check, "--skip-health-check"),
         (record.overrides.skip_smoke, "--skip-smoke"),
+        (record.overrides.break_lock, "--break-lock"),
+        (record.overrides.freeze.is_some(), "--override-freeze"),
     ];
     let given = flags.iter().filter(|it| it.0).map(|it| it.1.to_owned());
     let findings = record.overridden.iter().map(|it| plain(&it.failure.message));

@@ -2,7 +2,7 @@
 
 use super::{
     figure::{Clock, ago, bytes, duration, number},
-    history,
+    history, lock,
     paint::Paint,
 };
 use daemon::{
@@ -102,6 +102,7 @@ impl Screen<'_> {
             lines.push(self.part("routes", line.trim_end()));
         }
         lines.extend(self.services().map(|it| self.part("services", &it)));
+        self.control(lines);
         lines.push(self.part("health", &self.health()));
         if it.requests > 0 {
             let text = format!("{}, {} failed", number(it.requests), number(it.failed));
@@ -120,6 +121,20 @@ impl Screen<'_> {
             let kept = if *warm { ", warm" } else { "" };
             let text = format!("cutover rollback {} (to {version}{kept}), if it must be", it.id);
             lines.push(self.part("next", &text));
+        }
+    }
+
+    /// What was said by hand, and who waits.
+    fn control(&self, lines: &mut Vec<String>) {
+        let marks = &self.environment.marks;
+        for (title, mark) in [("locked", &marks.lock), ("frozen", &marks.freeze)] {
+            let Some(mark) = mark else { continue };
+            let text = lock::said(mark, self.now_ms, self.clock);
+            lines.push(self.part(title, &self.paint.warning(&text)));
+        }
+        for (at, waiter) in self.environment.queue.iter().enumerate() {
+            let title = if at == 0 { "waiting" } else { "" };
+            lines.push(self.part(title, &lock::waits(waiter, self.now_ms)));
         }
     }
 

@@ -183,6 +183,8 @@ fn report() -> StatusReport {
         link_problems: vec![],
         requests: 18_412,
         failed: 0,
+        marks: Default::default(),
+        queue: vec![],
         active: None,
         attention: None,
         last: vec![sample::record(Outcome::Deployed)],

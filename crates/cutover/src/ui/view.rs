@@ -8,6 +8,7 @@ use super::{
     plain,
 };
 use crate::story::{Beat, Story};
+use daemon::api::words::Place;
 use model::deployment::Progress;
 use std::time::{Duration, Instant};
 
@@ -72,6 +73,16 @@ impl<'u> View<'u> {
             let tick = self.ui.paint.good("✓");
             self.say(&format!("{tick} upload {}{left_out} {took}", bytes(sent)));
         }
+    }
+
+    /// A place in the queue, where it changed.
+    pub fn queued(&mut self, place: &Place, waited_ms: u64) {
+        if self.ui.is_json() {
+            self.ui.out.line(&json::waiting(place, waited_ms, figure::now_ms()));
+            return;
+        }
+        let (position, count) = (place.position, place.queue.len().max(place.position));
+        self.note(&format!("waiting for the lock: place {position} of {count}"));
     }
 
     /// A line besides the news.

@@ -17,7 +17,7 @@ use engine::port::{
     releases::Releases,
 };
 use model::{
-    deployment::{Change, DeploymentRecord, Request},
+    deployment::{Change, DeploymentRecord, Request, Stage},
     describe,
     failure::{Blame, Failure},
     id::{DeploymentId, ReleaseId},
@@ -62,20 +62,61 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<Accepted>), Refusal> {
     admit(&request)?;
     let (deployment, environment) = (request.deployment.clone(), request.environment.clone());
-    let releases = controller.local.releases.clone();
+    expect_first(&controller, &request).await?;
     match controller.take(request).await? {
         Begun::Taken { .. } => {
             Ok((StatusCode::ACCEPTED, Json(Accepted { deployment, known: false })))
         }
         Begun::Known(_) => Ok((StatusCode::OK, Json(Accepted { deployment, known: true }))),
         Begun::Busy(holder) => {
-            // Another attempt has another id: what was sent for this one is of no use any more.
-            let discarded = releases.discard_upload(&environment, &deployment).await;
-            if let Err(failure) = discarded {
-                tracing::warn!(%deployment, "its upload stays: failed to {}", failure.message);
-            }
+            discard(&controller, &environment, &deployment).await;
             Err(Refusal::busy(holder))
         }
+        Begun::Kept(mark) => {
+            discard(&controller, &environment, &deployment).await;
+            Err(Refusal::kept(&environment, &mark))
+        }
+    }
+}
+
+/// Who does not wait comes after who does; going back is let through.
+async fn expect_first(controller: &Controller, request: &Request) -> Result<(), Refusal> {
+    let waits = controller.waiting.of(&request.environment);
+    let back = matches!(request.change, Change::Rollback { .. });
+    let Some(first) = waits.first().filter(|it| it.deployment != request.deployment && !back)
+    else {
+        return Ok(());
+    };
+    let known = controller.store.deployment(&request.deployment).await?.is_some();
+    if known || active(controller, &request.environment).await?.is_some() {
+        // The lock itself says it better.
+        return Ok(());
+    }
+    discard(controller, &request.environment, &request.deployment).await;
+    Err(Refusal::queued(&request.environment, first))
+}
+
+/// The deployment that has the environment's lock.
+pub(super) async fn active(
+    controller: &Controller,
+    environment: &EnvironmentId,
+) -> Result<Option<DeploymentRecord>, Failure> {
+    let unfinished = controller.store.unfinished().await?;
+    let is_active = |it: &DeploymentRecord| {
+        it.environment == *environment && !matches!(it.stage, Stage::Ended(_))
+    };
+    Ok(unfinished.into_iter().find(is_active))
+}
+
+/// Another attempt has another id: what was sent for this one is of no use any more.
+pub(super) async fn discard(
+    controller: &Controller,
+    environment: &EnvironmentId,
+    deployment: &DeploymentId,
+) {
+    let releases = &controller.local.releases;
+    if let Err(failure) = releases.discard_upload(environment, deployment).await {
+        tracing::warn!(%deployment, "its upload stays: failed to {}", failure.message);
     }
 }
 
@@ -193,7 +234,7 @@ pub async fn find(
 }
 
 /// What holds for every request, whoever asks: one gate for planning and doing.
-fn admit(request: &Request) -> Result<(), Failure> {
+pub(super) fn admit(request: &Request) -> Result<(), Failure> {
     if !request.deployment.is_well_formed() {
         let message = format!("take `{}` for a deployment's id: it is no ULID", request.deployment);
         return Err(Failure::new(Blame::Request, message));

@@ -8,8 +8,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use model::{
+    control::{self, Mark, Waiter},
     deployment::DeploymentRecord,
     failure::{Blame, Failure},
+    name::EnvironmentId,
 };
 
 /// Why a request is not served.
@@ -25,9 +27,46 @@ impl Refusal {
         let message = format!("take the lock of {environment}: deployment {id} has it");
         let failure = Failure::new(Blame::Request, message)
             .hint(format!("`cutover attach {}` shows it", holder.id))
-            .hint(format!("`cutover abort {}` turns it back", holder.id));
+            .hint(format!("`cutover abort {}` turns it back", holder.id))
+            .hint("`--wait` waits its turn; `--supersede` also turns it back before its switch");
         let report = ErrorReport { exit_code: 6, failure, holder: Some(holder) };
         Refusal { status: StatusCode::CONFLICT, report }
+    }
+
+    /// Somebody keeps the lock by hand.
+    pub fn kept(environment: &EnvironmentId, mark: &Mark) -> Refusal {
+        Refusal::locked(control::kept_out(environment, mark))
+    }
+
+    /// Nobody has the lock, and others have waited for it.
+    pub fn queued(environment: &EnvironmentId, first: &Waiter) -> Refusal {
+        let (id, by) = (&first.deployment, &first.by);
+        let message = format!("take the lock of {environment}: {id} by {by} waits for it");
+        Refusal::locked(
+            Failure::new(Blame::Request, message)
+                .hint("`--wait` waits its turn; `--supersede` takes the place of who waits")
+                .hint(format!("`cutover lock {environment}` shows the queue")),
+        )
+    }
+
+    /// Another has the lock, or comes first.
+    pub fn locked(failure: Failure) -> Refusal {
+        let report = ErrorReport { exit_code: 6, failure, holder: None };
+        Refusal { status: StatusCode::CONFLICT, report }
+    }
+
+    /// Another one took the place of who waited: nothing was begun.
+    pub fn superseded(environment: &EnvironmentId, by: &Waiter) -> Refusal {
+        let (id, who) = (&by.deployment, &by.by);
+        let message = format!("wait for the lock of {environment}: superseded by {id} of {who}");
+        let failure = Failure::new(Blame::Request, message).hint("nothing was touched");
+        let report = ErrorReport { exit_code: 3, failure, holder: None };
+        Refusal { status: StatusCode::CONFLICT, report }
+    }
+
+    /// Says it otherwise.
+    pub fn say(&mut self, failure: Failure) {
+        self.report.failure = failure;
     }
 
     /// Found before any change.

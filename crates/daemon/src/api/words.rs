@@ -6,6 +6,9 @@
 //! | `PUT /v1/uploads/PROJECT/ENVIRONMENT/DEPLOYMENT?archive=` | tar, or that format | `Received` |
 //! | `POST /v1/plan` | `model::deployment::Request` | [`PlanReport`] |
 //! | `POST /v1/deployments` | `model::deployment::Request` | [`Accepted`] |
+//! | `POST /v1/turns` | [`Turn`] | [`TurnReport`] within a second |
+//! | `POST /v1/turns/leave` | [`Leaving`] | |
+//! | `POST /v1/marks` | [`Marking`] | [`Marked`] |
 //! | `GET /v1/deployments?project=&environment=&limit=` | | `[DeploymentRecord]`, newest first |
 //! | `GET /v1/deployments/ID` | | `DeploymentRecord` |
 //! | `GET /v1/deployments/ID/events?after=SEQUENCE` | | `Progress` lines until it ended |
@@ -25,7 +28,8 @@
 //! `?project=&environment=`.
 
 use model::{
-    deployment::{DeploymentRecord, Finding},
+    control::{Mark, Marks, Said, Waiter},
+    deployment::{DeploymentRecord, Finding, Request},
     failure::Failure,
     id::DeploymentId,
     name::EnvironmentId,
@@ -57,6 +61,74 @@ pub struct Accepted {
     pub deployment: DeploymentId,
     /// It was taken before.
     pub known: bool,
+}
+
+/// Somebody asks for his turn, and asks again until it came.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Turn {
+    /// What shall be done then.
+    pub request: Request,
+    /// Unix time in ms of the first asking: what the order goes by.
+    pub since_ms: u64,
+    /// Take the place of who waits, and of who has not switched the traffic yet.
+    pub supersede: bool,
+}
+
+/// Somebody does not wait any longer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leaving {
+    /// Where he waited.
+    pub environment: EnvironmentId,
+    /// Whose place it was.
+    pub deployment: DeploymentId,
+}
+
+/// How it stands with a turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "turn", rename_all = "snake_case")]
+pub enum TurnReport {
+    /// It came: watch its events.
+    Came(Accepted),
+    /// It did not yet: ask again at once, or give the place up.
+    Waits(Box<Place>),
+}
+
+/// A place in the queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// From 1.
+    pub position: usize,
+    /// Who waits, the next first, the asker included.
+    pub queue: Vec<Waiter>,
+    /// Who has the lock.
+    pub holder: Option<Box<DeploymentRecord>>,
+    /// Who keeps it by hand.
+    pub kept: Option<Mark>,
+}
+
+/// Something that is said of an environment by hand, or taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Marking {
+    /// Which environment.
+    pub environment: EnvironmentId,
+    /// What.
+    pub said: Said,
+    /// It shall hold; else it is taken back.
+    pub holds: bool,
+    /// Who says so.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What was said of an environment before, where it is taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marked {
+    /// What was taken back.
+    pub before: Option<Mark>,
 }
 
 /// Who asks for an abort or a resume.
@@ -216,6 +288,12 @@ pub struct EnvironmentReport {
     pub requests: u64,
     /// As `requests`: 5xx or cut.
     pub failed: u64,
+    /// What was said of it by hand.
+    #[serde(default)]
+    pub marks: Marks,
+    /// Who waits for its lock, the next first.
+    #[serde(default)]
+    pub queue: Vec<Waiter>,
     /// Not ended.
     pub active: Option<DeploymentRecord>,
     /// Why it needs attention, if it does.

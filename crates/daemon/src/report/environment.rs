@@ -68,6 +68,8 @@ pub async fn report(
         previous,
         requests: 0,
         failed: 0,
+        marks: sources.journal.as_ref().map(|it| it.marks(id)).transpose()?.unwrap_or_default(),
+        queue: vec![],
         active,
         attention,
         last: history

@@ -7,7 +7,8 @@ use crate::{
     preflight,
 };
 use model::{
-    deployment::{Finding, Request},
+    control,
+    deployment::{Change, Finding, Request},
     failure::Failure,
     id::Generation,
     plan::Plan,
@@ -18,6 +19,8 @@ use model::{
 /// What a plan is made from: all that was seen, and what is wanted.
 pub(super) struct Prepared {
     pub(super) findings: Vec<Finding>,
+    /// What was said by hand, and is passed.
+    pub(super) passed: Vec<Finding>,
     observed: Observed,
     in_force: InForce,
     desired: Desired,
@@ -27,8 +30,13 @@ pub(super) struct Prepared {
 pub(super) async fn prepare(ports: &Ports, request: &Request) -> Result<Prepared, Failure> {
     let (observed, in_force) = observe(ports, &request.environment).await?;
     let desired = desire(ports, request, &observed).await?;
-    let findings = preflight::findings(ports, &desired, &observed, &in_force).await?;
-    Ok(Prepared { findings, observed, in_force, desired })
+    let mut findings = preflight::findings(ports, &desired, &observed, &in_force).await?;
+    let marks = ports.journal.marks(&request.environment).await?;
+    let brings = matches!(request.change, Change::Deploy { .. });
+    let (against, passed) =
+        control::judge(&request.environment, &marks, brings, &request.overrides);
+    findings.extend(against);
+    Ok(Prepared { findings, passed, observed, in_force, desired })
 }
 
 impl Prepared {

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use model::{
+    control::{Mark, Marks},
     deployment::{DeploymentRecord, Finding, Request, Traffic},
     failure::Failure,
     id::{DeploymentId, Epoch, Generation, InstanceId, ReleaseId},
@@ -95,6 +96,8 @@ pub trait Journal: Send + Sync {
     async fn claim(&self, instances: &[InstanceId]) -> Result<Vec<InstanceId>, Failure>;
     /// All retired instances, with when they may be ended.
     async fn retired(&self) -> Result<Vec<(Instance, u64)>, Failure>;
+    /// What was said of the environment by hand.
+    async fn marks(&self, environment: &EnvironmentId) -> Result<Marks, Failure>;
     /// Forgets a retired instance, since it is ended.
     async fn buried(&self, instance: &InstanceId) -> Result<(), Failure>;
 }
@@ -111,4 +114,6 @@ pub enum Begun {
     Known(Box<DeploymentRecord>),
     /// Another deployment has it.
     Busy(Box<DeploymentRecord>),
+    /// Somebody keeps it by hand, and it was not asked to pass that.
+    Kept(Box<Mark>),
 }

@@ -6,6 +6,7 @@ use model::{
     id::DeploymentId,
     name::EnvironmentId,
     release::Source,
+    role::QuietSignal,
     service::{
         EnvironmentSpec, Limits, Millis, Readiness, Rolling, ServiceSpec, SmokeTest, StopSignal,
         Strategy, VersionScheme,
@@ -41,6 +42,7 @@ pub fn web() -> ServiceSpec {
         rolling: Rolling::default(),
         drain: Millis::seconds(30),
         stop_signal: StopSignal::SigTerm,
+        quiet_signal: None,
         grace: Millis::seconds(10),
         start_timeout: Millis::seconds(60),
         bake: Millis::seconds(10),
@@ -70,6 +72,7 @@ pub fn worker() -> ServiceSpec {
         smoke: vec![],
         checks: vec![],
         readiness: Readiness::Running,
+        quiet_signal: Some(QuietSignal::SigTstp),
         ..web()
     }
 }

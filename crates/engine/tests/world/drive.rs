@@ -69,6 +69,7 @@ impl World {
                     Begun::Taken { .. } => engine.run(request).await.map(Some),
                     Begun::Known(known) => Ok(ended(known.stage)),
                     Begun::Busy(other) => panic!("the lock is held by {other:?}"),
+                    Begun::Kept(mark) => panic!("the lock is kept by {mark:?}"),
                 }
             });
             // Else the controller died, or stopped since the journal did not answer.

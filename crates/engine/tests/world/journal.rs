@@ -4,6 +4,7 @@ use crate::state::{Life, State};
 use async_trait::async_trait;
 use engine::port::journal::{Begun, Journal};
 use model::{
+    control::Marks,
     deployment::{DeploymentRecord, Finding, Request, Stage, StepRecord, Traffic},
     failure::Failure,
     id::{DeploymentId, Epoch, Generation, InstanceId, ReleaseId},
@@ -28,7 +29,7 @@ fn new(request: &Request, at_ms: u64) -> DeploymentRecord {
         to: None,
         by: request.by.clone(),
         reason: request.reason.clone(),
-        overrides: request.overrides,
+        overrides: request.overrides.clone(),
         started_at_ms: at_ms,
         ended_at_ms: None,
         failure: None,
@@ -70,6 +71,9 @@ impl Journal for Life {
                 it.deployments.iter().find(|it| !matches!(it.stage, Stage::Ended(_)))
             {
                 return Ok(Begun::Busy(Box::new(busy.clone())));
+            }
+            if let (Some(kept), false) = (&it.marks.lock, request.overrides.break_lock) {
+                return Ok(Begun::Kept(Box::new(kept.clone())));
             }
             it.deployments.push(new(request, at_ms));
             Ok(Begun::Taken { sequence: 1 })
@@ -249,6 +253,10 @@ impl Journal for Life {
 
     async fn retired(&self) -> Result<Vec<(Instance, u64)>, Failure> {
         Ok(self.look(|it| it.retired.clone()).await)
+    }
+
+    async fn marks(&self, _: &EnvironmentId) -> Result<Marks, Failure> {
+        Ok(self.look(|it| it.marks.clone()).await)
     }
 
     async fn buried(&self, instance: &InstanceId) -> Result<(), Failure> {

@@ -5,6 +5,7 @@
 mod attention;
 mod build;
 mod clock;
+mod control;
 mod drive;
 mod faults;
 mod hearing;

@@ -1,6 +1,7 @@
 //! All there is in the world, and what must hold after each call.
 
 use model::{
+    control::Marks,
     deployment::{DeploymentRecord, News, Stage},
     failure::{Blame, Failure},
     id::{DeploymentId, Generation, InstanceId, ReleaseId},
@@ -56,6 +57,8 @@ pub struct State {
     pub exited: BTreeMap<InstanceId, Instance>,
     pub restarts: BTreeMap<InstanceId, u32>,
     pub kept: BTreeSet<InstanceId>,
+    /// Told to take no new job.
+    pub quiet: BTreeSet<InstanceId>,
     // The router.
     pub routes: Option<Routes>,
     pub staged: BTreeMap<Generation, StagedRoutes>,
@@ -76,6 +79,7 @@ pub struct State {
     pub standings: Vec<(ReleaseId, String, Standing)>,
     pub retired: Vec<(Instance, u64)>,
     pub leased: BTreeMap<InstanceId, u16>,
+    pub marks: Marks,
     // What the test looks at.
     pub news: Vec<News>,
     /// Served before the deployment under test.
@@ -211,6 +215,7 @@ impl State {
     }
 
     pub fn exit(&mut self, id: &InstanceId) {
+        self.quiet.remove(id);
         if let Some(instance) = self.running.remove(id) {
             self.exited.insert(id.clone(), instance);
         }

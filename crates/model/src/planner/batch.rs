@@ -13,7 +13,8 @@ pub(super) const BATCHES_MAX: usize = 20;
 
 /// The new instances by the switch that they take over with; there is always one.
 ///
-/// What is replaced at once comes with the first.
+/// What is replaced at once comes with the first.  Workers, which work as soon as they run, come
+/// with the last, but for those whose old ones must be gone before.
 pub(super) struct Batches<'f> {
     fleet: &'f Fleet<'f>,
     all: Vec<Vec<&'f Instance>>,
@@ -22,7 +23,8 @@ pub(super) struct Batches<'f> {
 impl<'f> Batches<'f> {
     pub(super) fn of(fleet: &'f Fleet<'f>) -> Batches<'f> {
         let mut all: Vec<Vec<&Instance>> = vec![vec![]];
-        for service in fleet.to.iter().flat_map(|it| &it.spec.services) {
+        let services = || fleet.to.iter().flat_map(|it| &it.spec.services);
+        for service in services().filter(|it| !comes_last(fleet, it)) {
             let fresh: Vec<&Instance> = fresh_of(fleet, &service.name).collect();
             let size = size(fleet, service).unwrap_or(fresh.len()).max(1);
             for (at, batch) in fresh.chunks(size).enumerate() {
@@ -32,6 +34,10 @@ impl<'f> Batches<'f> {
                 all[at].extend(batch);
             }
         }
+        let workers = services().filter(|it| comes_last(fleet, it));
+        let workers = workers.flat_map(|it| fresh_of(fleet, &it.name));
+        let last = all.len() - 1;
+        all[last].extend(workers);
         Batches { fleet, all }
     }
 
@@ -94,10 +100,14 @@ impl<'f> Batches<'f> {
     }
 }
 
+fn comes_last(fleet: &Fleet<'_>, service: &ServiceSpec) -> bool {
+    service.routes.is_empty() && !fleet.replaces(&service.name)
+}
+
 /// Instances in each batch, where there is something to roll over.
 fn size(fleet: &Fleet<'_>, service: &ServiceSpec) -> Option<usize> {
     let replaces = fleet.leaving.iter().any(|it| it.service == service.name);
-    if service.strategy != Strategy::Rolling || !replaces {
+    if service.strategy != Strategy::Rolling || service.routes.is_empty() || !replaces {
         return None;
     }
     let least = fresh_of(fleet, &service.name).count().div_ceil(BATCHES_MAX);

@@ -89,6 +89,11 @@ impl Draft<'_> {
         steps
     }
 
+    /// Whether no route leads to its service.
+    fn is_worker(&self, instance: &Instance) -> bool {
+        self.fleet.service(instance).is_some_and(|it| it.routes.is_empty())
+    }
+
     fn prepare(&self) -> Vec<Step> {
         let mut steps = vec![];
         if let Wanted::Release { release, source: Some(source), .. } = &self.desired.wanted {
@@ -132,10 +137,18 @@ impl Draft<'_> {
         let beside = |it: &&Instance| !self.fleet.replaces(&it.service);
         let (beside, instead): (Vec<&Instance>, Vec<&Instance>) =
             self.batches.new_in(at).iter().copied().partition(beside);
-        let mut steps = self.bring_up(&beside, at == 0);
+        // A worker works as soon as it runs, so it is started when everything else that is new has
+        // proved fit: by then the switch is likely.
+        let (served, workers): (Vec<&Instance>, Vec<&Instance>) =
+            beside.into_iter().partition(|it| !self.is_worker(it));
+        let mut steps = self.bring_up(&served, at == 0);
+        steps.extend(self.bring_up(&workers, false));
         if at == 0 {
             steps.extend(self.give_way());
             steps.extend(self.bring_up(&instead, false));
+        }
+        if self.batches.is_last(at) {
+            steps.extend(self.quiet());
         }
         steps
     }
@@ -167,6 +180,29 @@ impl Draft<'_> {
             });
         }
         steps.extend(going.iter().map(|it| self.stop(it)));
+        steps
+    }
+
+    /// The last thing before the switch, since a quiet worker returns by a restart only: whatever
+    /// failed so far has disturbed none of the old.
+    fn quiet(&self) -> Vec<Step> {
+        let mut steps: Vec<Step> = vec![];
+        for old in self.fleet.leaving.iter().filter(|it| !self.routed(it)) {
+            let Some(signal) = self.quiet_signal(old) else { continue };
+            let with = steps.iter_mut().find_map(|it| match it {
+                Step::Quiet { instances, .. } if instances[0].service == old.service => {
+                    Some(instances)
+                }
+                _ => None,
+            });
+            match with {
+                Some(instances) => instances.push(old.clone()),
+                None => {
+                    let (instances, check) = (vec![old.clone()], self.check_before(old));
+                    steps.push(Step::Quiet { instances, signal, check });
+                }
+            }
+        }
         steps
     }
 

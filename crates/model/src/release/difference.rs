@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys of a service whose values are shown.  Any other is only named: it may hold a secret.
-const SHOWN: [&str; 18] = [
+const SHOWN: [&str; 19] = [
     "command",
     "instances",
     "routes",
@@ -18,6 +18,7 @@ const SHOWN: [&str; 18] = [
     "rolling",
     "drain",
     "stop_signal",
+    "quiet_signal",
     "grace",
     "start_timeout",
     "bake",

@@ -17,3 +17,4 @@ mod retention;
 mod rolling;
 mod standing_orders;
 mod version;
+mod workers;

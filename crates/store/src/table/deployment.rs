@@ -19,7 +19,7 @@ use model::{
     name::EnvironmentId,
     plan::Plan,
 };
-pub use row::Row;
+pub use row::{Row, environment};
 use rusqlite::{Connection, Transaction, params};
 
 /// Makes the plan durable, with the leases of its ports and generations.
@@ -117,7 +117,12 @@ pub fn environments(connection: &Connection) -> Result<Vec<EnvironmentId>, Troub
         "SELECT environment FROM deployment UNION SELECT environment FROM standing ORDER BY 1",
     )?;
     let rows = select.query_map([], |it| it.get::<_, String>(0))?;
-    rows.map(|it| row::environment(&it?)).collect()
+    let mut all: Vec<EnvironmentId> =
+        rows.map(|it| row::environment(&it?)).collect::<Result<_, _>>()?;
+    all.extend(super::mark::environments(connection)?);
+    all.sort();
+    all.dedup();
+    Ok(all)
 }
 
 /// The row of a deployment that must be there.

@@ -29,7 +29,12 @@ pub fn request(name: &str, number: u16) -> Request {
         change: Change::Restart,
         by: "ada".to_owned(),
         reason: Some("it leaks".to_owned()),
-        overrides: Overrides { force: true, skip_health_check: false, skip_smoke: true },
+        overrides: Overrides {
+            force: true,
+            skip_health_check: false,
+            skip_smoke: true,
+            ..Overrides::default()
+        },
     }
 }
 

@@ -3,11 +3,13 @@
 use super::row::Row;
 use crate::{
     line::{self, Line},
+    table::mark,
     trouble::Trouble,
     word::{json, word},
 };
 use engine::port::journal::Begun;
 use model::{
+    control::Said,
     deployment::{Change, Request},
     plan::Kind,
 };
@@ -29,6 +31,11 @@ pub fn begin(
     let active = "environment = ?1 AND stage <> 'ended'";
     if let Some(active) = Row::all(transaction, active, [&environment])?.pop() {
         return Ok(Begun::Busy(Box::new(active.record(transaction)?)));
+    }
+    if !request.overrides.break_lock
+        && let Some(kept) = mark::current(transaction, &request.environment, Said::Lock)?
+    {
+        return Ok(Begun::Kept(Box::new(kept)));
     }
     let kind = kind(transaction, request)?;
     // It observes the world as it is, and so takes over what the other left open.

@@ -1,0 +1,91 @@
+//! Who may change an environment, and when.
+
+use clap::Args;
+use std::time::Duration;
+
+/// How long a turn is waited for where `--wait` says nothing.
+pub const WAIT: Duration = Duration::from_secs(600);
+/// How long a turn can be waited for.
+const WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// What is done where another deployment has the lock.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Turn {
+    /// Wait for the lock in a queue, at most so long (10m); leaving gives the place up.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "10m",
+        value_parser = duration
+    )]
+    pub wait: Option<Duration>,
+    /// Take the place of who waits, and turn back who has not switched the traffic yet.
+    #[arg(long)]
+    pub supersede: bool,
+    /// Pass a lock that somebody keeps by hand, once; it is recorded.
+    #[arg(long)]
+    pub break_lock: bool,
+}
+
+/// `lock`
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "cutover lock [OPTIONS] [TARGET]",
+    after_help = "Without --reason it shows who has the lock, why, since when, whether he lives,
+and who waits for it.  Nothing has to be unlocked after a crash: only what was
+locked here with --reason is unlocked by hand.
+
+Examples:
+  cutover lock production
+  cutover lock production --reason \"stock-taking until Monday\"
+  cutover unlock production"
+)]
+pub struct Lock {
+    /// The environment.
+    #[arg(value_name = "TARGET", num_args = 0..=2)]
+    pub words: Vec<String>,
+    /// Keep everybody from changing the environment, for this reason.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// `freeze`
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "cutover freeze [TARGET] --reason TEXT",
+    after_help = "No other release comes to the environment until `unfreeze`.  Going back,
+restart, scale, stop and start are allowed.
+
+Example:
+  cutover freeze production --reason \"holidays\""
+)]
+pub struct Freeze {
+    /// The environment.
+    #[arg(value_name = "TARGET", num_args = 0..=2)]
+    pub words: Vec<String>,
+    /// Why; it is shown to whoever wants to deploy.
+    #[arg(long, value_name = "TEXT", required = true)]
+    pub reason: String,
+}
+
+/// `unlock`, `unfreeze`
+#[derive(Debug, Args)]
+pub struct Lift {
+    /// The environment.
+    #[arg(value_name = "TARGET", num_args = 0..=2)]
+    pub words: Vec<String>,
+    /// Say why; it is recorded.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let found = config::duration(text).map(model::service::Millis::duration);
+    match found {
+        Some(found) if found <= WAIT_MAX => Ok(found),
+        Some(_) => Err(format!("at most {} h are waited", WAIT_MAX.as_secs() / 3600)),
+        None => Err("a duration is `30s`, `10m` or `2h`".to_owned()),
+    }
+}
