@@ -50,11 +50,13 @@ pub fn line(record: &DeploymentRecord, clock: &Clock, paint: &Paint) -> String {
     )
 }
 
-/// `1.2.0 → 1.3.0`, and what stayed as it was.
+/// `1.2.0 → 1.3.0`, and what stayed as it was; a dash for one that was refused before it was known
+/// from what to what.
 pub fn versions(record: &DeploymentRecord) -> String {
     let stays = record.plan.as_ref().map(describe::stays).filter(|it| !it.is_empty());
     let stays = stays.map(|it| format!(" ({it})")).unwrap_or_default();
     let versions = match (&record.from, &record.to) {
+        (None, None) => "–".to_owned(),
         (Some(from), Some(to)) if from == to => to.version.clone(),
         (from, to) => {
             let version = |it: &Option<model::plan::ReleaseLabel>| {
