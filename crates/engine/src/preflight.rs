@@ -28,7 +28,10 @@ pub(crate) async fn findings(
     let Some(release) = release else { return Ok(vec![]) };
     let mut seen = seen(ports, &desired.environment, release, observed, in_force).await?;
     // Others start what ran before, or less than all.
-    let starts_all = matches!(&desired.wanted, Wanted::Release { release, back: false, .. } if release.left.is_empty());
+    let starts_all = match &desired.wanted {
+        Wanted::Release { release, back, .. } => !back && release.left.is_empty(),
+        _ => false,
+    };
     seen.memory_available_bytes = seen.memory_available_bytes.filter(|_| starts_all);
     let comes = source.is_some_and(|it| !matches!(it, Source::Kept { .. }));
     Ok(preflight::findings(&release.spec, comes.then_some(&release.artifact), &seen))
