@@ -102,6 +102,9 @@ impl Screen<'_> {
             lines.push(self.part("routes", line.trim_end()));
         }
         lines.extend(self.services().map(|it| self.part("services", &it)));
+        if !it.scaled.is_empty() {
+            lines.push(self.part("scaled", &plain(&it.scaled.join("; "))));
+        }
         self.control(lines);
         lines.push(self.part("health", &self.health()));
         if it.requests > 0 {
