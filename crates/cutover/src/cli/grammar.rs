@@ -15,7 +15,6 @@ use control::{Freeze, Lift, Lock, Turn};
 use env::Env;
 use exec::Exec;
 pub use looking::{LogStream, Logs, SupportBundle, Top};
-pub use looking::{LogStream, Logs, Top};
 use model::name::Name;
 use paper::{Completion, Man};
 use releases::Releases;
