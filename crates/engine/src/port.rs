@@ -1,6 +1,7 @@
 //! The traits through which the engine has effects: one where the world varies.
 
 pub mod clock;
+pub mod job_book;
 pub mod journal;
 pub mod machine;
 pub mod observer;

@@ -4,6 +4,7 @@ use crate::{
     check::Check,
     name::{EnvironmentId, Name},
     role::QuietSignal,
+    schedule::Schedule,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
@@ -69,6 +70,9 @@ pub struct ServiceSpec {
     pub command: Vec<String>,
     /// Copies that run.
     pub instances: u16,
+    /// Its command is run by the clock, and no instance of it runs.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
     /// Path prefixes on whole segments; empty for a service without traffic.
     pub routes: Vec<String>,
     /// A fixed port instead of one from our range.
