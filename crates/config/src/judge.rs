@@ -283,7 +283,8 @@ fn judge_port(
         report.error(port.place, port.path.clone(), message).hint("give one of the two another");
     }
     let strategy = service.strategy.as_ref().map(|it| it.value);
-    if matches!(strategy, None | Some(StrategyDraft::BlueGreen)) && copies > 0 {
+    let beside = matches!(strategy, None | Some(StrategyDraft::BlueGreen | StrategyDraft::Rolling));
+    if beside && copies > 0 {
         let message = "old and new cannot run beside each other on one fixed port";
         report
             .lint("fixed-port", Severity::Warning, port.place, &port.path, message)

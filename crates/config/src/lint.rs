@@ -29,7 +29,7 @@ const fn rule(name: &'static str, about: &'static str) -> Rule {
 }
 
 /// Everything that is looked for.
-pub const RULES: [Rule; 19] = [
+pub const RULES: [Rule; 20] = [
     rule(
         "no-health",
         "A service with routes has no `health`: traffic may move to what only listens.",
@@ -47,6 +47,7 @@ pub const RULES: [Rule; 19] = [
         "recreate",
         "`recreate` holds all requests while nothing runs, and nothing asks for that.",
     ),
+    rule("rolling", "`rolling` is given without `strategy: rolling`: it is of no effect."),
     rule("hold", "With `recreate`, `start_timeout` is longer than requests are held."),
     rule("start-timeout", "`start_timeout` is shorter than one answer to `health` may take."),
     rule("drain", "`drain` is shorter than an answer may take: requests in flight are cut."),
@@ -81,6 +82,7 @@ pub(crate) fn service(service: &ServiceDraft, around: &Around<'_>, report: &mut 
     user(service, report);
     volumes(service, around, report);
     recreate(service, report);
+    rolling(service, report);
 }
 
 /// Whether old and new run at the same time.
@@ -143,4 +145,15 @@ fn recreate(service: &ServiceDraft, report: &mut Report) {
     report
         .lint("recreate", Severity::Note, strategy.place, &strategy.path, message)
         .hint("`blue-green` holds none; keep `recreate` where only one may write to a file");
+}
+
+fn rolling(service: &ServiceDraft, report: &mut Report) {
+    let Some(rolling) = &service.rolling else { return };
+    if service.strategy.as_ref().is_some_and(|it| it.value == StrategyDraft::Rolling) {
+        return;
+    }
+    let message = "`rolling` is of no effect without `strategy: rolling`";
+    report
+        .lint("rolling", Severity::Warning, rolling.place, &rolling.path, message)
+        .hint("add `strategy: rolling`, or leave `rolling` out");
 }

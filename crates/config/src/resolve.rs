@@ -20,7 +20,7 @@ use model::{
     name::{EnvironmentId, Name},
     schedule::{Overlap, Schedule},
     service::{
-        EnvironmentSpec, Limits, Millis, Readiness, ServiceSpec, StopSignal, Strategy,
+        EnvironmentSpec, Limits, Millis, Readiness, Rolling, ServiceSpec, StopSignal, Strategy,
         VersionScheme,
     },
 };
@@ -220,7 +220,7 @@ fn refuse_unbuilt(service: &ServiceDraft, report: &mut Report) {
     if let Some(at) = &service.strategy
         && let StrategyDraft::Unbuilt(name) = at.value
     {
-        let instead = "use `blue-green` or `recreate`";
+        let instead = "use `blue-green`, `rolling` or `recreate`";
         refuse(at, &format!("strategy `{name}`"), instead, report);
     }
     let keys = [
@@ -359,6 +359,7 @@ fn filled(name: &Name, laid: &ServiceDraft, merged: Merged, environment: &Name) 
     let readiness = if listens { Readiness::Port } else { Readiness::Running };
     let strategy = match laid.strategy.as_ref().map(|it| it.value) {
         Some(StrategyDraft::Recreate) => Strategy::Recreate,
+        Some(StrategyDraft::Rolling) => Strategy::Rolling,
         // What is not built is refused before this is used.
         None | Some(StrategyDraft::BlueGreen | StrategyDraft::Unbuilt(_)) => Strategy::BlueGreen,
     };
@@ -375,6 +376,10 @@ fn filled(name: &Name, laid: &ServiceDraft, merged: Merged, environment: &Name) 
         smoke: tests.map(|it| it.value.0.clone()).collect(),
         checks: laid.checks.iter().flat_map(|it| &it.value).map(|it| it.value.0.clone()).collect(),
         strategy,
+        rolling: laid
+            .rolling
+            .as_ref()
+            .map_or_else(Rolling::default, |it| Rolling { batch: it.value.batch }),
         drain: time(&laid.drain, 30),
         stop_signal: laid.stop_signal.as_ref().map_or(StopSignal::SigTerm, |it| it.value),
         quiet_signal: laid.quiet_signal.as_ref().map(|it| it.value),

@@ -124,7 +124,7 @@ impl Story {
                 self.ending = Some(Ending {
                     outcome: *outcome,
                     failure: failure.clone(),
-                    traffic: *traffic,
+                    traffic: traffic.clone(),
                     serving: serving.clone(),
                     warm: warm.clone(),
                     at_ms: progress.at_ms,

@@ -1,6 +1,10 @@
 //! The main job as a user does it: deploy, cut over under load, refuse what is broken, roll back.
 
-use std::time::Duration;
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    time::Duration,
+};
 use testkit::stand::{Layout, Stand, TARGET, assert_clean};
 
 /// Requests that must come through between two acts.
@@ -48,6 +52,40 @@ fn recreate_holds_requests_and_fails_none() {
     let summary = load.stop().unwrap();
     assert_clean(&summary);
     assert_eq!(stand.answers().as_deref(), Some("2.0.0"), "{}", ran.text());
+}
+
+#[test]
+fn a_rolling_update_under_load_turns_back_from_its_second_batch() {
+    let stand = Stand::new(Layout {
+        strategy: "rolling",
+        instances: 4,
+        bake_s: 0.3,
+        more: vec!["rolling: { batch: 2 }".to_owned()],
+        ..Layout::default()
+    });
+    stand.deploy("1.0.0", "").expect(0);
+    let load = stand.load();
+    let ran = stand.deploy("2.0.0", "").expect(0);
+    let last = ran.out.lines().last().unwrap();
+    assert!(last.contains("1.0.0: ") && last.contains("2.0.0: "), "who answered: {last}");
+    assert!(last.contains(", 0 failed"), "{last}");
+    assert_eq!(stand.instances("serving").len(), 4);
+    assert_eq!(stand.instances("warm").len(), 4, "the old is a quick way back");
+
+    // Its first two instances are fine; the third is not.
+    let directory = stand.release("3.0.0", "");
+    fs::rename(directory.join("example-app"), directory.join("app")).unwrap();
+    let script = "#!/bin/sh\ncase $CUTOVER_INSTANCE in *.web.3.*) exit 1;; esac\nexec ./app\n";
+    fs::write(directory.join("example-app"), script).unwrap();
+    fs::set_permissions(directory.join("example-app"), Permissions::from_mode(0o755)).unwrap();
+    let from = directory.display().to_string();
+    let ran = stand.cutover(&["deploy", TARGET, "3.0.0", "--from", &from]).expect(4);
+    assert!(ran.text().contains("2.0.0"), "{}", ran.text());
+    load.until_more(BETWEEN_REQUESTS, BETWEEN_WAIT);
+    assert_eq!(stand.serving(), ["2.0.0"]);
+    assert_eq!(stand.instances("serving").len(), 4);
+    assert!(stand.instances("candidate").is_empty() && stand.instances("stray").is_empty());
+    assert_clean(&load.stop().unwrap());
 }
 
 #[test]

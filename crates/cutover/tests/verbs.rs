@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::{fs, process::Command, time::Duration};
 use testkit::{
-    stand::{Layout, Stand, TARGET, kill},
+    stand::{Layout, Stand, TARGET, assert_clean, kill},
     terminal::Terminal,
     time::eventually,
 };
@@ -42,6 +42,41 @@ fn a_deployment_is_told_to_people_and_to_programs() {
     let ran = stand.cutover(&["-q", "deploy", TARGET, "3.0.0", "--from", &from]).expect(0);
     assert_eq!((ran.out.lines().count(), ran.error.as_str()), (1, ""), "{}", ran.text());
     assert!(ran.out.contains("back: cutover rollback production (2.0.0"), "{}", ran.out);
+}
+
+#[test]
+fn one_service_of_two_is_deployed_and_the_set_before_comes_back() {
+    let stand = stand();
+    let file = fs::read_to_string(stand.config()).unwrap();
+    let api = "      api:\n        command: [./example-app]\n        instances: 1\n        \
+               routes: [/api]\n        health: { path: /api/health }\n        bake: 300ms\n";
+    let file = file.replace("    environments:\n", &format!("{api}    environments:\n"));
+    fs::write(stand.config(), file).unwrap();
+    stand.deploy("1.0.0", "").expect(0);
+    let load = stand.load();
+    let web = |it: &(String, u32)| it.0.contains(".web.");
+    let before: Vec<_> = stand.instances("serving").into_iter().filter(web).collect();
+
+    let from = stand.release("2.0.0", "").display().to_string();
+    let words = ["deploy", TARGET, "2.0.0", "--service", "api", "--from", &from, "--skip-smoke"];
+    let ran = stand.cutover(&words).expect(0);
+    assert!(ran.out.contains("--skip-smoke") && ran.out.contains(", 0 failed"), "{}", ran.out);
+    let after: Vec<_> = stand.instances("serving").into_iter().filter(web).collect();
+    assert_eq!(before, after, "web goes on as it was");
+    assert_eq!(stand.answers().as_deref(), Some("2.0.0"), "api is the new one");
+    let status = stand.cutover(&["status"]).expect(0);
+    assert!(status.out.contains("api 2.0.0 (1) · web 1.0.0 (2)"), "{}", status.out);
+    let shown = stand.cutover(&["show", TARGET]).expect(0);
+    assert!(shown.out.contains("web stays at 1.0.0"), "{}", shown.out);
+    assert!(shown.out.contains("--skip-smoke"), "{}", shown.out);
+
+    stand.cutover(&["rollback", TARGET]).expect(0);
+    assert_eq!(stand.answers().as_deref(), Some("1.0.0"));
+    let after: Vec<_> = stand.instances("serving").into_iter().filter(web).collect();
+    assert_eq!(before, after, "web had nothing to go back from");
+    assert_eq!(stand.serving(), ["1.0.0"]);
+    assert_clean(&load.stop().unwrap());
+    stand.cutover(&["deploy", TARGET, "3.0.0", "--service", "ap", "--from", &from]).expect(2);
 }
 
 #[test]

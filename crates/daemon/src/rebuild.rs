@@ -199,6 +199,7 @@ impl Environment {
             kind: Kind::Restart,
             from: Some(current.clone()),
             to: Some(current.clone()),
+            stays: [].into(),
             steps,
             commit,
         }

@@ -241,6 +241,10 @@ impl Engine {
 
     /// Tells what was found; the findings that are gone on in spite of, or why it cannot go on.
     fn pass(&self, request: &Request, prepared: &Prepared) -> Result<Vec<Finding>, Failure> {
+        for left_out in request.overrides.left_out() {
+            let news = News::Note { text: format!("warning: {left_out}") };
+            self.ports.observer.tell(&request.deployment, 0, news);
+        }
         let (mut overridden, mut against) = (prepared.passed.clone(), None);
         for finding in &overridden {
             let news = News::Found { finding: finding.clone(), overridden: true };

@@ -6,8 +6,7 @@ use model::{
     failure::{Blame, Failure},
     id::ReleaseId,
     planner::{Desired, Kept, Observed, Wanted},
-    release::{Artifact, Release, Source, Standing},
-    service::EnvironmentSpec,
+    release::{Artifact, Release, Source, Standing, part::Part},
     version::{self, Known, Origin},
 };
 
@@ -18,15 +17,18 @@ pub(crate) async fn desire(
     observed: &Observed,
 ) -> Result<Desired, Failure> {
     let wanted = match &request.change {
-        Change::Deploy { spec, version, source } => {
+        Change::Deploy { spec, version, source, services } => {
+            let part = Part::of(spec, services, observed.current.as_ref())?;
             let artifact = ports.releases.inspect(&request.environment, source).await?;
             let now_ms = ports.clock.now_ms();
-            let asked = Asked { spec, version: version.as_deref(), source, artifact, now_ms };
+            let version = version.as_deref();
+            let asked = Asked { part: &part, version, source, artifact, now_ms };
             to_deploy(request, observed, asked)?
         }
         Change::Rollback { to } => {
             let release = to_return_to(request, observed, to.as_deref())?;
             expect_intact(ports, observed, release).await?;
+            expect_left(ports, observed, release).await?;
             Wanted::Release { release: Box::new(release.clone()), source: None, back: true }
         }
         Change::Restart => Wanted::Restart,
@@ -39,6 +41,7 @@ pub(crate) async fn desire(
         (&wanted, &observed.current)
     {
         ports.releases.verify(current).await?;
+        expect_left(ports, observed, current).await?;
     }
     Ok(Desired {
         deployment: request.deployment.clone(),
@@ -49,7 +52,7 @@ pub(crate) async fn desire(
 }
 
 struct Asked<'a> {
-    spec: &'a EnvironmentSpec,
+    part: &'a Part,
     version: Option<&'a str>,
     source: &'a Source,
     artifact: Artifact,
@@ -58,13 +61,14 @@ struct Asked<'a> {
 
 fn to_deploy(request: &Request, observed: &Observed, asked: Asked<'_>) -> Result<Wanted, Failure> {
     let version = version_of(observed, &asked)?;
-    let Asked { spec, source, artifact, now_ms, .. } = asked;
-    let known = version::known(&observed.releases, &version, &artifact, spec)?;
+    let Asked { part, source, artifact, now_ms, .. } = asked;
+    let known = version::known(&observed.releases, &version, &artifact, part)?;
     let fresh = |artifact, version| Release {
         id: ReleaseId(request.deployment.0.clone()),
         version,
         artifact,
-        spec: spec.clone(),
+        spec: part.spec.clone(),
+        left: part.left.clone(),
         created_at_ms: now_ms,
     };
     let kept = Source::Kept { version: version.clone() };
@@ -87,7 +91,7 @@ fn version_of(observed: &Observed, asked: &Asked<'_>) -> Result<String, Failure>
     let commit = asked.artifact.commit.as_deref();
     let origin = Origin { now_ms: asked.now_ms, commit, reference };
     let taken = |it: &str| observed.releases.iter().any(|kept| kept.release.version == it);
-    version::choose(asked.spec.version, asked.version, origin, taken)
+    version::choose(asked.part.spec.version, asked.version, origin, taken)
 }
 
 /// The asked release, or the newest accepted before the current one that was never rolled back.
@@ -116,6 +120,17 @@ fn to_return_to<'a>(
 
 fn is_current(observed: &Observed, kept: &Kept) -> bool {
     observed.current.as_ref().is_some_and(|it| it.id == kept.release.id)
+}
+
+/// So is the content of the releases that it leaves services to.
+async fn expect_left(ports: &Ports, observed: &Observed, release: &Release) -> Result<(), Failure> {
+    for id in release.owners().into_iter().filter(|it| **it != release.id) {
+        // One that is not kept is the planner's to refuse, where it would be started.
+        if let Some(owner) = observed.release(id) {
+            ports.releases.verify(owner).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Content that is gone or altered is refused before anything is touched.

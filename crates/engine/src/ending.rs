@@ -9,9 +9,10 @@ use crate::{
     },
 };
 use model::{
-    deployment::{DeploymentRecord, News, Traffic},
+    deployment::{DeploymentRecord, News, Served, Traffic},
     failure::{Blame, Failure},
     id::{InstanceId, ReleaseId},
+    instance::Instance,
     journal::Outcome,
     plan::{Kind, Plan, ReleaseLabel, Step},
     release::Standing,
@@ -48,7 +49,8 @@ pub(crate) async fn end(
         free_ports(ports, plan).await?;
     }
     let (id, now_ms) = (&plan.deployment, ports.clock.now_ms());
-    let sequence = ports.journal.finish(id, outcome, failure.as_ref(), traffic, now_ms).await?;
+    let sequence =
+        ports.journal.finish(id, outcome, failure.as_ref(), traffic.clone(), now_ms).await?;
     // What is in it is in the journal, too: where it cannot be written the deployment still ended.
     if let Err(failure) = manifest::write(ports, &plan.environment).await {
         tracing::warn!(deployment = %id, "failed to {}", failure.message);
@@ -113,8 +115,14 @@ async fn traffic(ports: &Ports, plan: &Plan, before: Before) -> Option<Traffic> 
         }
         let since = |now: u64, then: u64| now.saturating_sub(then);
         let aborted = since(now.aborted, then.aborted);
-        traffic.requests += since(now.completed, then.completed) + aborted;
-        traffic.failed += since(now.server_errors, then.server_errors) + aborted;
+        let requests = since(now.completed, then.completed) + aborted;
+        let failed = since(now.server_errors, then.server_errors) + aborted;
+        traffic.requests += requests;
+        traffic.failed += failed;
+        if let Some(version) = plan.version_of(release).filter(|_| requests > 0) {
+            let version = version.to_owned();
+            traffic.served.push(Served { version, requests, failed });
+        }
         traffic.held += since(now.held, then.held);
     }
     let new = plan.to.as_ref().and_then(|to| now.get(&to.id));
@@ -138,15 +146,37 @@ async fn free_ports(ports: &Ports, plan: &Plan) -> Result<(), Failure> {
     if gone.is_empty() { Ok(()) } else { ports.journal.free_ports(&gone).await }
 }
 
-/// The release that routes in force lead to.
+/// The release that routes in force lead to; of several the newest, which left services to the
+/// others.
 pub(crate) fn routed(in_force: &InForce) -> Option<ReleaseLabel> {
-    let first = *in_force.routes.as_ref()?.instances().first()?;
-    Some(ReleaseLabel { id: first.release.clone(), version: first.version.clone() })
+    let routed = in_force.routes.as_ref()?.instances();
+    // A release's id begins with the time it was made.
+    let newest = routed.into_iter().max_by(|a, b| a.release.cmp(&b.release))?;
+    Some(ReleaseLabel { id: newest.release.clone(), version: newest.version.clone() })
 }
 
 /// What the router says it serves, never what was hoped.
 async fn serving(ports: &Ports, plan: &Plan, outcome: Outcome) -> Option<ReleaseLabel> {
     let in_force = ports.router.in_force(&plan.environment).await.ok()?;
+    let leads_to = |it: &&ReleaseLabel| {
+        let routes = in_force.routes.iter().flat_map(|it| it.instances());
+        routes.into_iter().any(|one| one.release == it.id)
+    };
+    let stays = |one: &Instance| plan.stays.values().any(|it| it.id == one.release);
+    let explained = |to: &&ReleaseLabel| {
+        let routes = in_force.routes.iter().flat_map(|it| it.instances());
+        routes.into_iter().all(|one| one.release == to.id || stays(one))
+    };
+    let deployed = matches!(outcome, Outcome::Deployed | Outcome::DeployedUntidy);
+    // What it brought may have no routes at all.
+    if let Some(to) = plan.to.as_ref().filter(|_| deployed && !plan.stays.is_empty())
+        && explained(&to)
+    {
+        return Some(to.clone());
+    }
+    if let Some(label) = plan.to.iter().chain(&plan.from).find(leads_to) {
+        return Some(label.clone());
+    }
     if let Some(label) = routed(&in_force) {
         return Some(label);
     }

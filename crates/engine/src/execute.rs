@@ -88,7 +88,7 @@ impl Execution<'_> {
 
     /// The proxy may end a probation at any time; its word outranks the journal's "done".
     async fn fallen(&self, ledger: &Ledger) -> Option<(usize, Event)> {
-        let at = self.plan.switch().filter(|_| ledger.on_probation(self.plan))?;
+        let at = ledger.on_probation(self.plan)?;
         let Step::Switch { to, .. } = &self.plan.steps[at] else { return None };
         // A router that does not answer has said nothing; the step that follows will ask again.
         let in_force = self.ports.router.in_force(&self.plan.environment).await.ok()?;

@@ -3,7 +3,7 @@
 use crate::port::{Ports, router::InForce, runtime::Life};
 use model::{
     failure::{Blame, Failure},
-    id::InstanceId,
+    id::{InstanceId, ReleaseId},
     instance::Instance,
     name::EnvironmentId,
     planner::{Kept, Observed},
@@ -150,9 +150,17 @@ async fn current(
     active: &[Instance],
     releases: &[Kept],
 ) -> Result<Option<Release>, Failure> {
+    let known = |id: &ReleaseId| releases.iter().find(|it| it.release.id == *id);
+    let committed = sight.roster.current.as_ref().map(|it| &it.id);
+    // It may leave services to earlier releases; but what is routed outranks the history.
+    let explains = |it: &&ReleaseId| {
+        known(it).is_some_and(|kept| {
+            let owners = kept.release.owners();
+            active.iter().all(|it| owners.contains(&&it.release))
+        })
+    };
     let serving = active.first().map(|it| &it.release);
-    let id = serving.or(sight.roster.current.as_ref().map(|it| &it.id));
-    let Some(id) = id else { return Ok(None) };
+    let Some(id) = committed.filter(explains).or(serving).or(committed) else { return Ok(None) };
     if let Some(kept) = releases.iter().find(|it| it.release.id == *id) {
         return Ok(Some(kept.release.clone()));
     }

@@ -26,7 +26,13 @@ pub(crate) async fn findings(
         _ => (observed.current.as_ref(), None),
     };
     let Some(release) = release else { return Ok(vec![]) };
-    let seen = seen(ports, &desired.environment, release, observed, in_force).await?;
+    let mut seen = seen(ports, &desired.environment, release, observed, in_force).await?;
+    // Others start what ran before, or less than all.
+    let starts_all = match &desired.wanted {
+        Wanted::Release { release, back, .. } => !back && release.left.is_empty(),
+        _ => false,
+    };
+    seen.memory_available_bytes = seen.memory_available_bytes.filter(|_| starts_all);
     let comes = source.is_some_and(|it| !matches!(it, Source::Kept { .. }));
     Ok(preflight::findings(&release.spec, comes.then_some(&release.artifact), &seen))
 }
@@ -49,6 +55,7 @@ async fn seen(
     Ok(Seen {
         disk_free_bytes: facts.disk_free_bytes,
         inodes_free: facts.inodes_free,
+        memory_available_bytes: Some(facts.memory_available_bytes),
         unwritable: facts.unwritable,
         unenforceable: ports.runtime.unenforceable(release),
         users,

@@ -42,6 +42,9 @@ pub enum Change {
         version: Option<String>,
         /// Where its content comes from.
         source: Source,
+        /// Only these; none: all.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        services: Vec<Name>,
     },
     /// An earlier release, with its own configuration.
     Rollback {
@@ -77,6 +80,16 @@ pub struct Overrides {
     /// A freeze: why, in the asker's words.
     #[serde(default)]
     pub freeze: Option<String>,
+}
+
+impl Overrides {
+    /// What is left out by them, each in a sentence without its end; findings speak for themselves.
+    pub fn left_out(&self) -> Vec<&'static str> {
+        let health = "health is not asked (--skip-health-check): only readiness is awaited";
+        let smoke = "no smoke test is run (--skip-smoke)";
+        let given = [(self.skip_health_check, health), (self.skip_smoke, smoke)];
+        given.into_iter().filter(|it| it.0).map(|it| it.1).collect()
+    }
 }
 
 /// A finding of preflight.
@@ -156,7 +169,7 @@ pub struct StepRecord {
 }
 
 /// What the proxy counted of an environment during a deployment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traffic {
     /// Requests that ended.
     pub requests: u64,
@@ -166,6 +179,20 @@ pub struct Traffic {
     pub held: u64,
     /// Of the new release.
     pub p99_us: u64,
+    /// Who answered them, in the order in which the releases were made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub served: Vec<Served>,
+}
+
+/// What one release answered during a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Served {
+    /// Its version.
+    pub version: String,
+    /// Requests that ended.
+    pub requests: u64,
+    /// Of these: answered with 5xx, or cut.
+    pub failed: u64,
 }
 
 /// One line of a deployment's progress, as it happens and as it is replayed.

@@ -4,7 +4,8 @@ use crate::{
     check::Checks,
     id::{Generation, InstanceId},
     instance::Instance,
-    plan::{Kind, Plan, ReleaseLabel, Step, WayBack},
+    name::Name,
+    plan::{Kind, Plan, ReleaseLabel, Share, Step, WayBack},
     release::Source,
     service::{EnvironmentSpec, Millis, ServiceSpec},
 };
@@ -19,11 +20,9 @@ pub fn sentence(step: &Step) -> String {
             let numbers: Vec<Generation> = staged.iter().map(|it| it.routes.generation).collect();
             format!("Write routes {}; none of them is in force yet.", listed(&numbers))
         }
-        Step::Announce { generation } => {
-            format!(
-                "Answer 503 with Retry-After until the first release serves (routes {generation})."
-            )
-        }
+        Step::Announce { generation } => format!(
+            "Answer 503 with Retry-After until the first release serves (routes {generation})."
+        ),
         Step::Claim { instances, .. } => {
             let them = named(instances.iter().map(|it| &it.id));
             format!("Take {them} back before the reaper does.")
@@ -41,9 +40,10 @@ pub fn sentence(step: &Step) -> String {
         Step::Quiet { instances, .. } => {
             format!("Tell {} to take no new job.", named(instances.iter().map(|it| &it.id)))
         }
-        Step::Switch { to, back, .. } => format!(
-            "Send all requests by routes {to}, on probation: the proxy returns by itself, and an \
-             undo by routes {back}."
+        Step::Switch { to, back, share, .. } => format!(
+            "{} by routes {to}, on probation: the proxy returns by itself, and an undo by routes \
+             {back}.",
+            sent(share.as_ref())
         ),
         Step::Verify { requests, .. } => {
             let asked = counted(requests.len(), "public route");
@@ -80,6 +80,15 @@ pub fn sentence(step: &Step) -> String {
     }
 }
 
+fn sent(share: Option<&Share>) -> String {
+    match share {
+        Some(Share { batch, batches, new, all }) => {
+            format!("Batch {batch} of {batches}: send requests to {new} new of {all} instances")
+        }
+        None => "Send all requests".to_owned(),
+    }
+}
+
 fn checked(instances: &[Instance], checks: &Checks) -> String {
     let asked: Vec<&str> = checks.list.iter().map(|it| it.name.as_str()).collect();
     let by = if checks.host.is_some() { ", by the public route" } else { "" };
@@ -106,6 +115,9 @@ pub fn subject(step: &Step) -> String {
         Step::Check { instances, .. } | Step::Quiet { instances, .. } => {
             named(instances.iter().map(|it| &it.id))
         }
+        Step::Switch { to, share: Some(it), .. } => {
+            format!("{to} ({} of {} new)", it.new, it.all)
+        }
         Step::Switch { to, .. } => to.to_string(),
         Step::Verify { requests, .. } => {
             let asked = requests.first().map(|it| format!("{}{}", it.host, it.path));
@@ -128,7 +140,7 @@ pub fn summary(plan: &Plan) -> String {
         None => "nothing".to_owned(),
     };
     let (from, to) = (version(&plan.from), version(&plan.to));
-    match plan.kind {
+    let told = match plan.kind {
         Kind::Initial => format!("First deployment of {name}: {to}"),
         Kind::Update => format!("Update {name} from {from} to {to}"),
         Kind::Rollback => format!("Roll {name} back from {from} to {to}"),
@@ -136,7 +148,14 @@ pub fn summary(plan: &Plan) -> String {
         Kind::Scale => format!("Scale {name} ({to})"),
         Kind::Stop => format!("Stop {name} ({from})"),
         Kind::Start => format!("Start {name} ({to})"),
-    }
+    };
+    if plan.stays.is_empty() { told } else { format!("{told}; {}", stays(plan)) }
+}
+
+/// `api stays at 1.1.0, jobs stays at 1.0.0`; nothing where all services are brought.
+pub fn stays(plan: &Plan) -> String {
+    let one = |(name, label): (&Name, &ReleaseLabel)| format!("{name} stays at {}", label.version);
+    plan.stays.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// What users notice: nothing, or why not.

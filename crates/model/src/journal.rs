@@ -1,6 +1,9 @@
 //! What was done: the lines of the journal, and what they sum up to.
 
-use crate::{failure::Failure, plan::Plan};
+use crate::{
+    failure::Failure,
+    plan::{Plan, Step},
+};
 use serde::{Deserialize, Serialize};
 
 /// Attempts at a step that may end without an outcome, by a crash, before it counts as failed.
@@ -139,11 +142,13 @@ impl Ledger {
         Some(self)
     }
 
-    /// Whether the traffic may be on probation: it was switched, and not yet confirmed.
-    pub fn on_probation(&self, plan: &Plan) -> bool {
-        let switched =
-            plan.switch().is_some_and(|at| at < plan.commit && self.statuses[at] == Status::Done);
-        switched && !self.committed(plan)
+    /// The last switch that was done, where the traffic may be on probation by it: it is not yet
+    /// confirmed.
+    pub fn on_probation(&self, plan: &Plan) -> Option<usize> {
+        let switched = |at: &usize| {
+            matches!(plan.steps[*at], Step::Switch { .. }) && self.statuses[*at] == Status::Done
+        };
+        (0..plan.commit).rev().find(switched).filter(|_| !self.committed(plan))
     }
 
     /// Whether the deployment only goes forward from here.

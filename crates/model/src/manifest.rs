@@ -3,7 +3,7 @@
 use crate::{
     deployment::{DeploymentRecord, Stage},
     journal::Outcome,
-    name::EnvironmentId,
+    name::{EnvironmentId, Name},
     release::Release,
     roster::is_committed,
 };
@@ -45,6 +45,7 @@ fn entry(record: &DeploymentRecord, releases: &[Release]) -> Value {
         "deployment": record.id,
         "release": label.map(|it| &it.id),
         "digest": release.map(|it| &it.artifact.digest),
+        "services": release.map(|it| services(it, releases)),
         "kind": record.kind,
         "outcome": outcome(record),
         "reason": record.reason,
@@ -52,6 +53,17 @@ fn entry(record: &DeploymentRecord, releases: &[Release]) -> Value {
         "overridden": record.overridden.iter().map(|it| &it.failure.message).collect::<Vec<_>>(),
         "failure": record.failure.as_ref().map(|it| &it.message),
     })
+}
+
+/// What each service runs: this release, or one that it was left to.
+fn services(release: &Release, releases: &[Release]) -> Value {
+    let one = |name: &Name| {
+        let owner = release.owner_of(name);
+        let known = releases.iter().chain([release]).find(|it| it.id == *owner);
+        json!({ "version": known.map(|it| &it.version), "release": owner })
+    };
+    let all = release.spec.services.iter().map(|it| (it.name.to_string(), one(&it.name)));
+    Value::Object(all.collect())
 }
 
 /// The manifest is written just before the end of a deployment that went well.

@@ -4,16 +4,19 @@ use crate::{
     check::Checks,
     id::{DeploymentId, Generation, InstanceId, ReleaseId},
     instance::Instance,
-    name::EnvironmentId,
+    name::{EnvironmentId, Name},
     release::Source,
     role::QuietSignal,
     routes::Routes,
     service::{HealthSpec, Millis, Readiness, SmokeTest},
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The plan version this build writes.  It resumes its own and the one before, and unwinds others.
-pub const PLAN_VERSION: u32 = 1;
+///
+/// Since 2 a plan may have several switches.
+pub const PLAN_VERSION: u32 = 2;
 
 /// Everything one deployment will do, decided before any of it is done.
 ///
@@ -35,6 +38,9 @@ pub struct Plan {
     pub from: Option<ReleaseLabel>,
     /// What serves after; none: nothing shall.
     pub to: Option<ReleaseLabel>,
+    /// Services that go on as they are, beside those that it brings, and what they run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stays: BTreeMap<Name, ReleaseLabel>,
     /// In this order.
     pub steps: Vec<Step>,
     /// Steps before this index are undone if one of them fails; the last of them is `Confirm`.
@@ -153,12 +159,15 @@ pub enum Step {
     },
     /// Send the environment's traffic by `to`, on probation; the way back is `back`.
     Switch {
-        /// In force before, and what the proxy falls back to by itself.
+        /// In force before.  Of the first switch it is also what the proxy falls back to by itself.
         from: Generation,
         /// On probation.
         to: Generation,
         /// To the old for good: what an undo installs.
         back: Generation,
+        /// Set where other switches follow, or came before: old and new serve together.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        share: Option<Share>,
     },
     /// Ask through the public route whether the new release answers.
     Verify {
@@ -239,6 +248,20 @@ pub struct StagedRoutes {
     pub probation: Option<Probation>,
 }
 
+/// How far a replacement in batches has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// From 1.
+    pub batch: u16,
+    /// So many are planned.
+    pub batches: u16,
+    /// New instances that requests are sent to.
+    pub new: u16,
+    /// All instances that requests are sent to.
+    pub all: u16,
+}
+
 /// The proxy's own way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -288,9 +311,32 @@ impl Plan {
         if self.steps[..self.commit].iter().any(stops) { WayBack::Cold } else { WayBack::Warm }
     }
 
-    /// The index of the one step that moves the traffic.
+    /// The index of the first step that moves traffic.
     pub fn switch(&self) -> Option<usize> {
         self.steps.iter().position(|it| matches!(it, Step::Switch { .. }))
+    }
+
+    /// The version of a release that it takes traffic from or to.
+    pub fn version_of(&self, release: &ReleaseId) -> Option<&str> {
+        let labels = self.from.iter().chain(&self.to);
+        let mut known = labels.filter(|it| it.id == *release).map(|it| it.version.as_str());
+        known.next().or_else(|| {
+            let staged = self.steps.iter().flat_map(|it| match it {
+                Step::StageRoutes { staged } => staged.as_slice(),
+                _ => &[],
+            });
+            let mut instances = staged.flat_map(|it| it.routes.instances());
+            instances.find(|it| it.release == *release).map(|it| it.version.as_str())
+        })
+    }
+
+    /// The generations that it needs: one is staged only when it confirms.
+    pub fn generations(&self) -> u64 {
+        let staged = self.steps.iter().map(|it| match it {
+            Step::StageRoutes { staged } => staged.len() as u64,
+            _ => 0,
+        });
+        staged.sum::<u64>() + 1
     }
 }
 

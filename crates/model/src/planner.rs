@@ -11,11 +11,16 @@
 //! Where requests have to be held (`recreate`) it is five: N+1 old, held; N+2 trial, with N+1 to
 //! fall back to; N+3 confirm; N+4 old, held; N+5 old.
 //!
+//! Where instances are replaced in batches (`rolling`) there is a trial for each: N+1, N+2, … lead
+//! to more and more of the new and fewer of the old, and from each of them the proxy falls back to
+//! N.  Only the last is confirmed, so that all of the old runs until then.
+//!
 //! **The first deployment** of an environment has no N.  Its plan stages and installs one
 //! (`Announce`): a generation that leads nowhere, which answers 503 with Retry-After.  So the trial
 //! has something to fall back to, an undo has something to go back to, and the first deployment
 //! needs no rules of its own.
 
+mod batch;
 mod draft;
 mod fleet;
 mod numbers;
@@ -33,7 +38,6 @@ use crate::{
 use std::collections::BTreeMap;
 
 pub use draft::public_requests;
-pub use numbers::GENERATIONS_MAX;
 
 /// What is, as far as a plan depends on it.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +46,7 @@ pub struct Observed {
     pub routes: Option<Routes>,
     /// What is in force is on probation.
     pub on_probation: bool,
-    /// The first of [`GENERATIONS_MAX`] numbers that are reserved for this plan.
+    /// The first of the numbers that are reserved for this plan.
     pub first_generation: Generation,
     /// What serves or works, or did before it was stopped.
     pub current: Option<Release>,

@@ -5,7 +5,7 @@ use crate::{
     failure::{Blame, Failure},
     release::Artifact,
     routes::Claim,
-    service::EnvironmentSpec,
+    service::{EnvironmentSpec, Strategy},
 };
 
 /// Free bytes that are asked for at least, where the configuration says nothing.
@@ -25,6 +25,8 @@ pub struct Seen {
     pub disk_free_bytes: u64,
     /// On the same.
     pub inodes_free: u64,
+    /// Beside what runs already; none: nobody can tell, or nothing is started.
+    pub memory_available_bytes: Option<u64>,
     /// Why the state directory cannot be written, if it cannot.
     pub unwritable: Option<String>,
     /// Users and limits that cannot be enforced, in words.
@@ -45,6 +47,7 @@ pub fn findings(spec: &EnvironmentSpec, artifact: Option<&Artifact>, seen: &Seen
     }
     all.extend(artifact.and_then(|it| disk(spec, it, seen)));
     all.extend(artifact.and_then(|it| inodes(it, seen)));
+    all.extend(memory(spec, seen));
     for (port, owner) in &seen.ports_taken {
         let failure = platform(format!("use port {port}: {owner} has it"));
         all.push(hard(failure.hint("end the owner, or choose another port")));
@@ -85,6 +88,27 @@ fn inodes(artifact: &Artifact, seen: &Seen) -> Option<Finding> {
     let free = seen.inodes_free;
     let failure = platform(format!("find enough inodes: {free} are free, {wanted} are needed"));
     Some(soft(failure.hint("many small files fill a file system: `df -i` shows where")))
+}
+
+/// Old and new run at the same time, but for what cannot; only limits say what the new may need.
+fn memory(spec: &EnvironmentSpec, seen: &Seen) -> Option<Finding> {
+    let free = seen.memory_available_bytes?;
+    let beside = spec.services.iter().filter(|it| it.strategy != Strategy::Recreate);
+    let limits = beside
+        .map(|it| it.limits.memory_bytes.unwrap_or(0).saturating_mul(u64::from(it.instances)));
+    let wanted = limits.fold(0, u64::saturating_add);
+    if free >= wanted {
+        return None;
+    }
+    let (free, wanted) = (mebibytes(free), mebibytes(wanted));
+    let message = format!(
+        "run the new beside the old: its limits come to {wanted} MiB, and {free} are available"
+    );
+    Some(soft(
+        platform(message)
+            .hint("lower `limits: { memory: … }` or `instances`, or add memory")
+            .hint("`strategy: recreate` stops the old first, while requests wait"),
+    ))
 }
 
 fn variables(spec: &EnvironmentSpec) -> Vec<Finding> {

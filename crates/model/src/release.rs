@@ -1,9 +1,11 @@
 //! A release: immutable content and resolved configuration, with an id and a version.
 
 pub mod difference;
+pub mod part;
 
-use crate::{id::ReleaseId, service::EnvironmentSpec};
+use crate::{id::ReleaseId, name::Name, service::EnvironmentSpec};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What the content of a release comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +62,9 @@ pub struct Release {
     pub artifact: Artifact,
     /// Its configuration.
     pub spec: EnvironmentSpec,
+    /// Services that it leaves as they run, and whose instances these are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left: BTreeMap<Name, ReleaseId>,
     /// Unix time in ms when it was staged.
     pub created_at_ms: u64,
 }

@@ -1,6 +1,6 @@
 //! Which releases are kept.
 
-use crate::{planner::Kept, release::Standing};
+use crate::{id::ReleaseId, planner::Kept, release::Standing};
 use serde::{Deserialize, Serialize};
 
 /// Versions that something depends on: what serves, what a rollback goes to, what runs.
@@ -31,7 +31,20 @@ pub fn prunable(releases: &[Kept], keep: usize, needed: &Needed) -> Vec<String> 
     }
     spare.sort_by_key(|(_, accepted, age)| (*accepted, std::cmp::Reverse(*age)));
     let surplus = spare.len().saturating_sub(keep);
-    spare[..surplus].iter().map(|it| it.0.to_owned()).collect()
+    let mut gone: Vec<&str> = spare[..surplus].iter().map(|it| it.0).collect();
+    // What stays may have left services to what would go.
+    while let Some(at) = gone.iter().position(|it| is_leaned_on(releases, it, &gone)) {
+        gone.remove(at);
+    }
+    gone.into_iter().map(str::to_owned).collect()
+}
+
+/// Whether a release that is not `gone` runs services of this version.
+fn is_leaned_on(releases: &[Kept], version: &str, gone: &[&str]) -> bool {
+    let of_version = releases.iter().filter(|it| it.release.version == version);
+    let ids: Vec<&ReleaseId> = of_version.map(|it| &it.release.id).collect();
+    let mut staying = releases.iter().filter(|it| !gone.contains(&it.release.version.as_str()));
+    staying.any(|it| it.release.left.values().any(|left| ids.contains(&left)))
 }
 
 /// Why a version is kept.

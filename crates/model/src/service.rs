@@ -88,6 +88,9 @@ pub struct ServiceSpec {
     pub checks: Vec<Check>,
     /// How the new takes over from the old.
     pub strategy: Strategy,
+    /// How `strategy: rolling` goes on.
+    #[serde(default)]
+    pub rolling: Rolling,
     /// How long requests in flight to the old may take.
     pub drain: Millis,
     /// The signal that asks an instance to end.
@@ -265,6 +268,22 @@ pub enum Strategy {
     BlueGreen,
     /// Requests are held while the old stops and the new starts.
     Recreate,
+    /// New beside old, then a switch for each batch of instances.
+    Rolling,
+}
+
+/// How a rolling replacement goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rolling {
+    /// Instances that are started, and switched to, at a time.
+    pub batch: u16,
+}
+
+impl Default for Rolling {
+    fn default() -> Rolling {
+        Rolling { batch: 1 }
+    }
 }
 
 /// What each instance may use; none: not limited.

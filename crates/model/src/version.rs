@@ -3,8 +3,8 @@
 use crate::{
     failure::{Blame, Failure},
     planner::Kept,
-    release::{Artifact, Release},
-    service::{EnvironmentSpec, VersionScheme},
+    release::{Artifact, Release, part::Part},
+    service::VersionScheme,
 };
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -101,7 +101,7 @@ pub fn known<'a>(
     kept: &'a [Kept],
     version: &str,
     artifact: &Artifact,
-    spec: &EnvironmentSpec,
+    part: &Part,
 ) -> Result<Known<'a>, Failure> {
     let mut same = kept.iter().map(|it| &it.release).filter(|it| it.version == version).peekable();
     let Some(first) = same.peek() else { return Ok(Known::New) };
@@ -113,7 +113,9 @@ pub fn known<'a>(
         return Err(Failure::new(Blame::Request, message)
             .hint("a version names one content for good: use another version"));
     }
-    Ok(same.find(|it| it.spec == *spec).map_or(Known::Content, Known::Same))
+    Ok(same
+        .find(|it| it.spec == part.spec && it.left == part.left)
+        .map_or(Known::Content, Known::Same))
 }
 
 /// A single path segment that is neither an option nor a word of ours.

@@ -66,7 +66,7 @@ impl Replay<'_> {
             Line::Ended { outcome, failure, traffic, serving, warm } => Some(News::Ended {
                 outcome: *outcome,
                 failure: failure.clone(),
-                traffic: *traffic,
+                traffic: traffic.clone(),
                 serving: serving.clone(),
                 warm: warm.clone(),
             }),

@@ -65,7 +65,7 @@ impl Journal for Store {
     ) -> Result<u64, Failure> {
         let (id, failure) = (deployment.clone(), failure.cloned());
         let finish = move |it: &Transaction<'_>| {
-            deployment::finish(it, &id, outcome, failure.as_ref(), traffic, at_ms)
+            deployment::finish(it, &id, outcome, failure.as_ref(), traffic.clone(), at_ms)
         };
         self.write(finish).await
     }

@@ -91,7 +91,7 @@ mod tests {
     fn lines_are_written_as_earlier_builds_wrote_them() {
         let failure = Failure::new(Blame::Release, "see it healthy").hint("look").evidence("500");
         let step = |event| Line::Record { record: Record::Step(3, event) };
-        let traffic = Traffic { requests: 9, failed: 1, held: 0, p99_us: 1500 };
+        let traffic = Traffic { requests: 9, failed: 1, p99_us: 1500, ..Traffic::default() };
         let ended = Line::Ended {
             outcome: Outcome::RolledBack,
             failure: Some(Failure::new(Blame::Platform, "x")),

@@ -33,7 +33,7 @@ async fn a_late_watcher_is_told_all_in_order_and_each_line_once() {
     store.record(&id, &Record::AbortAsked, 14).await.unwrap();
     store.record(&id, &Record::Step(1, Event::Failed(why.clone())), 15).await.unwrap();
     let outcome = Outcome::Aborted;
-    store.finish(&id, outcome, Some(&why), Some(traffic), 16).await.unwrap();
+    store.finish(&id, outcome, Some(&why), Some(traffic.clone()), 16).await.unwrap();
 
     let step = |status, failure| News::Step {
         index: 1,

@@ -38,7 +38,7 @@ const END_WAIT: Duration = Duration::from_secs(20);
 pub struct Layout {
     /// Which example application.
     pub app: App,
-    /// `blue-green` or `recreate`.
+    /// `blue-green`, `rolling` or `recreate`.
     pub strategy: &'static str,
     /// Copies of it.
     pub instances: u16,

@@ -21,7 +21,7 @@ use model::{
 };
 
 /// Every key of a service.
-pub(crate) const KEYS: [&str; 34] = [
+pub(crate) const KEYS: [&str; 35] = [
     "command",
     "image",
     "runtime",
@@ -32,6 +32,7 @@ pub(crate) const KEYS: [&str; 34] = [
     "smoke",
     "checks",
     "strategy",
+    "rolling",
     "drain",
     "stop_signal",
     "quiet_signal",
@@ -79,8 +80,15 @@ pub(crate) enum Runtime {
 pub(crate) enum StrategyDraft {
     BlueGreen,
     Recreate,
+    Rolling,
     /// May be named, and is refused when it is to be deployed.
     Unbuilt(&'static str),
+}
+
+/// How `strategy: rolling` goes on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RollingDraft {
+    pub(crate) batch: u16,
 }
 
 /// What a service is for.
@@ -118,6 +126,7 @@ pub(crate) struct ServiceDraft {
     pub(crate) smoke: Option<Placed<Vec<Placed<SmokeDraft>>>>,
     pub(crate) checks: Option<Placed<Vec<Placed<CheckDraft>>>>,
     pub(crate) strategy: Option<Placed<StrategyDraft>>,
+    pub(crate) rolling: Option<Placed<RollingDraft>>,
     pub(crate) drain: Option<Placed<Millis>>,
     pub(crate) stop_signal: Option<Placed<StopSignal>>,
     pub(crate) quiet_signal: Option<Placed<QuietSignal>>,
@@ -186,13 +195,14 @@ impl ServiceDraft {
         let strategies = [
             ("blue-green", StrategyDraft::BlueGreen),
             ("recreate", StrategyDraft::Recreate),
-            ("rolling", StrategyDraft::Unbuilt("rolling")),
+            ("rolling", StrategyDraft::Rolling),
             ("canary", StrategyDraft::Unbuilt("canary")),
         ];
         self.command = table.get("command").and_then(|it| argv::command(it, report));
         self.runtime = table.get("runtime").and_then(|it| scalar::choice(it, &runtimes, report));
         self.strategy =
             table.get("strategy").and_then(|it| scalar::choice(it, &strategies, report));
+        self.rolling = table.get("rolling").and_then(|it| RollingDraft::read(it, report));
         self.instances =
             table.get("instances").and_then(|it| scalar::number(it, 0..=INSTANCES_MAX, report));
         self.stop_signal = table.get("stop_signal").and_then(|it| stop_signal(it, report));
@@ -280,9 +290,9 @@ impl ServiceDraft {
             };
         }
         laid! {
-            command runtime instances routes port readiness smoke checks strategy drain
-            stop_signal quiet_signal kind schedule timezone overlap time_limit catch_up grace
-            start_timeout bake keep_warm user env_file required_env upstream_keepalive image
+            command runtime instances routes port readiness smoke checks strategy rolling
+            drain stop_signal quiet_signal kind schedule timezone overlap time_limit catch_up
+            grace start_timeout bake keep_warm user env_file required_env upstream_keepalive image
             volumes migrate listen
         }
     }
@@ -290,6 +300,19 @@ impl ServiceDraft {
     /// The path prefixes.
     pub(crate) fn routes(&self) -> &[Placed<String>] {
         self.routes.as_ref().map_or(&[], |it| it.value.as_slice())
+    }
+}
+
+impl RollingDraft {
+    fn read(field: &Field<'_>, report: &mut Report) -> Option<Placed<RollingDraft>> {
+        let table = Table::read(field, &["batch"], &[], report)?;
+        let Some(batch) = table.get("batch") else {
+            let message = "`rolling` says nothing";
+            report.error(field.place, field.path.clone(), message).hint("add `batch: 2`");
+            return None;
+        };
+        let batch = scalar::number(batch, 1..=INSTANCES_MAX, report)?.value;
+        Some(field.placed(RollingDraft { batch }))
     }
 }
 

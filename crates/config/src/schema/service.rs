@@ -43,9 +43,11 @@ pub(super) static SERVICE: Shape = Shape {
         Key(
             "strategy",
             Kind::OneOf(&["blue-green", "recreate", "rolling", "canary"]),
-            "`blue-green`: new beside old, then one switch.  `recreate`: requests are held \
-             while the old stops and the new starts.",
+            "`blue-green`: new beside old, then one switch.  `rolling`: new beside old, then a \
+             switch for each batch.  `recreate`: requests are held while the old stops and the \
+             new starts.",
         ),
+        Key("rolling", Kind::Keys(&ROLLING), "How `strategy: rolling` goes on."),
         Key("drain", Kind::Time, "How long requests in flight to the old may take.  Default: 30s."),
         Key("stop_signal", Kind::Signal, "Asks an instance to end.  Default: SIGTERM."),
         Key(
@@ -126,6 +128,16 @@ static READINESS: Shape = Shape {
         Key("alive", Kind::Time, "It runs for so long."),
         Key("log", Kind::Text, "A regular expression that a line it writes must match."),
     ],
+};
+
+static ROLLING: Shape = Shape {
+    name: "rolling",
+    required: &["batch"],
+    keys: &[Key(
+        "batch",
+        Kind::Number(1, 256),
+        "Instances that are started, and switched to, at a time.  Default: 1.",
+    )],
 };
 
 static LIMITS: Shape = Shape {

@@ -16,6 +16,7 @@ use control::{Freeze, Lift, Lock, Turn};
 use env::Env;
 use exec::Exec;
 pub use looking::{LogStream, Logs, SupportBundle, Top};
+use model::name::Name;
 use paper::{Completion, Man};
 use project::Project;
 use releases::Releases;
@@ -240,10 +241,13 @@ pub struct Wanted {
     /// Deploy the content that serves with the configuration and the variables as they are now.
     #[arg(long, conflicts_with = "from")]
     pub env_only: bool,
+    /// Start and switch only this service, and leave the others as they run; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub service: Vec<Name>,
     /// Say why; it is recorded.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// Go on in spite of findings that allow it.
+    /// Go on in spite of findings, and soft checks, that allow it.
     #[arg(long)]
     pub force: bool,
     /// Go on in spite of a freeze, for this reason; it is recorded.

@@ -78,7 +78,12 @@ pub async fn prepare(session: &Session, wanted: &Wanted) -> Result<Prepared, Hal
     let request = Request {
         deployment,
         environment: target.id.clone(),
-        change: Change::Deploy { spec: Box::new(resolved.spec), version, source },
+        change: Change::Deploy {
+            spec: Box::new(resolved.spec),
+            version,
+            source,
+            services: wanted.service.clone(),
+        },
         by: session.by.clone(),
         reason: wanted.reason.clone(),
         overrides,

@@ -8,6 +8,7 @@ use crate::target::Target;
 use daemon::logs::plain;
 use model::{
     deployment::{DeploymentRecord, Stage},
+    describe,
     journal::Outcome,
     plan::Kind,
 };
@@ -49,9 +50,12 @@ pub fn line(record: &DeploymentRecord, clock: &Clock, paint: &Paint) -> String {
     )
 }
 
-/// `1.2.0 → 1.3.0`; a dash for one that was refused before it was known from what to what.
+/// `1.2.0 → 1.3.0`, and what stayed as it was; a dash for one that was refused before it was known
+/// from what to what.
 pub fn versions(record: &DeploymentRecord) -> String {
-    match (&record.from, &record.to) {
+    let stays = record.plan.as_ref().map(describe::stays).filter(|it| !it.is_empty());
+    let stays = stays.map(|it| format!(" ({it})")).unwrap_or_default();
+    let versions = match (&record.from, &record.to) {
         (None, None) => "–".to_owned(),
         (Some(from), Some(to)) if from == to => to.version.clone(),
         (from, to) => {
@@ -60,7 +64,8 @@ pub fn versions(record: &DeploymentRecord) -> String {
             };
             format!("{} → {}", version(from), version(to))
         }
-    }
+    };
+    format!("{versions}{stays}")
 }
 
 /// Why an environment was changed, in a word.

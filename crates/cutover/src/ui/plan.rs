@@ -5,6 +5,7 @@ use crate::target::Target;
 use daemon::{api::words::PlanReport, logs::plain};
 use model::{
     deployment::Overrides,
+    describe,
     plan::{ReleaseLabel, WayBack},
 };
 
@@ -41,6 +42,10 @@ pub fn text(target: &Target, report: &PlanReport, overrides: &Overrides, paint: 
             WayBack::Warm => "warm: one rename, the old release goes on running",
             WayBack::Cold => "cold: the old release would have to start again",
         };
+        let stays = describe::stays(plan);
+        if !stays.is_empty() {
+            lines.push(format!("  services  {stays}"));
+        }
         lines.push(format!("  downtime  {}", plain(&report.downtime)));
         lines.push(format!("  way back  {way_back}"));
         lines.extend(changes(report, paint));
@@ -51,6 +56,9 @@ pub fn text(target: &Target, report: &PlanReport, overrides: &Overrides, paint: 
         lines.push(format!("  steps     {before} that can be undone, then {after} to clear up"));
     } else {
         lines.push(paint.bold(&format!("{}: no plan can be made", target.id)));
+    }
+    for left_out in overrides.left_out() {
+        lines.push(paint.warning(&format!("  ! {left_out}")));
     }
     for finding in &report.findings {
         let gone_on = finding.overridable && overrides.force;

@@ -55,12 +55,13 @@ pub fn plan(kind: Kind) -> Plan {
         kind,
         from: (kind != Kind::Initial).then(|| label("1.2.0")),
         to: (kind != Kind::Stop).then(|| label("1.3.0")),
+        stays: [].into(),
         steps: vec![
             Step::Start { instance: instance(1) },
             Step::Start { instance: instance(2) },
             wait(1),
             wait(2),
-            Step::Switch { from, to, back },
+            Step::Switch { from, to, back, share: None },
             Step::Manifest,
         ],
         commit: 5,
@@ -119,7 +120,7 @@ impl Teller {
     pub fn end(&mut self, after_ms: u64, outcome: Outcome, serving: &str) {
         let well = outcome.exit_code() == 0;
         let requests = if outcome == Outcome::Refused { 0 } else { 18_412 };
-        let traffic = Traffic { requests, failed: 0, held: 0, p99_us: 3_400 };
+        let traffic = Traffic { requests, p99_us: 3_400, ..Traffic::default() };
         let warm_until = BEGAN_MS + 660_000;
         let warm = vec![(InstanceId("shop.production.web.1.aaaaaaaa".into()), warm_until)];
         let news = News::Ended {
@@ -224,6 +225,6 @@ pub fn record(outcome: Outcome) -> DeploymentRecord {
             step("health", "shop.production.web.2.becp3kgb", Status::Failed, Some(2000)),
             step("switch", "4", Status::Pending, None),
         ],
-        traffic: Some(Traffic { requests: 18_412, failed: 0, held: 12, p99_us: 3_400 }),
+        traffic: Some(Traffic { requests: 18_412, held: 12, p99_us: 3_400, ..Traffic::default() }),
     }
 }

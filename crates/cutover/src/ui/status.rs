@@ -9,6 +9,8 @@ use daemon::{
     api::words::{EnvironmentReport, EnvironmentState, InstanceReport, StatusReport},
     logs::plain,
 };
+use model::plan::ReleaseLabel;
+use std::collections::BTreeMap;
 
 /// Last deployments that are shown unless more are asked for.
 const LAST_SHOWN: usize = 3;
@@ -99,6 +101,7 @@ impl Screen<'_> {
             let line = format!("{}  {}", it.hosts.join(" "), paths.join(", "));
             lines.push(self.part("routes", line.trim_end()));
         }
+        lines.extend(self.services().map(|it| self.part("services", &it)));
         if !it.scaled.is_empty() {
             lines.push(self.part("scaled", &plain(&it.scaled.join("; "))));
         }
@@ -148,10 +151,34 @@ impl Screen<'_> {
     }
 
     fn serving(&self) -> String {
-        let versions: Vec<&str> =
-            self.environment.serving.iter().map(|it| it.version.as_str()).collect();
+        let it = self.environment;
+        let counted = |label: &ReleaseLabel| {
+            if it.serving.len() < 2 {
+                return label.version.clone();
+            }
+            let serving = it.instances.iter().filter(|one| one.role == "serving");
+            let (all, of) = serving.fold((0, 0), |(all, of), one| {
+                (all + 1, of + usize::from(one.version == label.version))
+            });
+            format!("{} ({of} of {all} instances)", label.version)
+        };
+        let versions: Vec<String> = it.serving.iter().map(counted).collect();
         let text = if versions.is_empty() { "nothing".into() } else { versions.join(" and ") };
         self.paint.bold(&text)
+    }
+
+    /// Where several releases serve: which service runs how many instances of which.
+    fn services(&self) -> Option<String> {
+        let mut all: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
+        for it in self.environment.instances.iter().filter(|it| it.role == "serving") {
+            *all.entry(&it.service).or_default().entry(&it.version).or_default() += 1;
+        }
+        let of = |(version, count): (&&str, &usize)| format!("{version} ({count})");
+        let one = |(service, versions): (&&str, &BTreeMap<&str, usize>)| {
+            format!("{service} {}", versions.iter().map(of).collect::<Vec<_>>().join(", "))
+        };
+        let several = self.environment.serving.len() > 1;
+        several.then(|| all.iter().map(one).collect::<Vec<_>>().join(" · "))
     }
 
     fn state(&self) -> String {

@@ -23,7 +23,7 @@ use model::{
     id::{DeploymentId, ReleaseId},
     name::EnvironmentId,
     plan::Plan,
-    release::{Source, difference::Difference},
+    release::{Source, difference::Difference, part::Part},
 };
 use serde::Deserialize;
 
@@ -173,7 +173,7 @@ async fn changes(
     request: &Request,
     from: &ReleaseId,
 ) -> Result<Option<Changes>, Failure> {
-    let Change::Deploy { spec, source, .. } = &request.change else { return Ok(None) };
+    let Change::Deploy { spec, source, services, .. } = &request.change else { return Ok(None) };
     let releases = &controller.local.releases;
     let from = releases.read(&request.environment, from).await?;
     let same_content = match source {
@@ -184,7 +184,8 @@ async fn changes(
             Some(artifact.digest == from.artifact.digest)
         }
     };
-    let configuration = Difference::between(&from.spec, spec);
+    let part = Part::of(spec, services, Some(&from))?;
+    let configuration = Difference::between(&from.spec, &part.spec);
     Ok(Some(Changes { same_content, configuration }))
 }
 

@@ -13,7 +13,7 @@ use model::{
     name::EnvironmentId,
     plan::{Kind, ReleaseLabel},
     release::Standing,
-    roster::Roster,
+    roster::{Roster, is_committed},
 };
 use std::collections::BTreeMap;
 
@@ -45,7 +45,13 @@ pub async fn report(
             .find(|it| it.environment == *id && it.stage == Stage::Ended(Outcome::NeedsAttention)),
         None => None,
     };
-    let serving = labels(&in_force);
+    let committed = history.iter().find(|it| is_committed(it)).and_then(|it| it.to.clone());
+    let mut serving = labels(&in_force, committed.as_ref());
+    if let Some(committed) = committed
+        && leaves(sources, id, &committed, &serving).await
+    {
+        serving.insert(0, committed);
+    }
     let roster = Roster::new(&history);
     let instances = instances(sources, id, &in_force, &roster, active.as_ref()).await?;
     let state = state(&in_force, &instances, active.is_some(), attention.is_some());
@@ -99,7 +105,8 @@ async fn scaled(sources: &Sources<'_>, report: &EnvironmentReport) -> Vec<String
     routed.filter_map(|it| scaled_service(it, count(it.name.as_str()))).collect()
 }
 
-fn labels(in_force: &InForce) -> Vec<ReleaseLabel> {
+/// What was brought last comes first: it may have left services to others.
+fn labels(in_force: &InForce, committed: Option<&ReleaseLabel>) -> Vec<ReleaseLabel> {
     let mut labels: Vec<ReleaseLabel> = vec![];
     for instance in in_force.routes.iter().flat_map(|it| it.instances()) {
         if !labels.iter().any(|it| it.id == instance.release) {
@@ -107,7 +114,23 @@ fn labels(in_force: &InForce) -> Vec<ReleaseLabel> {
             labels.push(ReleaseLabel { id, version });
         }
     }
+    labels.sort_by_key(|it| Some(it) != committed);
     labels
+}
+
+/// Whether what was brought last has no routes of its own, and left those there are as they were.
+async fn leaves(
+    sources: &Sources<'_>,
+    id: &EnvironmentId,
+    committed: &ReleaseLabel,
+    serving: &[ReleaseLabel],
+) -> bool {
+    if serving.is_empty() || serving.contains(committed) {
+        return false;
+    }
+    let Ok(release) = sources.local.releases.read(id, &committed.id).await else { return false };
+    let owners = release.owners();
+    owners.contains(&&committed.id) && serving.iter().all(|it| owners.contains(&&it.id))
 }
 
 fn paths(in_force: &InForce) -> Vec<(String, String)> {
@@ -299,7 +322,7 @@ fn rollback_options(
     let warm = |version: &str| {
         report.instances.iter().any(|it| it.role == "warm" && it.version == version)
     };
-    let serves = |id: &ReleaseId| report.serving.iter().any(|it| it.id == *id);
+    let serves = |id: &ReleaseId| report.serving.first().is_some_and(|it| it.id == *id);
     let mut options: Vec<(String, bool)> = vec![];
     for (id, version, standing) in journal.standings(&report.id)? {
         let known = options.iter().any(|it| it.0 == version);

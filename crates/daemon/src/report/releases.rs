@@ -88,7 +88,7 @@ fn one(
     kept: &Kept,
     surplus: &[String],
 ) -> Result<ReleaseReport, Failure> {
-    let Release { id, version, artifact, spec, created_at_ms } = &kept.release;
+    let Release { id, version, artifact, spec, created_at_ms, .. } = &kept.release;
     // A release has the id of the deployment that made it.
     let deployment = DeploymentId(id.0.clone());
     let made = journal.map(|it| it.deployment(&deployment)).transpose()?.flatten();

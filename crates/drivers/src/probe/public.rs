@@ -1,8 +1,8 @@
 //! Whether the public route leads to the new release.
 //!
-//! Which release answered is known from the proxy, which counts requests by release: the count of
-//! the new one must rise with our request.  Another client's request may be taken for ours; then
-//! the release has answered one all the same, by the same route.
+//! Which release answered is known from the proxy, which counts the requests that verify by
+//! release: the count of the new one must rise with our request.  Where old and new serve together
+//! it is asked again until the new one's turn comes.
 
 use super::{LocalProber, http::Question};
 use engine::port::router::Router;
@@ -12,7 +12,10 @@ use model::{
     name::EnvironmentId,
     plan::PublicRequest,
 };
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// For one request.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,11 +23,20 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const TIME_MAX: Duration = Duration::from_secs(10);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Between two tries where another release answered: nothing is wrong with that yet.
+const TURN_PAUSE: Duration = Duration::from_millis(5);
 /// For the proxy to count a request whose answer we have.
 const COUNT_WAIT: Duration = Duration::from_secs(1);
 const COUNT_PAUSE: Duration = Duration::from_millis(5);
 /// Bad answers to one request that end it: more of them would be users' errors.
 const BAD_ANSWERS_MAX: u32 = 2;
+
+/// Whose count rose with our request.
+enum Answered {
+    Wanted,
+    Other,
+    Nobody,
+}
 
 /// How long the answer to a request by the public route takes; none: there is none.  `nonce` keeps
 /// it out of the proxy's counts.
@@ -72,11 +84,14 @@ impl LocalProber {
         let deadline = Instant::now() + TIME_MAX;
         let mut bad = 0;
         loop {
-            let before = self.verified(environment, release).await?;
+            let before = self.verified(environment).await?;
+            let mut pause = PAUSE;
             let (what, seen) = match question.ask().await {
                 Ok(response) if response.status < 500 => {
-                    if self.was_counted(environment, release, before).await? {
-                        return Ok(());
+                    match self.who_answered(environment, release, &before).await? {
+                        Answered::Wanted => return Ok(()),
+                        Answered::Other => pause = TURN_PAUSE,
+                        Answered::Nobody => {}
                     }
                     ("another release answered".to_owned(), response.shown())
                 }
@@ -95,33 +110,36 @@ impl LocalProber {
                 let message = format!("reach release {release} by {question}: {what}");
                 return Err(Failure::new(blame, message).evidence(format!("{question}\n{seen}")));
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
     async fn verified(
         &self,
         environment: &EnvironmentId,
-        release: &ReleaseId,
-    ) -> Result<u64, Failure> {
+    ) -> Result<BTreeMap<ReleaseId, u64>, Failure> {
         let counters = self.router.counters(environment).await?;
-        Ok(counters.get(release).map_or(0, |it| it.verified))
+        Ok(counters.into_iter().map(|(release, it)| (release, it.verified)).collect())
     }
 
-    async fn was_counted(
+    async fn who_answered(
         &self,
         environment: &EnvironmentId,
         release: &ReleaseId,
-        before: u64,
-    ) -> Result<bool, Failure> {
+        before: &BTreeMap<ReleaseId, u64>,
+    ) -> Result<Answered, Failure> {
         let deadline = Instant::now() + COUNT_WAIT;
         while Instant::now() < deadline {
-            if self.verified(environment, release).await? > before {
-                return Ok(true);
+            let now = self.verified(environment).await?;
+            let rose = |it: &(&ReleaseId, &u64)| *it.1 > before.get(it.0).copied().unwrap_or(0);
+            let mut risen = now.iter().filter(rose).peekable();
+            if risen.peek().is_some() {
+                let wanted = risen.any(|it| it.0 == release);
+                return Ok(if wanted { Answered::Wanted } else { Answered::Other });
             }
             tokio::time::sleep(COUNT_PAUSE).await;
         }
-        Ok(false)
+        Ok(Answered::Nobody)
     }
 
     /// The proxy says where it is bound, and its nonce.

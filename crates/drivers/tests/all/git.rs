@@ -90,6 +90,7 @@ async fn what_was_inspected_is_staged_though_the_branch_moved() {
         version: "1.0.0".to_owned(),
         artifact,
         spec: world.spec(service("good")),
+        left: [].into(),
         created_at_ms: 1,
     };
     releases.record(&release).await.unwrap();

@@ -9,8 +9,8 @@ use model::{
     release::{Release, Source},
     routes::{PathRoute, Routes},
     service::{
-        EnvironmentSpec, HealthSpec, Limits, Millis, Probe, Readiness, ServiceSpec, StopSignal,
-        Strategy, VersionScheme,
+        EnvironmentSpec, HealthSpec, Limits, Millis, Probe, Readiness, Rolling, ServiceSpec,
+        StopSignal, Strategy, VersionScheme,
     },
 };
 use std::{
@@ -92,6 +92,7 @@ impl World {
             version: version.to_owned(),
             artifact,
             spec: self.spec(service),
+            left: [].into(),
             created_at_ms: 1_795_267_321_123,
         };
         releases.record(&release).await.unwrap();
@@ -218,6 +219,7 @@ pub fn service(mode: &str) -> ServiceSpec {
         smoke: vec![],
         checks: vec![],
         strategy: Strategy::BlueGreen,
+        rolling: Rolling::default(),
         drain: Millis::seconds(5),
         stop_signal: StopSignal::SigTerm,
         quiet_signal: None,

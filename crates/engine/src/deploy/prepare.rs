@@ -12,7 +12,7 @@ use model::{
     failure::Failure,
     id::Generation,
     plan::Plan,
-    planner::{self, Desired, GENERATIONS_MAX, Observed, Wanted, ports_needed},
+    planner::{self, Desired, Observed, Wanted, ports_needed},
     release::{Release, Standing},
 };
 
@@ -55,7 +55,7 @@ impl Prepared {
         request: &Request,
     ) -> Result<Plan, Failure> {
         // A plan that cannot be made reserves and writes nothing.
-        self.plan(ports).await?;
+        let generations = self.plan(ports).await?.generations();
         if let Some(release) = self.release() {
             ports.router.ensure(&release.spec.listen).await?;
         }
@@ -70,7 +70,7 @@ impl Prepared {
         }
         let (journal, above) = (&ports.journal, self.in_force.highest);
         self.observed.first_generation =
-            journal.reserve_generations(&request.environment, above, GENERATIONS_MAX).await?;
+            journal.reserve_generations(&request.environment, above, generations).await?;
         self.observed.ports_free = self.free_ports(ports).await?;
         planner::plan(&self.observed, &self.desired)
     }

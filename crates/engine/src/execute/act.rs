@@ -28,7 +28,7 @@ impl Execution<'_> {
                     self.bake(*generation, instances, time).await
                 }
                 Step::Confirm { confirms, by } => self.confirm(ledger, *confirms, by).await,
-                Step::Switch { from, to, .. } => Ok(self.switch(*from, *to, attempt).await),
+                Step::Switch { from, to, .. } => Ok(self.switch(step, *from, *to, attempt).await),
                 other => Ok(self.advance(other).await),
             }
         };

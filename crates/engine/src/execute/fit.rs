@@ -13,8 +13,10 @@ use model::{
 const LAST_LINES: usize = 20;
 
 impl Execution<'_> {
+    /// `step` is the switch's own index: what comes after it is not there yet.
     pub(super) async fn switch(
         &self,
+        step: usize,
         from: Generation,
         to: Generation,
         attempt: u8,
@@ -26,14 +28,14 @@ impl Execution<'_> {
             if in_force.routes.is_some_and(|it| it.generation == to) {
                 return Ok(());
             }
-            for step in &self.plan.steps[..self.plan.commit] {
-                if let Step::Await { instance, check } = step {
+            for earlier in &self.plan.steps[..step] {
+                if let Step::Await { instance, check } = earlier {
                     self.ready(instance, check).await?;
                 }
             }
         }
-        for step in &self.plan.steps[..self.plan.commit] {
-            if let Step::Await { instance, .. } = step {
+        for earlier in &self.plan.steps[..step] {
+            if let Step::Await { instance, .. } = earlier {
                 self.expect_alive(instance).await?;
             }
         }

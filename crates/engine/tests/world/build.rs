@@ -8,8 +8,8 @@ use model::{
     release::Source,
     role::QuietSignal,
     service::{
-        EnvironmentSpec, Limits, Millis, Readiness, ServiceSpec, SmokeTest, StopSignal, Strategy,
-        VersionScheme,
+        EnvironmentSpec, Limits, Millis, Readiness, Rolling, ServiceSpec, SmokeTest, StopSignal,
+        Strategy, VersionScheme,
     },
 };
 
@@ -40,6 +40,7 @@ pub fn web() -> ServiceSpec {
         smoke: vec![SmokeTest::get("/")],
         checks: vec![check],
         strategy: Strategy::BlueGreen,
+        rolling: Rolling::default(),
         drain: Millis::seconds(30),
         stop_signal: StopSignal::SigTerm,
         quiet_signal: None,
@@ -52,6 +53,16 @@ pub fn web() -> ServiceSpec {
         env: [].into(),
         secret_env: vec![],
         upstream_keepalive: true,
+    }
+}
+
+/// A second service that requests are routed to.
+pub fn api() -> ServiceSpec {
+    ServiceSpec {
+        name: "api".parse().unwrap(),
+        routes: vec!["/api".into()],
+        checks: vec![],
+        ..web()
     }
 }
 
@@ -94,5 +105,14 @@ pub fn deploy(number: u32, spec: &EnvironmentSpec) -> Request {
     let described = format!("content {number}");
     let source = Source::Upload { upload: deployment(number).0, described, commit: None };
     let (spec, version) = (Box::new(spec.clone()), Some(format!("v{number}")));
-    request(number, Change::Deploy { spec, version, source })
+    request(number, Change::Deploy { spec, version, source, services: vec![] })
+}
+
+/// The same, of one service only.
+pub fn deploy_only(number: u32, spec: &EnvironmentSpec, service: &str) -> Request {
+    let mut asked = deploy(number, spec);
+    if let Change::Deploy { services, .. } = &mut asked.change {
+        services.push(service.parse().unwrap());
+    }
+    asked
 }

@@ -10,6 +10,7 @@ mod drive;
 mod faults;
 mod hearing;
 mod journal;
+mod part;
 mod plain;
 mod prober;
 mod releases;

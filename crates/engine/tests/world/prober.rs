@@ -72,7 +72,7 @@ impl Prober for Life {
         self.call(|it| {
             let all = it.routes.iter().flat_map(|it| it.instances());
             let answers: Vec<&ReleaseId> = all.map(|it| &it.release).collect();
-            if !answers.is_empty() && answers.iter().all(|it| *it == release) {
+            if answers.contains(&release) {
                 return Ok(());
             }
             Err(refused("be answered by the new release"))

@@ -38,13 +38,13 @@ impl State {
             return Ok(());
         }
         let staged = self.staged.get(&to).ok_or_else(|| refused("find what is staged"))?.clone();
-        let fallback = staged.probation.map(|it| it.fallback);
-        assert!(
-            fallback.is_none_or(|it| it == self.in_force()),
-            "the way back is what was in force"
-        );
-        let before = self.routes.clone().filter(|_| fallback.is_some());
-        self.put(staged.routes, before)
+        // A trial over a trial goes on to go back to what was in force before the first.
+        let fallback = staged.probation.map(|it| {
+            let known = self.routes.iter().chain(&self.fallback);
+            let mut known = known.filter(|known| known.generation == it.fallback);
+            known.next().expect("the way back is what was in force").clone()
+        });
+        self.put(staged.routes, fallback)
     }
 }
 

@@ -96,11 +96,13 @@ impl Runtime for Life {
     async fn quiet(&self, instance: &InstanceId, _: QuietSignal, _: Epoch) -> Result<(), Failure> {
         self.call(|it| {
             let plan = it.plan().expect("a deployment is on its way").clone();
-            let on_trial = it.fallback.is_some();
+            let last = plan.steps.iter().rposition(|it| matches!(it, Step::Switch { .. }));
+            let statuses = it.ledger(&plan).statuses;
+            let switched = last.is_some_and(|at| statuses[at] != Status::Pending);
             let fresh =
                 |it: &Step| matches!(it, Step::Start { instance: it } if it.id == *instance);
             assert!(!plan.steps.iter().any(fresh), "{instance} is new, and was told to be quiet");
-            assert!(!on_trial, "{instance} was told to be quiet after the switch");
+            assert!(!switched, "{instance} was told to be quiet after the switch");
             for step in &plan.steps[..plan.commit] {
                 let Step::Await { instance, .. } = step else { continue };
                 let at = plan.steps.iter().position(|it| it == step).unwrap_or_default();

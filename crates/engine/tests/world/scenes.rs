@@ -1,14 +1,14 @@
 //! Every kind of change, of every strategy, from a world in which it makes sense.
 
 use crate::{
-    build::{deploy, request, spec, web, worker},
+    build::{api, deploy, deploy_only, request, spec, web, worker},
     drive::world,
     state::State,
 };
 use model::{
     deployment::{Change, Request},
     plan::WayBack,
-    service::{Millis, ServiceSpec, Strategy},
+    service::{Millis, Rolling, ServiceSpec, Strategy},
 };
 
 pub struct Scene {
@@ -26,6 +26,15 @@ pub fn scenes() -> Vec<Scene> {
         ServiceSpec { strategy: Strategy::Recreate, port: Some(3000), ..web() },
         ServiceSpec { strategy: Strategy::Recreate, ..worker() },
     ]);
+    let rolling = |instances, batch| {
+        let rolling = Rolling { batch };
+        let mail = ServiceSpec { strategy: Strategy::Rolling, instances: 2, ..worker() };
+        spec(vec![ServiceSpec { strategy: Strategy::Rolling, instances, rolling, ..web() }, mail])
+    };
+    let held = spec(vec![
+        ServiceSpec { strategy: Strategy::Rolling, instances: 2, ..web() },
+        ServiceSpec { strategy: Strategy::Recreate, port: Some(3000), ..api() },
+    ]);
     let scale = |count| Change::Scale { instances: [("web".parse().unwrap(), count)].into() };
     let back = || Change::Rollback { to: None };
     let scene = |name, before: &[Request], request| Scene {
@@ -36,12 +45,28 @@ pub fn scenes() -> Vec<Scene> {
     };
     let two = [deploy(1, &small), deploy(2, &small)];
     let two_cool = [deploy(1, &cool), deploy(2, &cool)];
+    let rolled = [deploy(1, &rolling(2, 1)), deploy(2, &rolling(2, 1))];
+    let both = spec(vec![ServiceSpec { instances: 2, ..web() }, api()]);
+    let of_two = [deploy(1, &both), deploy_only(2, &both, "api")];
+    let of_three = [&of_two[..], &[deploy_only(3, &both, "web")]].concat();
     let stopped = [deploy(1, &small), request(2, Change::Stop)];
     let mut all = vec![
         scene("first deployment", &[], deploy(1, &plain)),
         scene("update", &[deploy(1, &plain)], deploy(2, &plain)),
         scene("third release", &two, deploy(3, &small)),
         scene("recreate", &[deploy(1, &recreate)], deploy(2, &recreate)),
+        scene("rolling", &[deploy(1, &rolling(3, 1))], deploy(2, &rolling(3, 1))),
+        scene("rolling by two", &[deploy(1, &rolling(3, 2))], deploy(2, &rolling(3, 2))),
+        scene("rolling to fewer", &[deploy(1, &rolling(4, 1))], deploy(2, &rolling(2, 1))),
+        scene("rolling beside recreate", &[deploy(1, &held)], deploy(2, &held)),
+        scene("rolling, first deployment", &[], deploy(1, &rolling(2, 1))),
+        scene("rolling, restart", &[deploy(1, &rolling(2, 1))], request(2, Change::Restart)),
+        scene("rolling, rollback, warm", &rolled, request(3, back())),
+        scene("one of two services", &of_two[..1], of_two[1].clone()),
+        scene("then the other", &of_two, of_three[2].clone()),
+        scene("then both", &of_two, deploy(3, &both)),
+        scene("back to a mixed set", &of_three, request(4, back())),
+        scene("a mixed set, restarted", &of_two, request(3, Change::Restart)),
         scene("rollback, warm", &two, request(3, back())),
         scene("rollback, cold", &two_cool, request(3, back())),
         scene("restart", &[deploy(1, &small)], request(2, Change::Restart)),
@@ -50,6 +75,8 @@ pub fn scenes() -> Vec<Scene> {
         scene("stop", &[deploy(1, &small)], request(2, Change::Stop)),
         scene("start", &stopped, request(3, Change::Start)),
     ];
-    all[3].way_back = WayBack::Cold;
+    for scene in all.iter_mut().filter(|it| it.name.contains("recreate")) {
+        scene.way_back = WayBack::Cold;
+    }
     all
 }

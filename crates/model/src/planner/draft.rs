@@ -6,13 +6,16 @@ mod traffic;
 
 pub use traffic::public_requests;
 
-use super::{Desired, Observed, Wanted, fleet::Fleet, numbers::Numbers};
+use super::{Desired, Observed, Wanted, batch::Batches, fleet::Fleet, numbers::Numbers};
 use crate::{
+    id::Generation,
     instance::Instance,
+    name::Name,
     plan::{Kind, PLAN_VERSION, Plan, Probation, ReleaseLabel, StagedRoutes, Step},
     release::Release,
     service::Millis,
 };
+use std::collections::BTreeMap;
 
 /// How long the proxy waits for a confirmation beyond the bake.
 const PROBATION_MARGIN: Millis = Millis::seconds(20);
@@ -26,16 +29,23 @@ struct Draft<'a> {
     observed: &'a Observed,
     desired: &'a Desired,
     fleet: &'a Fleet<'a>,
+    batches: Batches<'a>,
     numbers: Numbers,
 }
 
 /// Writes the plan down.  Nothing is decided here any more but the order.
-pub(super) fn draft(observed: &Observed, desired: &Desired, fleet: &Fleet<'_>) -> Plan {
+pub(super) fn draft<'a>(
+    observed: &'a Observed,
+    desired: &'a Desired,
+    fleet: &'a Fleet<'a>,
+) -> Plan {
     let in_force = observed.routes.as_ref();
     let routed = |it: &Instance| in_force.is_some_and(|routes| routes.leads_to(&it.id));
     let holds = fleet.giving_way.iter().any(routed);
-    let numbers = Numbers::new(in_force.map(|it| it.generation), observed.first_generation, holds);
-    let draft = Draft { observed, desired, fleet, numbers };
+    let batches = Batches::of(fleet);
+    let before = in_force.map(|it| it.generation);
+    let numbers = Numbers::new(before, observed.first_generation, holds, batches.count());
+    let draft = Draft { observed, desired, fleet, batches, numbers };
     let mut steps = draft.advance();
     let commit = steps.len();
     steps.extend(draft.settle());
@@ -46,9 +56,20 @@ pub(super) fn draft(observed: &Observed, desired: &Desired, fleet: &Fleet<'_>) -
         kind: fleet.kind,
         from: observed.current.as_ref().filter(|_| !observed.active.is_empty()).map(label),
         to: fleet.to.map(label),
+        stays: stays(fleet),
         steps,
         commit,
     }
+}
+
+/// Told only where something else is brought: else it is what the plan is about.
+fn stays(fleet: &Fleet<'_>) -> BTreeMap<Name, ReleaseLabel> {
+    if !matches!(fleet.kind, Kind::Initial | Kind::Update | Kind::Rollback) {
+        return BTreeMap::new();
+    }
+    let label =
+        |it: &Instance| ReleaseLabel { id: it.release.clone(), version: it.version.clone() };
+    fleet.staying.iter().map(|it| (it.service.clone(), label(it))).collect()
 }
 
 fn label(release: &Release) -> ReleaseLabel {
@@ -59,19 +80,12 @@ impl Draft<'_> {
     /// What is undone if a part of it fails.
     fn advance(&self) -> Vec<Step> {
         let mut steps = self.prepare();
-        let beside = |it: &&Instance| !self.fleet.replaces(&it.service);
-        let (beside, instead): (Vec<&Instance>, Vec<&Instance>) =
-            self.fleet.fresh.iter().partition(beside);
-        // A worker works as soon as it runs, so it is started when everything else that is new has
-        // proved fit: by then the switch is likely.
-        let (served, workers): (Vec<&Instance>, Vec<&Instance>) =
-            beside.into_iter().partition(|it| !self.is_worker(it));
-        steps.extend(self.bring_up(&served, true));
-        steps.extend(self.bring_up(&workers, false));
-        steps.extend(self.give_way());
-        steps.extend(self.bring_up(&instead, false));
-        steps.extend(self.quiet());
-        steps.extend(self.turn());
+        for at in 0..self.batches.count() {
+            steps.extend(self.bring_up_batch(at));
+            steps.extend(self.turn(at));
+        }
+        let confirms = self.last_trial();
+        steps.push(Step::Confirm { confirms, by: self.after(self.numbers.confirm) });
         steps
     }
 
@@ -102,20 +116,41 @@ impl Draft<'_> {
 
     fn staged(&self) -> Vec<StagedRoutes> {
         let plain = |routes| StagedRoutes { routes, probation: None };
-        let numbers = self.numbers;
+        let numbers = &self.numbers;
         let mut staged = vec![];
         staged.extend(numbers.announced.map(|it| plain(self.before(it))));
         staged.extend(numbers.held.map(|it| plain(self.before_held(it))));
-        staged.push(StagedRoutes {
-            routes: self.after(numbers.trial),
+        staged.extend(numbers.trials.iter().enumerate().map(|(at, trial)| StagedRoutes {
+            routes: self.tried(at, *trial),
             probation: Some(Probation {
                 fallback: numbers.switched_from(),
-                expires: self.probation_expires(),
+                expires: self.probation_expires(at),
             }),
-        });
+        }));
         staged.extend(numbers.back_held.map(|it| plain(self.before_held(it))));
         staged.push(plain(self.before(numbers.back)));
         staged
+    }
+
+    /// What cannot run beside its successor gives way in the first batch.
+    fn bring_up_batch(&self, at: usize) -> Vec<Step> {
+        let beside = |it: &&Instance| !self.fleet.replaces(&it.service);
+        let (beside, instead): (Vec<&Instance>, Vec<&Instance>) =
+            self.batches.new_in(at).iter().copied().partition(beside);
+        // A worker works as soon as it runs, so it is started when everything else that is new has
+        // proved fit: by then the switch is likely.
+        let (served, workers): (Vec<&Instance>, Vec<&Instance>) =
+            beside.into_iter().partition(|it| !self.is_worker(it));
+        let mut steps = self.bring_up(&served, at == 0);
+        steps.extend(self.bring_up(&workers, false));
+        if at == 0 {
+            steps.extend(self.give_way());
+            steps.extend(self.bring_up(&instead, false));
+        }
+        if self.batches.is_last(at) {
+            steps.extend(self.quiet());
+        }
+        steps
     }
 
     /// All are started before the first is waited for, or many instances would cost as many boots.
@@ -134,7 +169,7 @@ impl Draft<'_> {
     /// Stops what cannot run beside its successor, while its requests wait.
     fn give_way(&self) -> Vec<Step> {
         let going = &self.fleet.giving_way;
-        let numbers = self.numbers;
+        let numbers = &self.numbers;
         let mut steps = vec![];
         if let Some(held) = numbers.held {
             steps.push(Step::Hold { from: numbers.before, held, back: numbers.back });
@@ -171,35 +206,47 @@ impl Draft<'_> {
         steps
     }
 
-    /// From the switch to the commit.
-    fn turn(&self) -> Vec<Step> {
-        let numbers = self.numbers;
+    /// From a batch's switch to the end of its bake.
+    fn turn(&self, at: usize) -> Vec<Step> {
+        let (numbers, trial) = (&self.numbers, self.numbers.trials[at]);
+        let before = at.checked_sub(1).map(|it| numbers.trials[it]);
         let mut steps = vec![Step::Switch {
-            from: numbers.switched_from(),
-            to: numbers.trial,
+            from: before.unwrap_or(numbers.switched_from()),
+            to: trial,
             back: numbers.switched_back(),
+            share: self.batches.share(at),
         }];
-        steps.extend(self.verify());
-        steps.extend(self.recheck());
-        let tried = self.fleet.claimed.iter().chain(&self.fleet.fresh);
+        steps.extend(self.verify(trial, self.batches.new_until(at)));
+        if self.batches.is_last(at) {
+            // By the public route, which leads to the new alone from here on.
+            steps.extend(self.recheck());
+        }
+        let tried = self.fleet.claimed.iter().chain(self.batches.new_until(at));
         steps.push(Step::Bake {
-            generation: numbers.trial,
+            generation: trial,
             instances: tried.map(|it| it.id.clone()).collect(),
-            for_at_least: self.bake(),
+            for_at_least: self.bake(at),
         });
-        steps.push(Step::Confirm { confirms: numbers.trial, by: self.after(numbers.confirm) });
         steps
     }
 
-    /// The longest bake of those services whose instances are new.
-    fn bake(&self) -> Millis {
-        let services = self.fleet.fresh.iter().filter_map(|it| self.fleet.service(it));
+    fn last_trial(&self) -> Generation {
+        self.numbers.trials[self.batches.count() - 1]
+    }
+
+    /// The longest bake of those services whose instances are new in the batch.
+    fn bake(&self, at: usize) -> Millis {
+        let services = self.batches.new_in(at).iter().filter_map(|it| self.fleet.service(it));
         services.map(|it| it.bake).max().unwrap_or(Millis(0))
     }
 
-    fn probation_expires(&self) -> Millis {
+    /// It lasts until the next batch takes over: the proxy goes on watching while that one starts.
+    fn probation_expires(&self, at: usize) -> Millis {
         let verify = if self.verifies() { VERIFY_MARGIN.0 } else { 0 };
-        Millis(self.bake().0 + verify + self.recheck_time_max().0 + PROBATION_MARGIN.0)
+        let next = self.batches.new_in(at + 1).iter().map(|it| self.bring_up_time_max(it).0);
+        let last = self.batches.is_last(at);
+        let then = if last { self.recheck_time_max().0 } else { next.sum() };
+        Millis(self.bake(at).0 + verify + then + PROBATION_MARGIN.0)
     }
 
     /// Nothing is asked where nothing new was started: a warm release serves at once.

@@ -59,6 +59,7 @@ impl<'a> Fleet<'a> {
             expect_known_services(to, desired)?;
             let slot = fleet.slot(observed);
             for service in &to.spec.services {
+                let slot = fleet.slot_of(observed, service).unwrap_or(slot);
                 fleet.muster(observed, desired, to, service, slot)?;
             }
         }
@@ -93,6 +94,13 @@ impl<'a> Fleet<'a> {
         }
     }
 
+    /// A service may have been left as it ran when others took the other slot.
+    fn slot_of(&self, observed: &Observed, service: &ServiceSpec) -> Option<Slot> {
+        let present = observed.active.iter().chain(&observed.stopped);
+        let present = present.filter(|it| it.service == service.name).map(|it| it.slot).next();
+        present.map(|it| if self.kind == Kind::Scale { it } else { it.other() })
+    }
+
     /// Finds a service's instances: those that stay, those that are warm, and new ones.
     fn muster(
         &mut self,
@@ -102,17 +110,22 @@ impl<'a> Fleet<'a> {
         service: &ServiceSpec,
         slot: Slot,
     ) -> Result<(), Failure> {
-        let wanted = count(observed, desired, service)?;
+        let mut wanted = count(observed, desired, service)?;
+        let owner = owner(observed, to, service)?;
         let mut numbers: Vec<u16> = vec![];
-        if self.kind == Kind::Scale {
-            let mut present = of_service(&observed.active, &service.name);
-            present.sort_by_key(|it| it.number);
-            present.truncate(usize::from(wanted));
+        let present = self.fit_to_stay(observed, to, service);
+        if !present.is_empty() {
+            if self.kind != Kind::Scale {
+                // As it was scaled.
+                wanted = u16::try_from(present.len()).unwrap_or(INSTANCES_MAX);
+            }
+            let present = present.into_iter().take(usize::from(wanted));
+            let present: Vec<Instance> = present.collect();
             numbers.extend(present.iter().map(|it| it.number));
             self.staying.extend(present);
-        } else if self.kind == Kind::Rollback && service.strategy == Strategy::BlueGreen {
+        } else if self.kind == Kind::Rollback && service.strategy != Strategy::Recreate {
             let mut warm = of_service(&observed.warm, &service.name);
-            warm.retain(|it| it.release == to.id);
+            warm.retain(|it| it.release == owner.id);
             warm.truncate(usize::from(wanted));
             numbers.extend(warm.iter().map(|it| it.number));
             self.claimed.extend(warm);
@@ -123,8 +136,8 @@ impl<'a> Fleet<'a> {
             id: instance_id(desired, &service.name, number),
             environment: desired.environment.clone(),
             service: service.name.clone(),
-            release: to.id.clone(),
-            version: to.version.clone(),
+            release: owner.id.clone(),
+            version: owner.version.clone(),
             number,
             slot,
             // Filled in when it is known who leaves.
@@ -132,6 +145,28 @@ impl<'a> Fleet<'a> {
         });
         self.fresh.extend(fresh);
         Ok(())
+    }
+
+    /// Those of a service that go on: all but what is too many, or what the release leaves as it
+    /// runs, or what a rollback would only start again.
+    fn fit_to_stay(
+        &self,
+        observed: &Observed,
+        to: &Release,
+        service: &ServiceSpec,
+    ) -> Vec<Instance> {
+        let mut present = of_service(&observed.active, &service.name);
+        present.sort_by_key(|it| it.number);
+        let owner = to.owner_of(&service.name);
+        let stays = match self.kind {
+            Kind::Scale => true,
+            Kind::Rollback => present.iter().all(|it| it.release == *owner),
+            Kind::Initial | Kind::Update => {
+                to.left.contains_key(&service.name) && present.iter().all(|it| it.release == *owner)
+            }
+            Kind::Restart | Kind::Stop | Kind::Start => false,
+        };
+        if stays { present } else { vec![] }
     }
 
     /// Says farewell to all that neither stays nor serves again.
@@ -167,6 +202,26 @@ pub(super) fn needs_port(service: &ServiceSpec) -> bool {
 
 pub(super) fn service_of<'a>(release: &'a Release, name: &Name) -> Option<&'a ServiceSpec> {
     release.spec.services.iter().find(|it| it.name == *name)
+}
+
+/// The release whose instances the service runs.
+fn owner<'a>(
+    observed: &'a Observed,
+    to: &'a Release,
+    service: &ServiceSpec,
+) -> Result<&'a Release, Failure> {
+    let id = to.owner_of(&service.name);
+    if *id == to.id {
+        return Ok(to);
+    }
+    observed.release(id).ok_or_else(|| {
+        let message = format!(
+            "run `{}` as {} leaves it: its release {id} is not kept",
+            service.name, to.version
+        );
+        Failure::new(Blame::Request, message)
+            .hint("deploy all services: leave `--service` out, or name a release that is kept")
+    })
 }
 
 fn kind(observed: &Observed, wanted: &Wanted) -> Kind {

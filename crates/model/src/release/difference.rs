@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys of a service whose values are shown.  Any other is only named: it may hold a secret.
-const SHOWN: [&str; 19] = [
+const SHOWN: [&str; 20] = [
     "command",
     "instances",
     "schedule",
@@ -16,6 +16,7 @@ const SHOWN: [&str; 19] = [
     "health",
     "smoke",
     "strategy",
+    "rolling",
     "drain",
     "stop_signal",
     "quiet_signal",

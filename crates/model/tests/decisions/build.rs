@@ -11,8 +11,8 @@ use model::{
     release::{Artifact, Release, Source, Standing},
     routes::{PathRoute, Routes},
     service::{
-        EnvironmentSpec, HealthSpec, Limits, Millis, Probe, Readiness, ServiceSpec, StopSignal,
-        Strategy, VersionScheme,
+        EnvironmentSpec, HealthSpec, Limits, Millis, Probe, Readiness, Rolling, ServiceSpec,
+        StopSignal, Strategy, VersionScheme,
     },
 };
 
@@ -48,6 +48,7 @@ pub fn service(text: &str) -> ServiceSpec {
         smoke: vec![],
         checks: vec![],
         strategy: Strategy::BlueGreen,
+        rolling: Rolling::default(),
         drain: Millis::seconds(30),
         stop_signal: StopSignal::SigTerm,
         quiet_signal: None,
@@ -102,6 +103,7 @@ pub fn release(number: u32, spec: &EnvironmentSpec) -> Release {
         version: format!("v{number}"),
         artifact: artifact(&format!("digest {number}")),
         spec: spec.clone(),
+        left: [].into(),
         created_at_ms: u64::from(number) * 1000,
     }
 }

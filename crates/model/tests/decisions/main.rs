@@ -14,6 +14,7 @@ mod planner;
 mod preflight;
 mod recreate;
 mod retention;
+mod rolling;
 mod standing_orders;
 mod version;
 mod workers;

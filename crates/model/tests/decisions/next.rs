@@ -20,12 +20,15 @@ fn plans() -> Vec<Plan> {
     let blue_green = spec(vec![service("web"), worker("mail")]);
     let recreate =
         spec(vec![ServiceSpec { strategy: Strategy::Recreate, instances: 1, ..service("web") }]);
+    let rolling =
+        spec(vec![ServiceSpec { strategy: Strategy::Rolling, instances: 2, ..service("web") }]);
     let updated = after(&serving(&blue_green), &deploy(2, &blue_green));
     let first = updated.releases[1].release.clone();
     vec![
         planned(&nothing(), &deploy(1, &blue_green)),
         planned(&serving(&blue_green), &deploy(2, &blue_green)),
         planned(&serving(&recreate), &deploy(2, &recreate)),
+        planned(&serving(&rolling), &deploy(2, &rolling)),
         planned(&updated, &roll_back(3, &first)),
         planned(&updated, &desired(3, Wanted::Stop)),
     ]
@@ -75,8 +78,7 @@ impl Walk<'_> {
                     all.push((failed, misfortunes + 1));
                     all.push((began, misfortunes + 1));
                 }
-                let switch = self.plan.switch().expect("every plan switches");
-                if luck && ledger.on_probation(self.plan) {
+                if let Some(switch) = ledger.on_probation(self.plan).filter(|_| luck) {
                     let fell = after(ledger, Record::Step(switch, Event::FellBack(failure())));
                     all.push((fell, misfortunes + 1));
                 }

@@ -77,7 +77,7 @@ fn the_first_deployment_announces_a_generation_to_fall_back_to() {
     assert_eq!(routes[0].hosts, ["shop.example"]);
     assert_eq!(confirmed(&plan).generation, Generation(3));
     assert_eq!(confirmed(&plan).paths[0].instances.len(), 2);
-    let Step::Switch { from, to, back } = plan.steps[9] else { panic!() };
+    let Step::Switch { from, to, back, .. } = plan.steps[9] else { panic!() };
     assert_eq!((from, to, back), (Generation(1), Generation(2), Generation(4)));
 }
 

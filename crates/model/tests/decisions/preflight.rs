@@ -5,6 +5,7 @@ use model::{
     failure::{Blame, Failure},
     preflight::{Seen, findings},
     routes::Claim,
+    service::{Limits, ServiceSpec, Strategy},
 };
 
 fn roomy() -> Seen {
@@ -59,4 +60,19 @@ fn variables_that_nobody_filled_in_are_named_without_their_values() {
     web.env.insert("OPTIONAL".into(), String::new());
     let found = findings(&spec(vec![web]), None, &roomy());
     assert_eq!(found.len(), 1, "an empty variable is fine where it was written down empty");
+}
+
+#[test]
+fn the_new_must_have_room_beside_the_old_unless_that_gives_way() {
+    let limits = Limits { memory_bytes: Some(512 << 20), ..Limits::default() };
+    let web = ServiceSpec { limits, ..service("web") };
+    let seen = |mib: u64| Seen { memory_available_bytes: Some(mib << 20), ..roomy() };
+    let both = spec(vec![web.clone()]);
+    assert_eq!(findings(&both, None, &seen(1024)), vec![], "two of them, 512 MiB each");
+    let found = findings(&both, None, &seen(1023));
+    assert_eq!((found.len(), found[0].overridable), (1, true));
+    assert!(found[0].failure.message.contains("1024 MiB, and 1023"), "{found:?}");
+    let recreate = ServiceSpec { strategy: Strategy::Recreate, ..web };
+    assert_eq!(findings(&spec(vec![recreate]), None, &seen(1)), vec![]);
+    assert_eq!(findings(&both, None, &roomy()), vec![], "nobody can tell");
 }

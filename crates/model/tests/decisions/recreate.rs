@@ -55,7 +55,7 @@ fn requests_are_held_while_the_old_stops_and_the_new_starts() {
     assert_eq!(staged[1].probation.unwrap().fallback, Generation(11));
     let Step::Hold { from, held, back } = plan.steps[6] else { panic!() };
     assert_eq!((from, held, back), (Generation(3), Generation(11), Generation(15)));
-    let Step::Switch { from, to, back } = plan.steps[11] else { panic!() };
+    let Step::Switch { from, to, back, .. } = plan.steps[11] else { panic!() };
     assert_eq!((from, to, back), (Generation(11), Generation(12), Generation(14)));
     let Step::Drain { instances, deadline } = &plan.steps[7] else { panic!() };
     assert_eq!((instances.len(), *deadline), (1, Millis::seconds(10)));

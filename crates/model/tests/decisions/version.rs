@@ -1,6 +1,7 @@
 //! Versions.
 
 use crate::build::{artifact, kept, release, service, spec};
+use model::release::part::Part;
 use model::{
     release::Standing,
     service::VersionScheme::{self, Any, Git, Semver, Timestamp},
@@ -102,6 +103,8 @@ fn a_version_names_one_content_for_good() {
     other.services[0].instances = 7;
     let all = [kept(&release(1, &one), Standing::Accepted)];
     let same = artifact("digest 1");
+    let whole = |spec: &model::service::EnvironmentSpec| Part::of(spec, &[], None).unwrap();
+    let (one, other) = (whole(&one), whole(&other));
     assert_eq!(known(&all, "v2", &same, &one).unwrap(), Known::New);
     assert_eq!(known(&all, "v1", &same, &one).unwrap(), Known::Same(&all[0].release));
     assert_eq!(known(&all, "v1", &same, &other).unwrap(), Known::Content);

@@ -54,7 +54,7 @@ fn named(step: &Step) -> Vec<Generation> {
     match step {
         Step::StageRoutes { staged } => staged.iter().map(|it| it.routes.generation).collect(),
         Step::Hold { from, held, back } => vec![*from, *held, *back],
-        Step::Switch { from, to, back } => vec![*from, *to, *back],
+        Step::Switch { from, to, back, .. } => vec![*from, *to, *back],
         Step::Confirm { confirms, by } => vec![*confirms, by.generation],
         // The others name what these install.
         _ => vec![],

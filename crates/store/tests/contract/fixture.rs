@@ -65,7 +65,7 @@ pub fn plan(name: &str, number: u16, port: u16) -> Plan {
     let steps = vec![
         Step::StageRoutes { staged: vec![StagedRoutes { routes: routes(to.0), probation: None }] },
         Step::Start { instance: instance(name, number, port) },
-        Step::Switch { from, to, back },
+        Step::Switch { from, to, back, share: None },
         Step::Confirm { confirms: to, by: routes(by.0) },
         Step::Manifest,
     ];
@@ -80,6 +80,7 @@ pub fn plan(name: &str, number: u16, port: u16) -> Plan {
         kind: Kind::Update,
         from: Some(label(number - 1)),
         to: Some(label(number)),
+        stays: [].into(),
         steps,
         commit: 4,
     }

@@ -91,9 +91,10 @@ pub async fn a_plan_makes_the_record_whole(journal: &dyn Journal) {
     let finding = Finding { failure, overridable: true };
     let planned = journal.planned(&plan, std::slice::from_ref(&finding), 11).await.unwrap();
     assert!(planned > accepted);
-    let traffic = Traffic { requests: 1000, failed: 1, held: 2, p99_us: 1500 };
+    let traffic =
+        Traffic { requests: 1000, failed: 1, held: 2, p99_us: 1500, ..Traffic::default() };
     let outcome = Outcome::Deployed;
-    journal.finish(&plan.deployment, outcome, None, Some(traffic), 12).await.unwrap();
+    journal.finish(&plan.deployment, outcome, None, Some(traffic.clone()), 12).await.unwrap();
 
     let asked = request(name, 1);
     let record = journal.deployment(&plan.deployment).await.unwrap().unwrap();

@@ -23,17 +23,19 @@ pub fn text(release: &Release, report: &ReleaseReport, clock: &Clock) -> String 
     part("digest", report.digest.clone());
     part("domains", release.spec.domains.join(" "));
     for service in &release.spec.services {
-        lines.extend(service_lines(service));
+        lines.extend(service_lines(service, release));
     }
     lines.join("\n")
 }
 
-fn service_lines(service: &ServiceSpec) -> Vec<String> {
+fn service_lines(service: &ServiceSpec, release: &Release) -> Vec<String> {
     let names: Vec<&str> = service.env.keys().map(String::as_str).collect();
     let or_none = |text: String| if text.is_empty() { "none".to_owned() } else { text };
     let strategy = serde_json::to_value(service.strategy).unwrap_or_default();
+    let left = release.left.get(&service.name);
+    let left = left.map(|it| format!(", left as release {it} runs it")).unwrap_or_default();
     vec![
-        format!("  service {}", service.name),
+        format!("  service {}{left}", service.name),
         format!("    routes     {}", or_none(service.routes.join(" "))),
         format!("    instances  {}, {}", service.instances, strategy.as_str().unwrap_or_default()),
         format!("    variables  {}", or_none(names.join(" "))),
@@ -48,6 +50,7 @@ pub fn object(release: &Release, report: &ReleaseReport) -> Value {
             "routes": it.routes,
             "instances": it.instances,
             "strategy": it.strategy,
+            "release": release.owner_of(&it.name),
             "variables": it.env.keys().collect::<Vec<_>>(),
         })
     };

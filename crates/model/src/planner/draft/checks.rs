@@ -52,13 +52,14 @@ impl Draft<'_> {
 
     /// The proxy must not lose patience while it is asked.
     pub(super) fn recheck_time_max(&self) -> Millis {
-        let time = |step: &Step| match step {
-            Step::Check { checks, .. } => {
-                checks.list.iter().map(|it| it.question.time_max(it.timeout).0).sum()
-            }
-            _ => 0,
-        };
-        Millis(self.recheck().iter().map(time).sum())
+        Millis(self.recheck().iter().map(time_max).sum())
+    }
+
+    /// The proxy must not lose patience while the next batch starts, either.
+    pub(super) fn bring_up_time_max(&self, instance: &Instance) -> Millis {
+        let asked = [self.smoke(instance), self.check(instance)].into_iter().flatten();
+        let asked: u64 = asked.map(|it| time_max(&it)).sum();
+        Millis(time_max(&self.await_ready(instance)) + asked)
     }
 
     fn recheck_of(&self, service: &ServiceSpec) -> Option<Step> {
@@ -119,5 +120,23 @@ impl Draft<'_> {
             start_timeout: service.start_timeout,
             health: service.health.clone().filter(|_| !skipped),
         }
+    }
+}
+
+/// How long the questions of a step may take, in ms.
+fn time_max(step: &Step) -> u64 {
+    match step {
+        Step::Await { check, .. } => {
+            let asked = |it: &HealthSpec| {
+                u64::from(it.tries.saturating_add(it.successes))
+                    .saturating_mul(it.interval.0 + it.timeout.0)
+            };
+            check.start_timeout.0.saturating_add(check.health.as_ref().map_or(0, asked))
+        }
+        Step::Smoke { tests, .. } => tests.iter().map(|it| it.timeout.0).sum(),
+        Step::Check { checks, .. } => {
+            checks.list.iter().map(|it| it.question.time_max(it.timeout).0).sum()
+        }
+        _ => 0,
     }
 }

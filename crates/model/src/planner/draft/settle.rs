@@ -72,6 +72,10 @@ impl Draft<'_> {
         // The link stays where there is nothing better for it to point at.
         versions.extend(previous.or_else(|| self.observed.linked_previous.clone()));
         versions.extend(self.observed.current.as_ref().map(|it| it.version.clone()));
+        let left = [Some(&**release), self.previous(release), self.observed.current.as_ref()];
+        let left = left.into_iter().flatten().flat_map(|it| it.left.values());
+        let left = left.filter_map(|it| self.observed.release(it));
+        versions.extend(left.map(|it| it.version.clone()));
         let running = [&self.fleet.leaving, &self.fleet.surplus, &self.observed.active];
         versions.extend(running.into_iter().flatten().map(|it| it.version.clone()));
         let keep = release.spec.keep_releases as usize;

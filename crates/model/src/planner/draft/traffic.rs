@@ -2,12 +2,14 @@
 
 use super::Draft;
 use crate::{
-    id::Generation,
+    id::{Generation, ReleaseId},
     instance::Instance,
+    name::Name,
     plan::{PublicRequest, Step},
     routes::{Hold, PathRoute, Routes},
     service::{EnvironmentSpec, Millis, Probe, ServiceSpec},
 };
+use std::collections::BTreeMap;
 
 /// Bounds of a hold: more requests, or longer, and they are answered with 503.
 const HOLD: Hold = Hold { requests_max: 1000, wait: Millis::seconds(30) };
@@ -31,12 +33,17 @@ impl Draft<'_> {
 
     /// To what shall serve.
     pub(super) fn after(&self, generation: Generation) -> Routes {
+        self.tried(self.batches.count() - 1, generation)
+    }
+
+    /// To what serves once a batch took over.
+    pub(super) fn tried(&self, at: usize, generation: Generation) -> Routes {
         if let (None, Some(routes)) = (self.fleet.to, &self.observed.routes) {
             // A stopped environment goes on to answer for its hosts and paths.
             return emptied(Routes { generation, hold: None, ..routes.clone() });
         }
         let services = self.fleet.to.into_iter().flat_map(|it| &it.spec.services);
-        let paths = services.flat_map(|it| self.paths(it)).collect();
+        let paths = services.flat_map(|it| self.paths(at, it)).collect();
         Routes { generation, hosts: self.hosts(), paths, hold: None }
     }
 
@@ -45,13 +52,21 @@ impl Draft<'_> {
         self.observed.routes.as_ref().is_some_and(|it| it.leads_to(&instance.id))
     }
 
-    /// Asks each route once, under each host name.
-    pub(super) fn verify(&self) -> Option<Step> {
-        let to = self.fleet.to.filter(|_| self.verifies())?;
-        let requests = public_requests(&to.spec);
-        let generation = self.numbers.trial;
-        let release = to.id.clone();
-        (!requests.is_empty()).then_some(Step::Verify { generation, requests, release })
+    /// Asks each route to what is new once, under each host name: a step a release.
+    pub(super) fn verify<'n>(
+        &self,
+        generation: Generation,
+        new: impl Iterator<Item = &'n Instance>,
+    ) -> Vec<Step> {
+        let Some(to) = self.fleet.to.filter(|_| self.verifies()) else { return vec![] };
+        let mut brought: BTreeMap<&ReleaseId, Vec<&Name>> = BTreeMap::new();
+        new.for_each(|it| brought.entry(&it.release).or_default().push(&it.service));
+        let step = |(release, services): (&ReleaseId, Vec<&Name>)| {
+            let requests = requests(&to.spec, |it| services.contains(&&it.name));
+            let release = release.clone();
+            (!requests.is_empty()).then_some(Step::Verify { generation, requests, release })
+        };
+        brought.into_iter().filter_map(step).collect()
     }
 
     /// One of its host names.
@@ -67,10 +82,8 @@ impl Draft<'_> {
         }
     }
 
-    fn paths(&self, service: &ServiceSpec) -> Vec<PathRoute> {
-        let all = self.fleet.after();
-        let mine = all.into_iter().filter(|it| it.service == service.name);
-        let instances: Vec<Instance> = mine.cloned().collect();
+    fn paths(&self, at: usize, service: &ServiceSpec) -> Vec<PathRoute> {
+        let instances = self.batches.serving(at, service);
         let path = |path: &String| PathRoute {
             path: path.clone(),
             service: service.name.clone(),
@@ -91,7 +104,11 @@ fn emptied(mut routes: Routes) -> Routes {
 
 /// One question for each route, under each host name: any answer below 500 will do.
 pub fn public_requests(spec: &EnvironmentSpec) -> Vec<PublicRequest> {
-    let routed = spec.services.iter().filter(|it| !it.routes.is_empty());
+    requests(spec, |_| true)
+}
+
+fn requests(spec: &EnvironmentSpec, is_asked: impl Fn(&ServiceSpec) -> bool) -> Vec<PublicRequest> {
+    let routed = spec.services.iter().filter(|it| !it.routes.is_empty() && is_asked(it));
     let paths: Vec<String> = routed.flat_map(question).collect();
     let all = spec.domains.iter().map(sendable).flat_map(|host| {
         paths.iter().map(move |path| PublicRequest { host: host.clone(), path: path.clone() })
