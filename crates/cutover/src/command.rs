@@ -18,6 +18,7 @@ mod logs;
 pub mod man;
 mod plan;
 mod prepare;
+mod promote;
 mod proxy;
 mod ps;
 mod releases;
@@ -51,6 +52,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
     match verb {
         Verb::Deploy(args) => deploy::run(session, args).await,
         Verb::Plan(args) => plan::run(session, &args.release).await,
+        Verb::Promote(args) => promote::run(session, args).await,
         Verb::Attach(args) => attach::run(session, &args).await,
         Verb::Abort(args) => abort::run(session, &args).await,
         Verb::Resume(args) => resume::run(session, &args).await,

@@ -77,6 +77,10 @@ pub fn sentence(step: &Step) -> String {
         Step::Prune { releases, .. } => {
             format!("Remove releases beyond what is kept: {}.", releases.join(", "))
         }
+        Step::Hook { hook } => {
+            let limit = seconds(hook.timeout);
+            format!("Run the hook {} as {}, at most {limit}.", hook.name, hook.service)
+        }
         Step::Manifest => "Write the manifest.".to_owned(),
     }
 }
@@ -115,6 +119,7 @@ pub fn subject(step: &Step) -> String {
         Step::Keep { instances } | Step::Drain { instances, .. } => named(instances.iter()),
         Step::Link { current, .. } => current.clone().unwrap_or_default(),
         Step::Prune { releases, .. } => releases.join(", "),
+        Step::Hook { hook } => hook.name.clone(),
         Step::Manifest => "manifest.json".to_owned(),
     }
 }

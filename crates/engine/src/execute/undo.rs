@@ -40,6 +40,7 @@ impl Execution<'_> {
                 self.ready(instance, check).await?;
                 ports.runtime.keep(&instance.id, true, epoch).await
             }
+            Step::Hook { hook } => ports.hooks.stop(hook, epoch).await,
             // What was staged stays for the next try; retention removes it.  The announced
             // generation answers until there is a release.  A confirmation that failed is undone
             // with its switch.

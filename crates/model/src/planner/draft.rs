@@ -8,6 +8,7 @@ pub use traffic::public_requests;
 
 use super::{Desired, Observed, Wanted, fleet::Fleet, numbers::Numbers};
 use crate::{
+    hook,
     instance::Instance,
     plan::{Kind, PLAN_VERSION, Plan, Probation, ReleaseLabel, StagedRoutes, Step},
     release::Release,
@@ -39,7 +40,7 @@ pub(super) fn draft(observed: &Observed, desired: &Desired, fleet: &Fleet<'_>) -
     let mut steps = draft.advance();
     let commit = steps.len();
     steps.extend(draft.settle());
-    Plan {
+    let plan = Plan {
         version: PLAN_VERSION,
         deployment: desired.deployment.clone(),
         environment: desired.environment.clone(),
@@ -48,7 +49,8 @@ pub(super) fn draft(observed: &Observed, desired: &Desired, fleet: &Fleet<'_>) -
         to: fleet.to.map(label),
         steps,
         commit,
-    }
+    };
+    hook::woven(plan, fleet.to)
 }
 
 fn label(release: &Release) -> ReleaseLabel {
