@@ -7,6 +7,7 @@ pub(crate) mod environment;
 pub(crate) mod hook;
 pub(crate) mod probe;
 pub(crate) mod project;
+pub(crate) mod readiness;
 pub(crate) mod root;
 pub(crate) mod secret;
 pub(crate) mod service;

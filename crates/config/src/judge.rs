@@ -7,7 +7,7 @@ use crate::{
         environment::EnvironmentDraft,
         project::ProjectDraft,
         root::RootDraft,
-        service::{Runtime, ServiceDraft, StrategyDraft},
+        service::{KindDraft, Runtime, ServiceDraft, StrategyDraft},
     },
     lint,
     problem::Severity,
@@ -114,17 +114,18 @@ fn judge_service(
             .hint("run at least 1, or take the `routes` away");
     }
     if let Some(readiness) = &service.readiness
-        && readiness.value == Readiness::Running
+        && matches!(readiness.value, Readiness::Running | Readiness::Alive(_))
         && routed
     {
         report
             .error(
                 readiness.place,
                 readiness.path.clone(),
-                "to be `running` is not enough for a service with routes: it must answer",
+                "to be running is not enough for a service with routes: it must answer",
             )
             .hint("use `port` or `notify`");
     }
+    judge_kind(service, routed, report);
     for check in service.checks.iter().flat_map(|it| &it.value) {
         judge_check(check, service, report);
     }
@@ -141,6 +142,39 @@ fn judge_service(
             .hint("add `path: /health`, `tcp: true` or `command: [program]`");
     }
     lint::service(service, &lint::Around { environment, copies }, report);
+}
+
+/// That it is what it says it is for.
+fn judge_kind(service: &ServiceDraft, routed: bool, report: &mut Report) {
+    if let Some(kind) = &service.kind {
+        let (message, hint) = match (kind.value, routed) {
+            (KindDraft::Web, false) => {
+                ("a `web` service has no `routes`: no request would reach it", "add `routes: [/]`")
+            }
+            (KindDraft::Worker, true) => (
+                "a `worker` has `routes`: whoever answers requests is a `web` service",
+                "take the `routes` away, or make a service of its own of them",
+            ),
+            _ => ("", ""),
+        };
+        if !message.is_empty() {
+            report.error(kind.place, kind.path.clone(), message).hint(hint);
+        }
+    }
+    let Some(signal) = &service.quiet_signal else { return };
+    let gives_way = service.strategy.as_ref().map(|it| it.value) == Some(StrategyDraft::Recreate);
+    let (message, hint) = match (routed, gives_way) {
+        (true, _) => (
+            "`quiet_signal` is for workers: requests to a service with routes are drained",
+            "leave it out, or use `stop_signal`",
+        ),
+        (false, true) => (
+            "`quiet_signal` is for workers that run beside their successor, not for `recreate`",
+            "leave one of the two out",
+        ),
+        (false, false) => return,
+    };
+    report.error(signal.place, signal.path.clone(), message).hint(hint);
 }
 
 /// That there is somebody to ask, and a way to it.

@@ -136,7 +136,7 @@ impl Watcher<'_> {
 
     fn tell(&mut self, line: &[u8]) -> Result<(), CallError> {
         let progress: Progress = serde_json::from_slice(line)
-            .map_err(|it| CallError::Lost(format!("its news are not understood: {it}")))?;
+            .map_err(|it| CallError::Stranger(format!("its news are not understood: {it}")))?;
         self.view.tell(&progress);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What a controller that was killed left half-way.
 
-use crate::file;
+use crate::{file, state::is_alive};
 use std::{
     fs::{self, DirEntry},
     io,
@@ -88,12 +88,6 @@ fn directories_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let all = entries(directory)?.into_iter();
     let directories = all.filter(|it| it.file_type().is_ok_and(|it| it.is_dir()));
     Ok(directories.map(|it| it.path()).collect())
-}
-
-/// One that has ended and is not waited for writes nothing any more.
-fn is_alive(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|it| !it.1.starts_with(['Z', 'X']))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod releases;
 pub mod router;
 pub mod runtime;
 pub mod secrets;
+pub mod state;
 
 use clock::SystemClock;
 use engine::port::{

@@ -114,13 +114,16 @@ pub(crate) fn to_run(sight: &Sight, unfinished: Option<&DeploymentRecord>) -> Ve
     all
 }
 
-/// Whether the deployment stopped it, or is about to, so that its successor can start.
+/// Whether the deployment stopped it, or is about to, so that its successor can start; or told it
+/// to take no new job, which a start would take back.
 fn gives_way(record: &DeploymentRecord, instance: &Instance) -> bool {
     let Some(plan) = &record.plan else { return false };
     let steps = plan.steps[..plan.commit].iter().zip(&record.steps);
-    let mut stops = steps.filter(
-        |(step, _)| matches!(step, Step::Stop { instance: it, .. } if it.id == instance.id),
-    );
+    let mut stops = steps.filter(|(step, _)| match step {
+        Step::Stop { instance: it, .. } => it.id == instance.id,
+        Step::Quiet { instances, .. } => instances.iter().any(|it| it.id == instance.id),
+        _ => false,
+    });
     stops.any(|(_, it)| !matches!(it.status, Status::Pending | Status::Undone))
 }
 

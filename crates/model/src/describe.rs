@@ -25,14 +25,10 @@ pub fn sentence(step: &Step) -> String {
             )
         }
         Step::Claim { instances, .. } => {
-            format!(
-                "Take {} back before the reaper does.",
-                named(instances.iter().map(|it| &it.id))
-            )
+            let them = named(instances.iter().map(|it| &it.id));
+            format!("Take {them} back before the reaper does.")
         }
-        Step::Hold { held, .. } => {
-            format!("Let requests wait in the proxy (routes {held}).")
-        }
+        Step::Hold { held, .. } => format!("Let requests wait in the proxy (routes {held})."),
         Step::Start { instance } => format!("Start {}.", at(instance)),
         Step::Await { instance, check } => {
             let patience = seconds(check.start_timeout);
@@ -42,6 +38,9 @@ pub fn sentence(step: &Step) -> String {
             format!("Try {} on {}.", counted(tests.len(), "request"), instance.id)
         }
         Step::Check { instances, checks } => checked(instances, checks),
+        Step::Quiet { instances, .. } => {
+            format!("Tell {} to take no new job.", named(instances.iter().map(|it| &it.id)))
+        }
         Step::Switch { to, back, .. } => format!(
             "Send all requests by routes {to}, on probation: the proxy returns by itself, and an \
              undo by routes {back}."
@@ -108,7 +107,9 @@ pub fn subject(step: &Step) -> String {
         | Step::Smoke { instance, .. }
         | Step::Stop { instance, .. }
         | Step::Retire { instance, .. } => instance.id.to_string(),
-        Step::Check { instances, .. } => named(instances.iter().map(|it| &it.id)),
+        Step::Check { instances, .. } | Step::Quiet { instances, .. } => {
+            named(instances.iter().map(|it| &it.id))
+        }
         Step::Switch { to, .. } => to.to_string(),
         Step::Verify { requests, .. } => {
             let asked = requests.first().map(|it| format!("{}{}", it.host, it.path));

@@ -24,6 +24,7 @@ pub mod preflight;
 pub mod redact;
 pub mod release;
 pub mod retention;
+pub mod role;
 pub mod roster;
 pub mod routes;
 pub mod service;

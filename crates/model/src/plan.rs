@@ -7,6 +7,7 @@ use crate::{
     instance::Instance,
     name::EnvironmentId,
     release::Source,
+    role::QuietSignal,
     routes::Routes,
     service::{HealthSpec, Millis, Readiness, SmokeTest},
 };
@@ -140,6 +141,16 @@ pub enum Step {
         instances: Vec<Instance>,
         /// What is asked.
         checks: Checks,
+    },
+    /// Tell workers of the old release to take no new job, and to go on with those they have.
+    /// What is quiet can only be undone by a restart.
+    Quiet {
+        /// Of one service.
+        instances: Vec<Instance>,
+        /// What tells them.
+        signal: QuietSignal,
+        /// How each is known to be back, where it is undone.
+        check: ReadyCheck,
     },
     /// Send the environment's traffic by `to`, on probation; the way back is `back`.
     Switch {
@@ -303,6 +314,7 @@ impl Step {
             Step::Smoke { .. } => "smoke",
             Step::Check { checks, .. } if checks.host.is_some() => "recheck",
             Step::Check { .. } => "check",
+            Step::Quiet { .. } => "quiet",
             Step::Switch { .. } => "switch",
             Step::Verify { .. } => "verify",
             Step::Bake { .. } => "bake",

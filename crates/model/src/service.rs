@@ -4,6 +4,7 @@ use crate::{
     check::Check,
     hook::Hook,
     name::{EnvironmentId, Name},
+    role::QuietSignal,
     window::Windows,
 };
 use serde::{Deserialize, Serialize};
@@ -113,6 +114,10 @@ pub struct ServiceSpec {
     pub drain: Millis,
     /// The signal that asks an instance to end.
     pub stop_signal: StopSignal,
+    /// Tells an instance without routes, before the switch, to take no new job; none: it works
+    /// until it is stopped.
+    #[serde(default)]
+    pub quiet_signal: Option<QuietSignal>,
     /// From the stop signal to the end of the whole group.
     pub grace: Millis,
     /// How long an instance may take to become ready.
@@ -134,16 +139,23 @@ pub struct ServiceSpec {
 }
 
 /// How an instance says that it is ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Readiness {
     /// Its port accepts.
     Port,
     /// It sends `READY=1` to `NOTIFY_SOCKET`.
     Notify,
-    /// It has no port: that it runs is enough.
+    /// It has no port: that it runs, and goes on to for [`ALIVE`], is enough.
     Running,
+    /// It runs for so long.
+    Alive(Millis),
+    /// A line that it writes matches this regular expression.
+    Log(String),
 }
+
+/// What has no better way to say that it is ready must have lived so long.
+pub const ALIVE: Millis = Millis::seconds(1);
 
 /// The question after readiness, and how patiently it is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

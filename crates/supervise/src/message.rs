@@ -16,6 +16,13 @@ pub enum Ask {
         /// The asking daemon's epoch.
         epoch: u64,
     },
+    /// Sends the child alone a signal: whether its own children hear of it is its business.
+    Tell {
+        /// The signal's number.
+        signal: i32,
+        /// The asking daemon's epoch.
+        epoch: u64,
+    },
     /// A signal to the child's process group, as a terminal's keys send one.
     Signal {
         /// As its number.

@@ -252,6 +252,36 @@ fn supervise_group(spec: &supervise::spec::InstanceSpec) -> String {
 }
 
 #[test]
+fn a_signal_tells_the_child_alone_and_stops_nothing() {
+    let site = Site::new();
+    let program = "
+import os, signal, time
+def told(number, frame):
+    print('told', os.getpid() == main, number, flush=True)
+main = os.getpid()
+signal.signal(signal.SIGTSTP, told)
+os.fork()
+print('begun', flush=True)
+while True:
+    time.sleep(1000)
+";
+    site.start(&site.python("web-1", program));
+    eventually("both have begun", || {
+        let text = site.log("out.log");
+        (text.matches("begun").count() == 2).then_some(())
+    });
+    let ask = |epoch, signal| site.ask("web-1", &Ask::Tell { signal, epoch }).unwrap();
+    assert_eq!(ask(1, Signal::TSTP.as_raw()), Answer::Taken);
+    assert_eq!(site.line("out.log", "told "), "True 20");
+    assert!(matches!(ask(1, 0), Answer::Refused { .. }), "none is no signal");
+    assert!(matches!(ask(0, Signal::TSTP.as_raw()), Answer::Refused { .. }), "an old controller");
+    let text = site.log("out.log");
+    assert_eq!(text.matches("told").count(), 1, "{text}");
+    assert!(site.status("web-1").child.is_some());
+    assert!(matches!(site.stop("web-1"), Answer::Stopped { .. }));
+}
+
+#[test]
 fn a_time_limit_ends_it_though_nobody_watches() {
     let site = Site::new();
     let mut spec = site.python("run-1", SLEEPER);

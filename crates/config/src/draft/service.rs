@@ -5,6 +5,7 @@ use crate::{
     draft::{
         check::CheckDraft,
         probe::HealthDraft,
+        readiness,
         secret::Secrets,
         smoke::SmokeDraft,
         variable::{self, Required, Variables},
@@ -13,10 +14,13 @@ use crate::{
     scalar,
     yaml::Value,
 };
-use model::service::{Millis, Readiness, StopSignal};
+use model::{
+    role::QuietSignal,
+    service::{Millis, Readiness, StopSignal},
+};
 
 /// Every key of a service.
-pub(crate) const KEYS: [&str; 27] = [
+pub(crate) const KEYS: [&str; 29] = [
     "command",
     "image",
     "runtime",
@@ -29,6 +33,7 @@ pub(crate) const KEYS: [&str; 27] = [
     "strategy",
     "drain",
     "stop_signal",
+    "quiet_signal",
     "grace",
     "start_timeout",
     "bake",
@@ -44,6 +49,7 @@ pub(crate) const KEYS: [&str; 27] = [
     "listen",
     "upstream_keepalive",
     "readiness",
+    "kind",
 ];
 
 /// Copies of one service that one machine can be asked for.
@@ -69,6 +75,15 @@ pub(crate) enum StrategyDraft {
     Recreate,
     /// May be named, and is refused when it is to be deployed.
     Unbuilt(&'static str),
+}
+
+/// What a service is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KindDraft {
+    /// It answers requests.
+    Web,
+    /// It works without being asked.
+    Worker,
 }
 
 /// What each instance may use.
@@ -97,6 +112,8 @@ pub(crate) struct ServiceDraft {
     pub(crate) strategy: Option<Placed<StrategyDraft>>,
     pub(crate) drain: Option<Placed<Millis>>,
     pub(crate) stop_signal: Option<Placed<StopSignal>>,
+    pub(crate) quiet_signal: Option<Placed<QuietSignal>>,
+    pub(crate) kind: Option<Placed<KindDraft>>,
     pub(crate) grace: Option<Placed<Millis>>,
     pub(crate) start_timeout: Option<Placed<Millis>>,
     pub(crate) bake: Option<Placed<Millis>>,
@@ -165,6 +182,9 @@ impl ServiceDraft {
         self.instances =
             table.get("instances").and_then(|it| scalar::number(it, 0..=INSTANCES_MAX, report));
         self.stop_signal = table.get("stop_signal").and_then(|it| stop_signal(it, report));
+        self.quiet_signal = table.get("quiet_signal").and_then(|it| quiet_signal(it, report));
+        let kinds = [("web", KindDraft::Web), ("worker", KindDraft::Worker)];
+        self.kind = table.get("kind").and_then(|it| scalar::choice(it, &kinds, report));
         self.user = table.get("user").and_then(|it| address::user(it, report));
         if let Some(limits) = table.get("limits") {
             self.limits = LimitsDraft::read(limits, report);
@@ -177,15 +197,9 @@ impl ServiceDraft {
     }
 
     fn read_traffic(&mut self, table: &Table<'_>, report: &mut Report) {
-        let readiness = [
-            ("port", Readiness::Port),
-            ("notify", Readiness::Notify),
-            ("running", Readiness::Running),
-        ];
         self.routes = table.get("routes").and_then(|it| scalar::list(it, report, address::route));
         self.port = table.get("port").and_then(|it| scalar::number(it, 1..=65535, report));
-        self.readiness =
-            table.get("readiness").and_then(|it| scalar::choice(it, &readiness, report));
+        self.readiness = table.get("readiness").and_then(|it| readiness::read(it, report));
         self.health = table.get("health").and_then(|it| HealthDraft::read(it, report));
         self.smoke = table.get("smoke").and_then(|it| SmokeDraft::sequence(it, report));
         self.checks = table.get("checks").and_then(|it| {
@@ -244,8 +258,8 @@ impl ServiceDraft {
         }
         laid! {
             command runtime instances routes port readiness smoke checks strategy drain stop_signal
-            grace start_timeout bake keep_warm user env_file required_env upstream_keepalive image
-            volumes migrate listen
+            quiet_signal kind grace start_timeout bake keep_warm user env_file required_env
+            upstream_keepalive image volumes migrate listen
         }
     }
 
@@ -280,7 +294,6 @@ impl LimitsDraft {
     }
 }
 
-/// With or without `SIG`, in any case.
 fn stop_signal(field: &Field<'_>, report: &mut Report) -> Option<Placed<StopSignal>> {
     let signals = [
         ("SIGTERM", StopSignal::SigTerm),
@@ -290,6 +303,19 @@ fn stop_signal(field: &Field<'_>, report: &mut Report) -> Option<Placed<StopSign
         ("SIGUSR1", StopSignal::SigUsr1),
         ("SIGUSR2", StopSignal::SigUsr2),
     ];
+    signal(field, &signals, report)
+}
+
+fn quiet_signal(field: &Field<'_>, report: &mut Report) -> Option<Placed<QuietSignal>> {
+    signal(field, &QuietSignal::ALL, report)
+}
+
+/// With or without `SIG`, in any case.
+fn signal<T: Copy>(
+    field: &Field<'_>,
+    signals: &[(&str, T)],
+    report: &mut Report,
+) -> Option<Placed<T>> {
     if let Value::Scalar { text, .. } = &field.node.value {
         let upper = text.to_ascii_uppercase();
         let full = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
@@ -297,7 +323,7 @@ fn stop_signal(field: &Field<'_>, report: &mut Report) -> Option<Placed<StopSign
             return Some(field.placed(*signal));
         }
     }
-    scalar::choice(field, &signals, report)
+    scalar::choice(field, signals, report)
 }
 
 /// `port` is what every service does and needs no word; a socket is not built.

@@ -49,6 +49,11 @@ pub(super) static SERVICE: Shape = Shape {
         Key("drain", Kind::Time, "How long requests in flight to the old may take.  Default: 30s."),
         Key("stop_signal", Kind::Signal, "Asks an instance to end.  Default: SIGTERM."),
         Key(
+            "quiet_signal",
+            Kind::Text,
+            "Tells a worker of the old release, before the switch, to take no new job.",
+        ),
+        Key(
             "grace",
             Kind::Time,
             "From the stop signal to the end of all its processes.  Default: 10s.",
@@ -84,10 +89,25 @@ pub(super) static SERVICE: Shape = Shape {
         ),
         Key(
             "readiness",
-            Kind::OneOf(&["port", "notify", "running"]),
+            Kind::Either(&[Kind::OneOf(&["port", "notify", "running"]), Kind::Keys(&READINESS)]),
             "How an instance says that it is ready: its `port` accepts, it sends READY=1 to \
-             NOTIFY_SOCKET, or it is `running`.",
+             NOTIFY_SOCKET, it is `running` for a second or `alive` for longer, or it writes a \
+             line to its `log`.",
         ),
+        Key(
+            "kind",
+            Kind::OneOf(&["web", "worker"]),
+            "What it is for.  Default: `web` with routes, `worker` without.",
+        ),
+    ],
+};
+
+static READINESS: Shape = Shape {
+    name: "readiness",
+    required: &[],
+    keys: &[
+        Key("alive", Kind::Time, "It runs for so long."),
+        Key("log", Kind::Text, "A regular expression that a line it writes must match."),
     ],
 };
 

@@ -37,6 +37,8 @@ pub enum CallError {
     Forbidden(PathBuf),
     /// Somebody listens, and did not answer in time or to the end.
     Lost(String),
+    /// It answers, in words of another build than ours.
+    Stranger(String),
     /// It answers, and refuses.
     Refused(Box<ErrorReport>),
 }
@@ -62,6 +64,15 @@ impl From<CallError> for Halt {
                     format!("reach the controller: {} belongs to another user", path.display()),
                 )
                 .hint("run as that user, or as root"),
+            ),
+            CallError::Stranger(what) => Halt::unreachable(
+                Failure::new(
+                    Blame::Request,
+                    "understand the controller: it was started from another build of this program",
+                )
+                .evidence(what)
+                .hint("`cutover daemon stop` ends it, the next verb starts the one of this build")
+                .hint("what serves goes on serving meanwhile, and a deployment is gone on with"),
             ),
             CallError::Lost(why) => Halt::unreachable(
                 Failure::new(Blame::Platform, format!("get the controller's answer: {why}"))
@@ -128,9 +139,8 @@ pub async fn whole<T: DeserializeOwned>(
     wait: Duration,
 ) -> Result<T, CallError> {
     let bytes = collected(response, wait).await?;
-    serde_json::from_slice(&bytes).map_err(|it| {
-        CallError::Lost(format!("it is not understood, so it may be of another version: {it}"))
-    })
+    serde_json::from_slice(&bytes)
+        .map_err(|it| CallError::Stranger(format!("its answer is not understood: {it}")))
 }
 
 async fn collected(response: Response<Incoming>, wait: Duration) -> Result<Bytes, CallError> {
@@ -149,7 +159,10 @@ async fn refused(response: Response<Incoming>, wait: Duration) -> CallError {
         Ok(report) => CallError::Refused(Box::new(report)),
         Err(_) => {
             let text = String::from_utf8_lossy(&bytes);
-            CallError::Lost(format!("it answered {status}: {}", text.trim()))
+            let said = format!("it answered {status} {}", text.trim()).trim_end().to_owned();
+            // Its own refusals are reports: this one comes from what reads requests, which does
+            // not know ours.
+            if status.is_client_error() { CallError::Stranger(said) } else { CallError::Lost(said) }
         }
     }
 }
@@ -206,6 +219,51 @@ impl Lines {
                 None if self.buffer.is_empty() => return Ok(None),
                 None => return Ok(Some(self.buffer.split().freeze())),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::UnixListener,
+    };
+
+    const WAIT: Duration = Duration::from_secs(10);
+
+    /// What comes of an answer, sent as it stands.
+    async fn answered(answer: &'static str) -> Result<serde_json::Value, CallError> {
+        let root = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(root.path().join("daemon.sock")).unwrap();
+        let controller = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 1024];
+            assert!(stream.read(&mut asked).await.unwrap() > 0);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        };
+        let asking = async {
+            let response = call(root.path(), Method::GET, "/v1/info", None, empty(), WAIT).await?;
+            whole(response, WAIT).await
+        };
+        tokio::join!(controller, asking).1
+    }
+
+    #[tokio::test]
+    async fn a_controller_of_another_build_is_told_from_one_that_is_lost() {
+        let unknown = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+        let field = "HTTP/1.1 422 Unprocessable Entity\r\ncontent-length: 5\r\n\r\nfield";
+        let other = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnews";
+        for answer in [unknown, field, other] {
+            let error = answered(answer).await.unwrap_err();
+            assert!(matches!(error, CallError::Stranger(_)) && !error.is_lost(), "{error:?}");
+        }
+        let fell = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n";
+        let cut = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut";
+        for answer in [fell, cut] {
+            let error = answered(answer).await.unwrap_err();
+            assert!(error.is_lost(), "{error:?}");
         }
     }
 }

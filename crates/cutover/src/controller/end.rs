@@ -1,10 +1,8 @@
 //! Sees a process end, or makes it.
 
+use drivers::state::is_alive;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -28,10 +26,4 @@ pub async fn until_gone(pid: u32, wait: Duration) -> bool {
         tokio::time::sleep(LOOK_EVERY).await;
     }
     true
-}
-
-/// A zombie only waits for its parent: it does nothing any more.
-fn is_alive(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|it| !it.1.starts_with(['Z', 'X']))
 }

@@ -49,9 +49,10 @@ pub fn line(record: &DeploymentRecord, clock: &Clock, paint: &Paint) -> String {
     )
 }
 
-/// `1.2.0 → 1.3.0`.
+/// `1.2.0 → 1.3.0`; a dash for one that was refused before it was known from what to what.
 pub fn versions(record: &DeploymentRecord) -> String {
     match (&record.from, &record.to) {
+        (None, None) => "–".to_owned(),
         (Some(from), Some(to)) if from == to => to.version.clone(),
         (from, to) => {
             let version = |it: &Option<model::plan::ReleaseLabel>| {

@@ -21,7 +21,7 @@ use model::{
     planner::public_requests,
     release::Release,
     roster::Roster,
-    service::{HealthSpec, Millis},
+    service::{HealthSpec, Millis, Readiness},
 };
 use std::{
     collections::BTreeMap,
@@ -134,7 +134,11 @@ async fn one(local: &Local, instance: &Instance, release: &Release) -> Result<()
     })?;
     let once = |it: HealthSpec| HealthSpec { successes: 1, tries: 1, ..it };
     let check = ReadyCheck {
-        readiness: service.readiness,
+        readiness: match &service.readiness {
+            // What it wrote when it became ready is far up in its log by now.
+            Readiness::Log(_) => Readiness::Running,
+            other => other.clone(),
+        },
         start_timeout: READY_TIMEOUT,
         health: service.health.clone().map(once),
     };

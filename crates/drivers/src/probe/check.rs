@@ -148,6 +148,17 @@ impl LocalProber {
         }
     }
 
+    /// Whether it has written a line that matches.
+    pub(super) async fn has_said(
+        &self,
+        instance: &Instance,
+        wanted: &str,
+    ) -> Result<bool, Failure> {
+        let wanted = pattern(wanted)?;
+        let lines = self.runtime.last_lines(&instance.id, LINES_MAX).await;
+        Ok(lines.iter().any(|it| wanted.is_match(it)))
+    }
+
     async fn log(&self, instance: &Instance, absent: &str) -> Result<(), Failure> {
         let wanted = pattern(absent)?;
         let lines = self.runtime.last_lines(&instance.id, LINES_MAX).await;

@@ -1,7 +1,7 @@
 //! Failures that explain themselves: what was seen, and what is likely the cause.
 
-use super::{LocalProber, ports, usage};
-use crate::{blocking::blocking, runtime::process::HOST};
+use super::{LocalProber, ports};
+use crate::{blocking::blocking, runtime::process::HOST, state};
 use engine::port::runtime::{Exited, Life, Runtime};
 use model::{
     cause::{self, End, Listening},
@@ -51,7 +51,7 @@ impl LocalProber {
             Ok(Life::Exited(exited)) => {
                 failure = failure.evidence(format!("{}: {}", instance.id, exited.how));
             }
-            Ok(Life::Running(running)) if usage::is_halted(running.pid) => {
+            Ok(Life::Running(running)) if state::is_halted(running.pid) => {
                 let pid = running.pid;
                 failure = failure.evidence(format!("{}: process {pid} is halted", instance.id));
                 let cause = format!(

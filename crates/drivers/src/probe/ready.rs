@@ -1,14 +1,14 @@
 //! From a process that runs to an instance that may get traffic.
 
 use super::{LocalProber, Notes};
-use crate::runtime::process::HOST;
+use crate::{clock::unix_ms, runtime::process::HOST};
 use engine::port::runtime::{Life, Runtime};
 use model::{
     failure::{Blame, Failure},
     instance::Instance,
     plan::ReadyCheck,
     release::Release,
-    service::{HealthSpec, Readiness},
+    service::{ALIVE, HealthSpec, Millis, Readiness},
 };
 use std::time::{Duration, Instant};
 use supervise::port::Belongs;
@@ -49,7 +49,7 @@ impl LocalProber {
         let begun = Instant::now();
         let mut strangers = 0;
         loop {
-            let Some(missing) = self.what_is_missing(instance, check.readiness).await? else {
+            let Some(missing) = self.what_is_missing(instance, &check.readiness).await? else {
                 return Ok(());
             };
             strangers = if let Missing::Ours { .. } = missing { strangers + 1 } else { 0 };
@@ -71,12 +71,19 @@ impl LocalProber {
     async fn what_is_missing(
         &self,
         instance: &Instance,
-        readiness: Readiness,
+        readiness: &Readiness,
     ) -> Result<Option<Missing>, Failure> {
         let life = self.runtime.observe(&instance.id).await?;
         let Life::Running(running) = life else { return Ok(Some(Missing::Process)) };
-        if readiness == Readiness::Notify && !running.notified {
-            return Ok(Some(Missing::Notification));
+        let lived = Millis(unix_ms().saturating_sub(running.since_ms));
+        match readiness {
+            Readiness::Notify if !running.notified => return Ok(Some(Missing::Notification)),
+            Readiness::Running if lived < ALIVE => return Ok(Some(Missing::Life(ALIVE))),
+            Readiness::Alive(least) if lived < *least => return Ok(Some(Missing::Life(*least))),
+            Readiness::Log(pattern) if !self.has_said(instance, pattern).await? => {
+                return Ok(Some(Missing::Line(pattern.clone())));
+            }
+            _ => {}
         }
         let Some(port) = instance.port else { return Ok(None) };
         // Nothing is ever sent to an address before its listener is known to be the instance's.
@@ -114,7 +121,9 @@ impl LocalProber {
                 "make it send `READY=1` to the socket named by NOTIFY_SOCKET, or use \
                  `readiness: port`",
             ),
-            Missing::Process | Missing::Ours { .. } => failure,
+            Missing::Line(_) => failure
+                .hint("make it write such a line when it is ready, or use another `readiness`"),
+            Missing::Process | Missing::Life(_) | Missing::Ours { .. } => failure,
         };
         self.explained(instance, failure).await
     }
@@ -176,6 +185,8 @@ async fn pause(time: Duration, notes: &Notes<'_>, instance: &str) {
 enum Missing {
     Process,
     Notification,
+    Life(Millis),
+    Line(String),
     Listener { port: u16 },
     Ours { port: u16, pid: u32, name: String },
 }
@@ -185,6 +196,10 @@ impl Missing {
         match self {
             Missing::Process => "its process does not run yet".to_owned(),
             Missing::Notification => "it has not said READY=1 yet".to_owned(),
+            Missing::Life(least) => {
+                format!("it has not lived {} s yet", least.duration().as_secs_f64())
+            }
+            Missing::Line(pattern) => format!("it has written no line like `{pattern}` yet"),
             Missing::Listener { port } => format!("nobody accepts on {HOST}:{port} yet"),
             Missing::Ours { port, pid, name } => {
                 format!("its port {port} is held by {name} (pid {pid}), which is not the instance")

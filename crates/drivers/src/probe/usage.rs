@@ -45,12 +45,6 @@ fn cpu_ms(pid: u32) -> Option<u64> {
     Some(ticks * 1000 / rustix::param::clock_ticks_per_second())
 }
 
-/// Whether a signal or a tracer keeps the process from running.
-pub fn is_halted(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|it| it.1.starts_with(['T', 't']))
-}
-
 /// Of the whole machine.
 pub fn machine_memory_bytes() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;

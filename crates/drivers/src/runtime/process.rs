@@ -20,6 +20,7 @@ use model::{
     id::{Epoch, InstanceId},
     instance::Instance,
     release::Release,
+    role::QuietSignal,
 };
 use std::{path::PathBuf, sync::Arc};
 use supervise::spec::InstanceSpec;
@@ -85,6 +86,16 @@ impl Runtime for ProcessRuntime {
     async fn keep(&self, instance: &InstanceId, keep: bool, epoch: Epoch) -> Result<(), Failure> {
         let (this, instance) = (self.clone(), instance.clone());
         blocking(move || this.keep_now(&instance, keep, epoch)).await
+    }
+
+    async fn quiet(
+        &self,
+        instance: &InstanceId,
+        signal: QuietSignal,
+        epoch: Epoch,
+    ) -> Result<(), Failure> {
+        let (this, instance) = (self.clone(), instance.clone());
+        blocking(move || this.quiet_now(&instance, signal, epoch)).await
     }
 
     async fn observe(&self, instance: &InstanceId) -> Result<Life, Failure> {

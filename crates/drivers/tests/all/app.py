@@ -96,6 +96,14 @@ def main():
         import a_module_that_is_not_there
     if MODE == "ends":
         sys.exit(0)
+    if MODE == "works":
+        def quiet(*_):
+            print("quiet", flush=True)
+            sys.exit(0)
+
+        signal.signal(signal.SIGUSR1, quiet)
+        print(f"working as {os.getpid()}", flush=True)
+        time.sleep(600)
     if MODE == "sleeps":
         time.sleep(600)
     if MODE == "stubborn":

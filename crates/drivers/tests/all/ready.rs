@@ -1,9 +1,11 @@
 //! Every misbehaviour of a candidate leads to the right failure, in bounded time.
 
-use crate::world::{EPOCH, World, health_check, port_check, silent};
+use crate::world::{EPOCH, World, eventually, health_check, port_check, silent};
+use engine::port::runtime::Life;
 use model::{
     failure::{Blame, Failure},
     plan::ReadyCheck,
+    role::QuietSignal,
     service::{HealthSpec, Millis, Probe, Readiness, SmokeTest},
 };
 use std::{
@@ -220,4 +222,53 @@ async fn smoke_tests_compare_status_text_and_fields() {
     let failure = prober.smoke(&instance, &release, &broken).await.unwrap_err();
     assert!(failure.message.contains("500 instead of 200"), "{failure:?}");
     assert!(seen(&failure).contains("GET http://127.0.0.1:"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_worker_is_ready_when_it_has_lived_or_written_what_is_waited_for() {
+    let world = World::new();
+    let prober = &world.local.prober;
+    let (release, mut instance) = world.worker("works").await;
+    let check = |readiness, patience| ReadyCheck { readiness, ..port_check(patience) };
+    let begun = Instant::now();
+    let lived = check(Readiness::Alive(Millis(700)), 10_000);
+    prober.ready(&instance, &release, &lived, &silent).await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_millis(500), "{:?}", begun.elapsed());
+    let said = check(Readiness::Log("^working as \\d+$".to_owned()), 10_000);
+    prober.ready(&instance, &release, &said, &silent).await.unwrap();
+    let silent_one = check(Readiness::Log("^never$".to_owned()), 300);
+    let failure = prober.ready(&instance, &release, &silent_one, &silent).await.unwrap_err();
+    assert!(failure.message.contains("no line like `^never$`"), "{failure:?}");
+
+    let (release, ends) = world.worker("exits").await;
+    instance = ends;
+    let failure =
+        prober.ready(&instance, &release, &check(Readiness::Running, 10_000), &silent).await;
+    assert!(failure.unwrap_err().message.contains("exit code"), "an exit is a verdict");
+}
+
+#[tokio::test]
+async fn a_worker_that_was_told_to_be_quiet_runs_on_and_is_left_when_it_ends() {
+    let world = World::new();
+    let (_, instance) = world.worker("works").await;
+    let runtime = &world.local.runtime;
+    runtime.keep(&instance.id, true, EPOCH).await.unwrap();
+    let said = async |text: &str| {
+        let lines = runtime.last_lines(&instance.id, 100).await;
+        lines.iter().any(|it| it.starts_with(text))
+    };
+    eventually("it works", async || said("working as").await).await;
+    runtime.quiet(&instance.id, QuietSignal::SigUsr1, EPOCH).await.unwrap();
+    eventually("it heard", async || said("quiet").await).await;
+    eventually("it ended", async || {
+        matches!(runtime.observe(&instance.id).await.unwrap(), Life::Exited(_))
+    })
+    .await;
+    // What has ended is quiet, and what never was, too.
+    runtime.quiet(&instance.id, QuietSignal::SigUsr1, EPOCH).await.unwrap();
+    let mut none = instance.clone();
+    none.id.0.push('x');
+    runtime.quiet(&none.id, QuietSignal::SigUsr1, EPOCH).await.unwrap();
+    assert!(matches!(runtime.observe(&instance.id).await.unwrap(), Life::Exited(_)));
+    runtime.stop(&instance.id, EPOCH).await.unwrap();
 }

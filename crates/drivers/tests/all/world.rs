@@ -134,6 +134,19 @@ impl World {
         (release, instance)
     }
 
+    /// As `started`, of a service that has neither routes nor a port.
+    pub async fn worker(&self, mode: &str) -> (Release, Instance) {
+        let works = |it: &mut ServiceSpec| {
+            it.routes.clear();
+            it.readiness = Readiness::Running;
+            it.command.pop();
+        };
+        let release = self.release_with(&format!("1.0.0-{mode}"), mode, works).await;
+        let instance = Instance { port: None, ..self.instance(&release, 1) };
+        self.local.runtime.start(&instance, &release, EPOCH).await.unwrap();
+        (release, instance)
+    }
+
     pub fn routes(&self, generation: u64, instances: &[&Instance]) -> Routes {
         let path = PathRoute {
             path: "/".to_owned(),
@@ -207,6 +220,7 @@ pub fn service(mode: &str) -> ServiceSpec {
         strategy: Strategy::BlueGreen,
         drain: Millis::seconds(5),
         stop_signal: StopSignal::SigTerm,
+        quiet_signal: None,
         grace: Millis(1_000),
         start_timeout: Millis::seconds(10),
         bake: Millis::seconds(1),

@@ -74,6 +74,12 @@ impl Execution<'_> {
                 let work = ports.prober.verify(environment, &listen, requests, release);
                 self.noted(&describe::sentence(step), work).await
             }
+            Step::Quiet { instances, signal, .. } => {
+                for instance in instances {
+                    ports.runtime.quiet(&instance.id, *signal, epoch).await?;
+                }
+                Ok(())
+            }
             Step::Keep { instances } => self.keep(instances).await,
             Step::Link { current, previous } => {
                 ports.releases.link(environment, current.as_deref(), previous.as_deref()).await

@@ -35,10 +35,14 @@ impl Execution<'_> {
             Step::Hold { back, .. } => ports.router.install(environment, *back, epoch).await,
             Step::Start { instance } => self.stop(&instance.id).await,
             Step::Switch { to, back, .. } => self.switch_back(*to, *back).await,
-            Step::Stop { instance, check } => {
-                self.start(instance).await?;
-                self.ready(instance, check).await?;
-                ports.runtime.keep(&instance.id, true, epoch).await
+            Step::Stop { instance, check } => self.back_again(instance, check).await,
+            Step::Quiet { instances, check, .. } => {
+                // Each may need its whole grace to finish its jobs: all of them at once.
+                let again = instances.iter().map(|it| async {
+                    self.stop(&it.id).await?;
+                    self.back_again(it, check).await
+                });
+                futures_util::future::join_all(again).await.into_iter().collect()
             }
             Step::Hook { hook } => ports.hooks.stop(hook, epoch).await,
             // What was staged stays for the next try; retention removes it.  The announced
@@ -59,6 +63,14 @@ impl Execution<'_> {
             | Step::Prune { .. }
             | Step::Manifest => Ok(()),
         }
+    }
+
+    /// Starts what was stopped, and restarts it from then on when it exits.
+    async fn back_again(&self, instance: &Instance, check: &ReadyCheck) -> Result<(), Failure> {
+        self.start(instance).await?;
+        self.ready(instance, check).await?;
+        let epoch = self.ports.journal.epoch();
+        self.ports.runtime.keep(&instance.id, true, epoch).await
     }
 
     /// Installs the way back even where the old is in force: the number is the fence against a
@@ -123,7 +135,7 @@ pub(crate) fn readiness(instance: &Instance, release: &Release) -> ReadyCheck {
     let service = release.spec.services.iter().find(|it| it.name == instance.service);
     let fallback = if instance.port.is_some() { Readiness::Port } else { Readiness::Running };
     ReadyCheck {
-        readiness: service.map_or(fallback, |it| it.readiness),
+        readiness: service.map_or(fallback, |it| it.readiness.clone()),
         start_timeout: service.map_or(START_TIMEOUT, |it| it.start_timeout),
         health: None,
     }

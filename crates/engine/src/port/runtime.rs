@@ -6,6 +6,7 @@ use model::{
     id::{Epoch, InstanceId},
     instance::Instance,
     release::Release,
+    role::QuietSignal,
 };
 
 /// Runs instances.
@@ -29,6 +30,14 @@ pub trait Runtime: Send + Sync {
     async fn stop(&self, instance: &InstanceId, epoch: Epoch) -> Result<Stopped, Failure>;
     /// From now on restarts it when it exits, or not.
     async fn keep(&self, instance: &InstanceId, keep: bool, epoch: Epoch) -> Result<(), Failure>;
+    /// Tells it to take no new job, and from now on leaves it when it exits.  What does not run is
+    /// quiet already.
+    async fn quiet(
+        &self,
+        instance: &InstanceId,
+        signal: QuietSignal,
+        epoch: Epoch,
+    ) -> Result<(), Failure>;
     /// How it is now.
     async fn observe(&self, instance: &InstanceId) -> Result<Life, Failure>;
     /// Every instance that it ever started and did not remove.

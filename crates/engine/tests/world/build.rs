@@ -6,6 +6,7 @@ use model::{
     id::DeploymentId,
     name::EnvironmentId,
     release::Source,
+    role::QuietSignal,
     service::{
         EnvironmentSpec, Limits, Millis, Readiness, ServiceSpec, SmokeTest, StopSignal, Strategy,
         VersionScheme,
@@ -40,6 +41,7 @@ pub fn web() -> ServiceSpec {
         strategy: Strategy::BlueGreen,
         drain: Millis::seconds(30),
         stop_signal: StopSignal::SigTerm,
+        quiet_signal: None,
         grace: Millis::seconds(10),
         start_timeout: Millis::seconds(60),
         bake: Millis::seconds(10),
@@ -59,6 +61,7 @@ pub fn worker() -> ServiceSpec {
         smoke: vec![],
         checks: vec![],
         readiness: Readiness::Running,
+        quiet_signal: Some(QuietSignal::SigTstp),
         ..web()
     }
 }

@@ -7,8 +7,10 @@ use model::{
     failure::Failure,
     id::{Epoch, InstanceId},
     instance::Instance,
-    plan::WayBack,
+    journal::Status,
+    plan::{Step, WayBack},
     release::Release,
+    role::QuietSignal,
 };
 
 fn life(state: &State, id: &InstanceId) -> How {
@@ -48,8 +50,17 @@ impl Runtime for Life {
             let Some(plan) = it.plan() else { return };
             let committed = it.ledger(plan).committed(plan);
             let cold = plan.way_back() == WayBack::Cold;
+            let ledger = it.ledger(plan);
+            // A worker that was told to take no new job returns by a restart.
+            let quieted =
+                plan.steps.iter().zip(&ledger.statuses).any(|(step, status)| match step {
+                    Step::Quiet { instances, .. } => {
+                        *status == Status::Undoing && instances.iter().any(|it| it.id == *instance)
+                    }
+                    _ => false,
+                });
             assert!(
-                !it.old.contains(instance) || committed || cold,
+                !it.old.contains(instance) || committed || cold || quieted,
                 "{instance} was signalled before the commit"
             );
         })
@@ -58,6 +69,7 @@ impl Runtime for Life {
             it.running.remove(instance);
             it.exited.remove(instance);
             it.kept.remove(instance);
+            it.quiet.remove(instance);
             Ok(Stopped { killed: false })
         })
         .await
@@ -73,6 +85,29 @@ impl Runtime for Life {
                 return Err(crate::state::refused("keep what does not run"));
             }
             it.kept.insert(instance.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn quiet(&self, instance: &InstanceId, _: QuietSignal, _: Epoch) -> Result<(), Failure> {
+        self.call(|it| {
+            let plan = it.plan().expect("a deployment is on its way").clone();
+            let on_trial = it.fallback.is_some();
+            let fresh =
+                |it: &Step| matches!(it, Step::Start { instance: it } if it.id == *instance);
+            assert!(!plan.steps.iter().any(fresh), "{instance} is new, and was told to be quiet");
+            assert!(!on_trial, "{instance} was told to be quiet after the switch");
+            for step in &plan.steps[..plan.commit] {
+                let Step::Await { instance, .. } = step else { continue };
+                let at = plan.steps.iter().position(|it| it == step).unwrap_or_default();
+                let done = it.ledger(&plan).statuses[at] == Status::Done;
+                assert!(done, "{} was not fit yet when the old were quieted", instance.id);
+            }
+            it.kept.remove(instance);
+            if it.running.contains_key(instance) {
+                it.quiet.insert(instance.clone());
+            }
             Ok(())
         })
         .await

@@ -57,6 +57,8 @@ pub struct State {
     pub exited: BTreeMap<InstanceId, Instance>,
     pub restarts: BTreeMap<InstanceId, u32>,
     pub kept: BTreeSet<InstanceId>,
+    /// Told to take no new job.
+    pub quiet: BTreeSet<InstanceId>,
     // The router.
     pub routes: Option<Routes>,
     pub staged: BTreeMap<Generation, StagedRoutes>,
@@ -217,6 +219,7 @@ impl State {
     }
 
     pub fn exit(&mut self, id: &InstanceId) {
+        self.quiet.remove(id);
         if let Some(instance) = self.running.remove(id) {
             self.exited.insert(id.clone(), instance);
         }

@@ -30,6 +30,9 @@ pub fn assert_whole(world: &World, before: &State, request: &Request, outcome: O
     }
     assert!(state.fallback.is_none(), "a deployment that ended left a probation");
     assert!(state.routes.as_ref().is_none_or(|it| it.hold.is_none()), "it holds requests still");
+    // A stop that failed after the commit leaves one that may be told again.
+    let untidy = outcome == Outcome::DeployedUntidy;
+    assert!(state.quiet.is_empty() || untidy, "left quiet: {:?}", state.quiet);
     state.assert_serving();
 }
 

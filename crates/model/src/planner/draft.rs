@@ -64,11 +64,22 @@ impl Draft<'_> {
         let beside = |it: &&Instance| !self.fleet.replaces(&it.service);
         let (beside, instead): (Vec<&Instance>, Vec<&Instance>) =
             self.fleet.fresh.iter().partition(beside);
-        steps.extend(self.bring_up(&beside, true));
+        // A worker works as soon as it runs, so it is started when everything else that is new has
+        // proved fit: by then the switch is likely.
+        let (served, workers): (Vec<&Instance>, Vec<&Instance>) =
+            beside.into_iter().partition(|it| !self.is_worker(it));
+        steps.extend(self.bring_up(&served, true));
+        steps.extend(self.bring_up(&workers, false));
         steps.extend(self.give_way());
         steps.extend(self.bring_up(&instead, false));
+        steps.extend(self.quiet());
         steps.extend(self.turn());
         steps
+    }
+
+    /// Whether no route leads to its service.
+    fn is_worker(&self, instance: &Instance) -> bool {
+        self.fleet.service(instance).is_some_and(|it| it.routes.is_empty())
     }
 
     fn prepare(&self) -> Vec<Step> {
@@ -136,6 +147,29 @@ impl Draft<'_> {
             });
         }
         steps.extend(going.iter().map(|it| self.stop(it)));
+        steps
+    }
+
+    /// The last thing before the switch, since a quiet worker returns by a restart only: whatever
+    /// failed so far has disturbed none of the old.
+    fn quiet(&self) -> Vec<Step> {
+        let mut steps: Vec<Step> = vec![];
+        for old in self.fleet.leaving.iter().filter(|it| !self.routed(it)) {
+            let Some(signal) = self.quiet_signal(old) else { continue };
+            let with = steps.iter_mut().find_map(|it| match it {
+                Step::Quiet { instances, .. } if instances[0].service == old.service => {
+                    Some(instances)
+                }
+                _ => None,
+            });
+            match with {
+                Some(instances) => instances.push(old.clone()),
+                None => {
+                    let (instances, check) = (vec![old.clone()], self.check_before(old));
+                    steps.push(Step::Quiet { instances, signal, check });
+                }
+            }
+        }
         steps
     }
 

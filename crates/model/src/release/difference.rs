@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys of a service whose values are shown.  Any other is only named: it may hold a secret.
-const SHOWN: [&str; 17] = [
+const SHOWN: [&str; 18] = [
     "command",
     "instances",
     "routes",
@@ -17,6 +17,7 @@ const SHOWN: [&str; 17] = [
     "strategy",
     "drain",
     "stop_signal",
+    "quiet_signal",
     "grace",
     "start_timeout",
     "bake",

@@ -49,6 +49,7 @@ pub fn service(text: &str) -> ServiceSpec {
         strategy: Strategy::BlueGreen,
         drain: Millis::seconds(30),
         stop_signal: StopSignal::SigTerm,
+        quiet_signal: None,
         grace: Millis::seconds(10),
         start_timeout: Millis::seconds(60),
         bake: Millis::seconds(10),

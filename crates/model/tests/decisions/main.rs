@@ -16,3 +16,4 @@ mod recreate;
 mod retention;
 mod standing_orders;
 mod version;
+mod workers;

@@ -54,9 +54,9 @@ fn the_first_deployment_announces_a_generation_to_fall_back_to() {
             "announce",
             "start web1 v1",
             "start web2 v1",
-            "start mail1 v1",
             "health web1 v1",
             "health web2 v1",
+            "start mail1 v1",
             "health mail1 v1",
             "switch",
             "verify",
@@ -180,7 +180,7 @@ fn a_rollback_whose_worker_was_stopped_starts_it_and_watches_it() {
     let spec = spec(vec![service("web"), worker("mail")]);
     let second = after(&serving(&spec), &deploy(2, &spec));
     let plan = planned(&second, &roll_back(3, &release(1, &spec)));
-    let expected = ["routes", "claim", "start mail1 v1", "health web1 v1", "health web2 v1"];
+    let expected = ["routes", "claim", "health web1 v1", "health web2 v1", "start mail1 v1"];
     assert_eq!(words(&plan.steps)[..5], expected);
     assert!(plan.steps.iter().any(|it| matches!(
         it, Step::Bake { for_at_least, instances, .. }

@@ -3,7 +3,7 @@
 use super::{Instance, ending::signal_group};
 use crate::{
     message::{Answer, Ask},
-    own_log, place,
+    own_log, place, process,
     socket::ClientId,
     spec::Restart,
     whole_file,
@@ -27,7 +27,10 @@ impl Instance {
 
     /// None where the answer comes later.
     fn take_ask(&mut self, client: ClientId, ask: Ask) -> Option<Answer> {
-        let (Ask::Stop { epoch } | Ask::Restart { epoch, .. } | Ask::Signal { epoch, .. }) = ask
+        let (Ask::Stop { epoch }
+        | Ask::Restart { epoch, .. }
+        | Ask::Signal { epoch, .. }
+        | Ask::Tell { epoch, .. }) = ask
         else {
             return Some(Answer::Status(self.current_status().clone()));
         };
@@ -39,6 +42,7 @@ impl Instance {
         match ask {
             Ask::Restart { restart, .. } => Some(self.set_restart(restart)),
             Ask::Signal { signal, .. } => Some(self.pass_on(signal)),
+            Ask::Tell { signal, .. } => Some(self.tell(signal)),
             _ => {
                 self.server.let_wait(client);
                 self.stop(Some(client));
@@ -57,6 +61,18 @@ impl Instance {
             }
             (Some(_), None) => Answer::Taken,
         }
+    }
+
+    /// The child alone: whether its own children hear of it is its business.  To one that has
+    /// ended there is nothing to say.
+    fn tell(&self, number: i32) -> Answer {
+        let Some(signal) = Signal::from_named_raw(number) else {
+            return Answer::Refused { message: format!("{number} is no signal") };
+        };
+        if let Some(running) = &self.running {
+            process::send(running.process, signal);
+        }
+        Answer::Taken
     }
 
     /// Kept on disk as well, for whoever takes over.

@@ -32,7 +32,7 @@ impl Place {
         match controller.info().await {
             Ok(_) => return Ok(Place::Controller(controller)),
             Err(CallError::Nobody(_)) => {}
-            Err(CallError::Lost(_)) => return Ok(Place::Taken),
+            Err(CallError::Lost(_) | CallError::Stranger(_)) => return Ok(Place::Taken),
             Err(error) => return Err(error.into()),
         }
         // Opened and not made: a full disk has no room for it.

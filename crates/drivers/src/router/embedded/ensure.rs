@@ -4,7 +4,7 @@ use super::{
     EmbeddedRouter,
     ask::{ANSWER_WAIT, RESTART_WAIT},
 };
-use crate::file;
+use crate::{file, state::is_alive};
 use model::failure::{Blame, Failure};
 use proxy::control::Ask;
 use std::{
@@ -161,12 +161,6 @@ impl EmbeddedRouter {
 
 const OTHER_ADDRESS: &str =
     "set `proxy.listen` to another address, or run as a user who may use this one";
-
-/// One that has ended and is not waited for is no holder any more.
-fn is_alive(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|it| !it.1.starts_with(['Z', 'X']))
-}
 
 fn refuse_taken(listen: &[String]) -> Result<(), Failure> {
     for address in listen {

@@ -9,6 +9,7 @@ use engine::port::runtime::Stopped;
 use model::{
     failure::{Blame, Failure},
     id::{Epoch, InstanceId},
+    role::QuietSignal,
 };
 use std::{io::ErrorKind, thread, time::Duration};
 use supervise::{
@@ -101,6 +102,23 @@ impl ProcessRuntime {
             // What does not run is not restarted either.
             Err(ClientError::NotRunning) if !keep => Ok(()),
             answer => Err(refused("keep", instance, &answer)),
+        }
+    }
+}
+
+impl ProcessRuntime {
+    pub(super) fn quiet_now(
+        &self,
+        instance: &InstanceId,
+        signal: QuietSignal,
+        epoch: Epoch,
+    ) -> Result<(), Failure> {
+        // First, or one that ends when it has nothing left to do would be started again.
+        self.keep_now(instance, false, epoch)?;
+        let ask = Ask::Tell { signal: signal.number(), epoch: epoch.0 };
+        match client::ask(self.layout().root(), &instance.0, &ask, ANSWER_WAIT) {
+            Ok(Answer::Taken) | Err(ClientError::NotRunning) => Ok(()),
+            answer => Err(refused("quiet", instance, &answer)),
         }
     }
 }

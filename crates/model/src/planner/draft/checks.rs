@@ -6,6 +6,7 @@ use crate::{
     instance::Instance,
     plan::{ReadyCheck, Step},
     planner::fleet::service_of,
+    role::QuietSignal,
     service::{HealthSpec, Millis, Readiness, ServiceSpec},
 };
 
@@ -76,8 +77,16 @@ impl Draft<'_> {
     }
 
     pub(super) fn stop(&self, instance: &Instance) -> Step {
-        let check = self.ready_check(self.service_before(instance), instance.port);
-        Step::Stop { instance: instance.clone(), check }
+        Step::Stop { instance: instance.clone(), check: self.check_before(instance) }
+    }
+
+    /// How an instance that ran before is known to be back.
+    pub(super) fn check_before(&self, instance: &Instance) -> ReadyCheck {
+        self.ready_check(self.service_before(instance), instance.port)
+    }
+
+    pub(super) fn quiet_signal(&self, instance: &Instance) -> Option<QuietSignal> {
+        self.service_before(instance).and_then(|it| it.quiet_signal)
     }
 
     /// The longest drain of their services.
@@ -106,7 +115,7 @@ impl Draft<'_> {
         };
         let skipped = self.desired.overrides.skip_health_check;
         ReadyCheck {
-            readiness: service.readiness,
+            readiness: service.readiness.clone(),
             start_timeout: service.start_timeout,
             health: service.health.clone().filter(|_| !skipped),
         }
