@@ -2,6 +2,7 @@
 
 use crate::{
     check::Checks,
+    hook::HookRun,
     id::{Generation, InstanceId},
     instance::Instance,
     plan::{Kind, Plan, ReleaseLabel, Step, WayBack},
@@ -76,12 +77,14 @@ pub fn sentence(step: &Step) -> String {
         Step::Prune { releases, .. } => {
             format!("Remove releases beyond what is kept: {}.", releases.join(", "))
         }
-        Step::Hook { hook } => {
-            let limit = seconds(hook.timeout);
-            format!("Run the hook {} as {}, at most {limit}.", hook.name, hook.service)
-        }
+        Step::Hook { hook } => hooked(hook),
         Step::Manifest => "Write the manifest.".to_owned(),
     }
+}
+
+fn hooked(hook: &HookRun) -> String {
+    let limit = seconds(hook.timeout);
+    format!("Run the hook {} as {}, at most {limit}.", hook.name, hook.service)
 }
 
 fn checked(instances: &[Instance], checks: &Checks) -> String {

@@ -155,7 +155,7 @@ static HOOKS: Shape = Shape {
         Key(
             "after",
             Kind::Keys(&AFTER),
-            "By step: run once after the last of its kind; or by outcome.",
+            "By step: once after the last of its kind; or by outcome.",
         ),
     ],
 };
