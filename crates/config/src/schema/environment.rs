@@ -128,7 +128,7 @@ static ENVIRONMENT: Shape = Shape {
         Key(
             "confirm",
             Kind::Switch,
-            "Whether a deployment is confirmed by typing `deploy`.  Default: in `production`, at a terminal.",
+            "Whether it is confirmed by typing `deploy`.  Default: in `production`, at a terminal.",
         ),
         Key(
             "windows",
