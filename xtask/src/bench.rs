@@ -1,6 +1,7 @@
 //! Measurements against others' tools, side by side in one run.  None is ever part of a test.
 
 mod deploy;
+mod staging;
 
 use anyhow::{Result, bail};
 
@@ -8,6 +9,7 @@ use anyhow::{Result, bail};
 pub fn run(words: &[&str]) -> Result<()> {
     match words {
         ["deploy", rest @ ..] => deploy::run(rest),
-        _ => bail!("`cargo xtask bench deploy` is what can be measured"),
+        ["staging", rest @ ..] => staging::run(rest),
+        _ => bail!("`cargo xtask bench deploy` and `bench staging` are what can be measured"),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Nothing is expanded: `$NAME` and backquotes in a value are text.  No message repeats a value.
 
+pub mod edit;
+
 use crate::{
     problem::{Problem, Severity},
     variables::{Reserved, is_variable_name, reserved},

@@ -10,6 +10,8 @@ mod confirm;
 mod daemon;
 mod deploy;
 mod down;
+mod env;
+mod exec;
 mod health;
 mod history;
 mod init;
@@ -31,6 +33,7 @@ mod schema;
 mod secrets;
 mod show;
 mod status;
+mod top;
 mod turn;
 mod version;
 mod which;
@@ -68,6 +71,9 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Ps(args) => ps::run(session, &args).await,
         Verb::Logs(args) => logs::run(session, &args).await,
         Verb::Run(args) => run::run(session, args).await,
+        Verb::Exec(args) => exec::run(session, args).await,
+        Verb::Env(args) => env::run(session, &args).await,
+        Verb::Top(args) => top::run(session, &args).await,
         Verb::Restart(args) => running::run(session, args, Change::Restart).await,
         Verb::Stop(args) => running::run(session, args, Change::Stop).await,
         Verb::Start(args) => running::run(session, args, Change::Start).await,

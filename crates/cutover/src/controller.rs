@@ -6,7 +6,7 @@ mod end;
 mod one_off;
 mod start;
 
-pub use call::CallError;
+pub use call::{CallError, Lines};
 pub use end::{signal, until_gone};
 pub use start::start;
 

@@ -15,5 +15,6 @@ mod source;
 mod state_root;
 mod story;
 mod target;
+mod terminal;
 mod ui;
 mod watch;

@@ -23,6 +23,8 @@ pub mod show;
 pub mod status;
 #[cfg(test)]
 mod tests;
+pub mod top;
+pub mod variables;
 pub mod verdict;
 pub mod view;
 

@@ -116,3 +116,53 @@ fn a_detached_command_goes_on_and_is_asked_for_later() {
     stand.down().expect(0);
     assert!(!alive(pid), "`down` leaves nothing");
 }
+
+#[test]
+fn a_command_beside_an_instance_is_as_the_instance_is() {
+    let stand = stand();
+    let script = "echo $CUTOVER_INSTANCE $PORT; pwd; exit 3";
+    let ran = stand.cutover(&["exec", TARGET, "web.2", "--", "sh", "-c", script]).expect(3);
+    let mut lines = ran.out.lines();
+    assert!(lines.next().unwrap().starts_with("shop.production.web.2."), "{}", ran.text());
+    assert!(lines.next().unwrap().ends_with("/releases/1.0.0"), "{}", ran.text());
+    stand.cutover(&["exec", TARGET, "web.9", "--", "true"]).expect(1);
+    stand.cutover(&["exec", TARGET, "--", "./not-there"]).expect(127);
+    stand.cutover(&["exec", TARGET, "--", "sh", "-c", "kill -9 $$"]).expect(137);
+}
+
+#[test]
+fn lines_and_instances_are_found_as_they_are_asked_for() {
+    let stand = stand();
+    stand.deploy("2.0.0", "").expect(0);
+    let logs = |more: &[&str]| {
+        let words: Vec<&str> = ["logs", TARGET, "-n", "500"].iter().chain(more).copied().collect();
+        stand.cutover(&words).expect(0).out
+    };
+    let all = logs(&[]);
+    assert!(!all.is_empty());
+    let of = |version: &str| logs(&["--release", version]);
+    let (old, new) = (of("1.0.0"), of("2.0.0"));
+    assert!(!old.is_empty() && !new.is_empty());
+    assert_eq!(old.lines().count() + new.lines().count(), all.lines().count(), "{all}");
+    assert_eq!(logs(&["--since", "1h"]), all);
+    assert_eq!(logs(&["--since", "2999-01-01T00:00:00Z"]), "");
+    let one = logs(&["--grep", r"web\.1\."]);
+    assert!(!one.is_empty() && one.lines().all(|it| it.contains("web.1.")), "{one}");
+    stand.cutover(&["logs", TARGET, "--grep", "("]).expect(1);
+
+    let ran = stand.cutover(&["--json", "ps", TARGET]).expect(0);
+    let listed: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
+    let serving = listed.iter().find(|it| it["role"] == "serving").unwrap();
+    assert_eq!(
+        (serving["instances"].as_u64(), serving["mode"].as_str()),
+        (Some(2), Some("process"))
+    );
+    for key in ["name", "id", "status", "restarts", "created_at_ms", "version", "port"] {
+        assert!(!serving[key].is_null(), "{key}: {serving}");
+    }
+    for key in ["memory_bytes", "cpu_percent", "uptime_ms"] {
+        assert!(serving[key].is_number(), "{key}: {serving}");
+    }
+    let ran = stand.cutover(&["top", TARGET]).expect(0);
+    assert!(ran.out.contains("requests/s") && ran.out.contains("web.2"), "{}", ran.text());
+}

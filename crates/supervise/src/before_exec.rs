@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "std sets no limits, joins no cgroups and seats no descriptors")]
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use std::{
     io,
     os::fd::{AsRawFd, OwnedFd, RawFd},
@@ -18,6 +18,10 @@ pub(crate) const FIRST_SEAT: RawFd = 3;
 pub(crate) struct BeforeExec {
     /// Opened `cgroup.procs` files to join; opened before the user changes.
     pub(crate) cgroups: Vec<OwnedFd>,
+    /// It is somebody's guest: it gains no privileges, and ends with who starts it.
+    pub(crate) guest: bool,
+    /// It leads a session of its own, on the terminal that is its stdin.
+    pub(crate) leads_terminal: bool,
     /// RLIMIT_NOFILE, both soft and hard.
     pub(crate) files_max: Option<u64>,
     /// Descriptors that become 3, 4, … and stay open.  Their own numbers, and those of anything
@@ -39,6 +43,14 @@ impl BeforeExec {
         for cgroup in &self.cgroups {
             // A cgroup that was removed meanwhile limits nothing; the app starts all the same.
             let _ = rustix::io::write(cgroup, b"0");
+        }
+        if self.guest {
+            rustix::thread::set_no_new_privs(true)?;
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        }
+        if self.leads_terminal {
+            rustix::process::setsid()?;
+            rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
         }
         if let Some(files) = self.files_max {
             setrlimit(Resource::Nofile, Rlimit { current: Some(files), maximum: Some(files) })?;

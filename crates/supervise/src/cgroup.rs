@@ -220,9 +220,22 @@ impl Hierarchy {
     }
 }
 
+/// The doors of all groups that a process is in, as far as they may be opened.
+pub(crate) fn doors_of(pid: u32) -> Vec<OwnedFd> {
+    let groups = hierarchies_of(&pid.to_string()).into_iter().filter_map(|it| {
+        let group = it.bases().into_iter().next()?;
+        OpenOptions::new().write(true).open(group.join("cgroup.procs")).ok()
+    });
+    groups.map(OwnedFd::from).collect()
+}
+
 fn hierarchies() -> Vec<Hierarchy> {
+    hierarchies_of("self")
+}
+
+fn hierarchies_of(process: &str) -> Vec<Hierarchy> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let memberships = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let memberships = fs::read_to_string(format!("/proc/{process}/cgroup")).unwrap_or_default();
     let mut found: Vec<Hierarchy> =
         mounts.lines().filter_map(|line| hierarchy(line, &memberships)).collect();
     // The second version first: what has a group there needs none in the first.

@@ -7,6 +7,7 @@ mod before_exec;
 mod cgroup;
 pub mod client;
 mod clock;
+pub mod exec;
 mod family;
 mod holder;
 pub mod holder_spec;

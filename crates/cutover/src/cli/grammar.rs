@@ -2,13 +2,19 @@
 
 pub mod cleanup;
 pub mod control;
+pub mod env;
+pub mod exec;
+pub mod looking;
 pub mod paper;
 pub mod releases;
 pub mod run;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use cleanup::Cleanup;
 use control::{Freeze, Lift, Lock, Promote, Turn};
+use env::Env;
+use exec::Exec;
+pub use looking::{LogStream, Logs, Top};
 use paper::{Completion, Man};
 use releases::Releases;
 use run::Run;
@@ -113,7 +119,14 @@ pub enum Verb {
     Logs(Logs),
     /// Run a command once, as a service of the release that serves.
     Run(Run),
+    /// Run a command beside a running instance, on a terminal if there is one.
+    Exec(Exec),
+    /// Show what variables instances are given, and change the env file.
+    Env(Env),
+    /// Show what instances take, live.
+    Top(Top),
     /// Replace all instances by new ones of the same release, without downtime.
+    #[command(visible_alias = "reload")]
     Restart(Change),
     /// End all instances; clients get 503 until `start`.
     Stop(Change),
@@ -292,41 +305,6 @@ pub struct History {
     /// So many deployments.
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     pub limit: usize,
-}
-
-/// `logs`
-#[derive(Debug, Args)]
-#[command(
-    override_usage = "cutover logs [OPTIONS] [TARGET] [SERVICE]",
-    after_help = "Examples:
-  cutover logs production -f
-  cutover logs production web -n 200
-  cutover logs production --stream error"
-)]
-pub struct Logs {
-    /// The environment, then the service.
-    #[arg(value_name = "TARGET SERVICE", num_args = 0..=3)]
-    pub words: Vec<String>,
-    /// Go on as lines are written.
-    #[arg(short, long)]
-    pub follow: bool,
-    /// So many of the last lines.
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
-    pub lines: usize,
-    /// Which of them.
-    #[arg(long, value_enum, default_value_t = LogStream::Combined)]
-    pub stream: LogStream,
-}
-
-/// What instances write to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogStream {
-    /// What was written to stdout.
-    Out,
-    /// What was written to stderr.
-    Error,
-    /// Both, with times and instances.
-    Combined,
 }
 
 /// `restart`, `stop`, `start`
@@ -508,8 +486,8 @@ mod tests {
         let command = Cli::command();
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
-                        unfreeze status history show health ps \
-                        logs run restart stop start scale releases cleanup down daemon proxy demo \
+                        unfreeze status history show health ps logs run exec env top restart \
+                        stop start scale releases cleanup down daemon proxy demo \
                         init check schema secrets completion man version";
         assert_eq!(verbs.join(" "), expected);
     }
@@ -548,9 +526,9 @@ mod tests {
     fn what_is_not_built_is_not_understood() {
         for words in [
             "exec production web",
+            "run production",
             "deploy --strategy canary",
             "rollback --with-db",
-            "logs --since 1h",
             "help",
             "",
         ] {

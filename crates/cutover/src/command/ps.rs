@@ -8,6 +8,10 @@ use crate::{
     target,
     ui::{figure, ps as printed},
 };
+use std::time::Duration;
+
+/// So long it is measured what instances take of the processors.
+const MEASURED: Duration = Duration::from_millis(200);
 
 /// Lists instances.  Starts nothing.
 ///
@@ -22,7 +26,8 @@ pub async fn run(session: &Session, args: &Target) -> Result<u8, Halt> {
     }
     let now_ms = figure::now_ms();
     if session.ui.is_json() {
-        session.ui.object(&printed::objects(&report.environments, now_ms));
+        let cpu = super::top::measured(&report, MEASURED).await;
+        session.ui.object(&printed::objects(&report.environments, &cpu, now_ms));
     } else {
         session.ui.line(&printed::table(&report.environments, now_ms));
     }

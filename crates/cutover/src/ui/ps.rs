@@ -7,6 +7,7 @@ use daemon::{
     logs::plain,
 };
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// A row an instance.
 pub fn table(environments: &[EnvironmentReport], now_ms: u64) -> String {
@@ -56,10 +57,18 @@ pub fn table(environments: &[EnvironmentReport], now_ms: u64) -> String {
     lines.join("\n")
 }
 
-/// An object an instance.
-pub fn objects(environments: &[EnvironmentReport], now_ms: u64) -> Vec<Value> {
+/// An object an instance; `cpu` in percent of one processor.
+pub fn objects(
+    environments: &[EnvironmentReport],
+    cpu: &BTreeMap<String, f64>,
+    now_ms: u64,
+) -> Vec<Value> {
     let of = |environment: &EnvironmentReport| {
         let id = environment.id.clone();
+        let count = |service: &str| {
+            let serving = environment.instances.iter().filter(|it| it.role == "serving");
+            serving.filter(|it| it.service == service).count()
+        };
         let object = move |it: &InstanceReport| {
             json!({
                 "environment": id.to_string(),
@@ -74,7 +83,10 @@ pub fn objects(environments: &[EnvironmentReport], now_ms: u64) -> Vec<Value> {
                 "pid": it.pid,
                 "port": it.port,
                 "slot": it.slot,
+                "instances": count(&it.service),
+                "mode": "process",
                 "memory_bytes": it.memory_bytes,
+                "cpu_percent": cpu.get(&it.id),
                 "uptime_ms": uptime_ms(it, now_ms),
                 "in_flight": it.in_flight,
                 "warm_until_ms": it.warm_until_ms,
@@ -85,11 +97,11 @@ pub fn objects(environments: &[EnvironmentReport], now_ms: u64) -> Vec<Value> {
     environments.iter().flat_map(of).collect()
 }
 
-fn name(instance: &InstanceReport) -> String {
+pub(super) fn name(instance: &InstanceReport) -> String {
     crate::story::short(&instance.id)
 }
 
-fn uptime_ms(instance: &InstanceReport, now_ms: u64) -> Option<u64> {
+pub(super) fn uptime_ms(instance: &InstanceReport, now_ms: u64) -> Option<u64> {
     let runs = instance.status == "running";
     instance.since_ms.filter(|_| runs).map(|it| now_ms.saturating_sub(it))
 }

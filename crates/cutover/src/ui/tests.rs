@@ -15,7 +15,7 @@ use model::{
     journal::Outcome,
     plan::Kind,
 };
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 const PAINT: Paint = Paint { on: false };
 
@@ -234,7 +234,8 @@ fn instances_are_a_table_and_objects() {
     let now_ms = sample::BEGAN_MS + 190_000;
     let environments = report().environments;
     assert_golden("ps.txt", &ps::table(&environments, now_ms));
-    let objects = serde_json::to_string_pretty(&ps::objects(&environments, now_ms)).unwrap();
+    let cpu = BTreeMap::from([(environments[0].instances[0].id.clone(), 12.5)]);
+    let objects = serde_json::to_string_pretty(&ps::objects(&environments, &cpu, now_ms)).unwrap();
     assert_golden("ps.json", &objects);
 }
 

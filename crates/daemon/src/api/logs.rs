@@ -3,7 +3,7 @@
 use crate::{
     api::refusal::Refusal,
     controller::Controller,
-    logs::{Follower, Stream, Wanted, tail},
+    logs::{Filter, Follower, Stream, Wanted, tail},
 };
 use axum::{
     body::{Body, Bytes},
@@ -12,17 +12,29 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use drivers::layout::Layout;
+use engine::port::journal::Journal;
 use model::{
+    deployment::DeploymentRecord,
     failure::{Blame, Failure},
     name::{EnvironmentId, Name, NotAName},
+    roster::Roster,
 };
 use serde::Deserialize;
-use std::{convert::Infallible, io};
+use std::{collections::BTreeSet, convert::Infallible, io};
 
 /// Lines that are shown when nobody says how many.
 const LINES_DEFAULT: usize = 50;
 /// Lines in one answer, at most.
 const LINES_MAX: usize = 10_000;
+
+/// Deployments that are looked at for the instances of a release.
+pub const HISTORY_MAX: usize = 200;
+
+/// The instances that ran this version, as the journal knows them.
+pub fn written_by(history: &[DeploymentRecord], version: &str) -> BTreeSet<String> {
+    let known = Roster::new(history).known.into_iter();
+    known.filter(|it| it.version == version).map(|it| it.id.0).collect()
+}
 
 /// Which lines.
 #[derive(Debug, Deserialize)]
@@ -31,6 +43,9 @@ pub struct Which {
     service: Option<String>,
     stream: Option<Stream>,
     lines: Option<usize>,
+    since_ms: Option<u64>,
+    grep: Option<String>,
+    release: Option<String>,
     #[serde(default)]
     follow: bool,
 }
@@ -48,7 +63,16 @@ pub async fn read(
         which.service.as_deref().map(str::parse).transpose().map_err(not_a_name)?;
     let stream = which.stream.unwrap_or(Stream::Combined);
     let layout = Layout::new(&controller.root);
-    let wanted = Wanted { environment, service, stream };
+    let instances = match &which.release {
+        Some(version) => {
+            let history = controller.store.history(&environment, HISTORY_MAX).await?;
+            Some(written_by(&history, version))
+        }
+        None => None,
+    };
+    let filter = Filter::new(which.since_ms, which.grep.as_deref(), instances)
+        .map_err(|it| Failure::new(Blame::Request, format!("look for it: {it}")))?;
+    let wanted = Wanted { environment, service, stream, filter };
     let count = which.lines.unwrap_or(LINES_DEFAULT).min(LINES_MAX);
     let unreadable = |it: io::Error| Failure::new(Blame::Platform, format!("read the log: {it}"));
     let redactor = controller.secrets.redactor();

@@ -16,7 +16,7 @@
 //! | `POST /v1/deployments/ID/resume` | [`Asked`] | [`Accepted`] |
 //! | `GET /v1/status` | | [`StatusReport`] |
 //! | `POST /v1/releases/prune` | `prune::Asked` | `prune::Report` |
-//! | `GET /v1/logs/PROJECT/ENVIRONMENT?service=&stream=&lines=&follow=` | | text lines |
+//! | `GET /v1/logs/PROJECT/ENVIRONMENT?…` | | text lines; see `logs::Which` |
 //! | `POST /v1/one-offs` | `model::one_off::Asked` | `model::one_off::OneOff` |
 //! | `GET /v1/one-offs` | | `[one_offs::Shown]`, oldest first |
 //! | `GET /v1/one-offs/ID/output?out=&error=` | | `one_off::News` lines until it ended |

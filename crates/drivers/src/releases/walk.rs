@@ -11,7 +11,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const CHUNK_BYTES: usize = 128 * 1024;
+/// On the stack: most files are small, and memory of their own for each would cost more than they.
+const CHUNK_BYTES: usize = 64 * 1024;
 
 /// One path that was found.
 pub(super) struct Found<'a> {
@@ -79,7 +80,7 @@ pub(super) fn copy_hashed(
     to: &mut dyn io::Write,
 ) -> io::Result<(blake3::Hash, u64)> {
     let mut hasher = blake3::Hasher::new();
-    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut chunk = [0; CHUNK_BYTES];
     let mut bytes = 0;
     loop {
         let read = match from.read(&mut chunk) {

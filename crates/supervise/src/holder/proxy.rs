@@ -84,6 +84,7 @@ impl Holder {
             cgroups: Vec::new(),
             files_max: getrlimit(Resource::Nofile).maximum,
             seated: seated.map_err(|error| error.to_string())?,
+            ..BeforeExec::default()
         };
         before.add_to(&mut command);
         let program = self.spec.program.display();

@@ -101,7 +101,7 @@ impl Instance {
         command.process_group(0).stdin(Stdio::null()).stdout(out).stderr(error);
         let cgroups = self.family.cgroup().doors();
         let files_max = spec.limits.files;
-        BeforeExec { cgroups, files_max, seated: Vec::new() }.add_to(&mut command);
+        BeforeExec { cgroups, files_max, ..BeforeExec::default() }.add_to(&mut command);
         let memory_kills = self.family.cgroup().memory_kills();
         let child = command.spawn().map_err(|error| {
             format!(
