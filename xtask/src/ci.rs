@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use std::time::Instant;
 
 /// A program that tests need, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 8] = [
+const NEEDED: [(&str, &str); 9] = [
     ("git", "git"),
     ("node", "nodejs"),
     ("npm", "npm"),
@@ -13,6 +13,7 @@ const NEEDED: [(&str, &str); 8] = [
     ("pip3", "python3-pip"),
     ("strace", "strace"),
     ("mount", "mount"),
+    ("faketime", "faketime"),
     ("cc", "gcc"),
 ];
 

@@ -19,7 +19,8 @@ use testkit::faults::{Context, ROWS, Row, Size};
 const USAGE: &str = "cargo xtask faults [--rows 2-15,33] [--seed NUMBER] [--all]";
 const DOCUMENT: &str = "docs/faults.md";
 /// Programs by which faults are made.
-const NEEDED: [&str; 7] = ["strace", "unshare", "nsenter", "mount", "prlimit", "node", "python3"];
+const NEEDED: [&str; 8] =
+    ["strace", "unshare", "nsenter", "mount", "prlimit", "faketime", "node", "python3"];
 
 /// What is asked for.
 #[derive(Debug, PartialEq, Eq)]

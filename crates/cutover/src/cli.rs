@@ -17,6 +17,8 @@ use std::{ffi::OsString, process::ExitCode};
 
 /// Usage or configuration.
 pub const EXIT_USAGE: u8 = 1;
+/// Somebody has to look at it before anything goes on.
+pub const EXIT_ATTENTION: u8 = 5;
 /// The controller, or what it needs, does not answer.
 pub const EXIT_UNREACHABLE: u8 = 7;
 /// The user left; the deployment goes on.

@@ -9,6 +9,7 @@ pub mod completion;
 mod confirm;
 mod daemon;
 mod deploy;
+pub mod doctor;
 mod down;
 mod env;
 mod exec;
@@ -83,6 +84,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Down(args) => down::run(session, &args).await,
         Verb::Daemon(args) => daemon::run(session, &args.act).await,
         Verb::Proxy(args) => proxy::run(session, &args.act).await,
+        Verb::Doctor(args) => doctor::run(session, &args).await,
         Verb::Demo(args) => Ok(demonstrate(DemoOptions { app: args.app, load: args.load })),
         Verb::Init => init::run(session),
         Verb::Check(args) => check::run(session, &args),

@@ -44,6 +44,11 @@ fn two_daemons_want_one_root() {
 }
 
 #[test]
+fn a_daemon_of_another_version_takes_over() {
+    passes(19);
+}
+
+#[test]
 fn the_command_line_dies() {
     passes(20);
 }
@@ -171,6 +176,21 @@ fn the_file_system_is_full() {
 #[test]
 fn a_sync_of_the_journal_fails() {
     passes(49);
+}
+
+#[test]
+fn the_journal_is_not_the_newest() {
+    passes(51);
+}
+
+#[test]
+fn the_wall_clock_leaps() {
+    passes(53);
+}
+
+#[test]
+fn the_daemon_has_little_memory() {
+    passes(54);
 }
 
 #[test]

@@ -12,8 +12,8 @@ use std::{
 };
 use tempfile::TempDir;
 use testkit::{
-    guard::Killed,
     stand::{Layout, Stand, TARGET, kill},
+    terminal::Terminal,
     time::eventually,
 };
 
@@ -318,26 +318,17 @@ fn a_word_is_typed_before_the_way_back_goes() {
     stand.deploy("1.0.0", "").expect(0);
     stand.deploy("2.0.0", "").expect(0);
     let seen = stand.folder.path().join("seen");
-    let words = format!(
-        "'{}' --root '{}' cleanup --emergency --drop-previous",
-        stand.program.display(),
-        stand.root.display()
-    );
-    let run = |typed: &[u8]| {
-        let mut command = Command::new("script");
-        command.args(["--quiet", "--return", "--flush", "--command", &words]).arg(&seen);
-        command.env("TERM", "xterm").current_dir(stand.folder.path());
-        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null());
-        let mut terminal = Killed::start(&mut command).unwrap();
-        let mut keyboard = terminal.child().stdin.take().unwrap();
-        let text = || String::from_utf8_lossy(&fs::read(&seen).unwrap_or_default()).into_owned();
-        eventually("it asks", MOMENT, || text().contains("Type `drop`").then_some(()));
-        keyboard.write_all(typed).unwrap();
-        terminal.ended(MOMENT).code()
+    let (program, root) = (stand.program.display().to_string(), stand.root.display().to_string());
+    let words = [&program, "--root", &root, "cleanup", "--emergency", "--drop-previous"];
+    let run = |typed: &str| {
+        let mut terminal = Terminal::start(&words, stand.folder.path(), &seen);
+        eventually("it asks", MOMENT, || terminal.text().contains("Type `drop`").then_some(()));
+        terminal.typed(typed);
+        terminal.process().ended(MOMENT).code()
     };
-    assert_eq!(run(b"yes\n"), Some(1));
+    assert_eq!(run("yes\n"), Some(1));
     assert!(place(&stand, "1.0.0").exists());
-    assert_eq!(run(b"drop\n"), Some(0));
+    assert_eq!(run("drop\n"), Some(0));
     assert!(!place(&stand, "1.0.0").exists() && place(&stand, "2.0.0").exists());
 }
 

@@ -1,15 +1,10 @@
 //! The verbs on an installation that lives.
 
 use serde_json::Value;
-use std::{
-    fs,
-    io::Write,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{fs, process::Command, time::Duration};
 use testkit::{
-    guard::Killed,
     stand::{Layout, Stand, TARGET, kill},
+    terminal::Terminal,
     time::eventually,
 };
 
@@ -193,41 +188,20 @@ fn at_a_terminal_it_is_asked_what_an_interrupt_means() {
     let stand = Stand::new(Layout { bake_s: 6.0, ..Layout::default() });
     stand.deploy("1.0.0", "").expect(0);
     let seen = stand.folder.path().join("seen");
-    // `script` gives the program a terminal, and types what it reads.  Its shell must not stay
-    // beside the program: an interrupt would reach it too.
-    let words = format!(
-        "exec '{}' --root '{}' -f '{}' restart {TARGET}",
-        stand.program.display(),
-        stand.root.display(),
-        stand.config().display()
-    );
-    let mut command = with_terminals("script");
-    command.args(["--quiet", "--return", "--flush", "--command", &words]).arg(&seen);
-    command.env("TERM", "xterm").stdin(Stdio::piped()).stdout(Stdio::null());
-    let mut terminal = Killed::start(&mut command).unwrap();
-    let text = || String::from_utf8_lossy(&fs::read(&seen).unwrap_or_default()).into_owned();
-    let switched = || text().contains("\u{1b}[0m switch").then_some(());
-    eventually("the traffic is switched", MOMENT, switched);
-    let mut keyboard = terminal.child().stdin.take().unwrap();
-    keyboard.write_all(b"\x03").unwrap();
-    eventually("it asks", MOMENT, || text().contains("[d]etach").then_some(()));
-    keyboard.write_all(b"what?\n").unwrap();
-    eventually("it asks again", MOMENT, || text().contains("d, a or k").then_some(()));
-    keyboard.write_all(b"a\n").unwrap();
-    assert_eq!(terminal.ended(MOMENT).code(), Some(4), "{}", text());
-    assert!(text().contains("rolled back"), "{}", text());
+    let (program, root) = (stand.program.display().to_string(), stand.root.display().to_string());
+    let config = stand.config().display().to_string();
+    let words = [&program, "--root", &root, "-f", &config, "restart", TARGET];
+    let mut terminal = Terminal::start(&words, stand.folder.path(), &seen);
+    eventually("the traffic is switched", MOMENT, || {
+        terminal.text().contains("\u{1b}[0m switch").then_some(())
+    });
+    terminal.typed("\x03");
+    eventually("it asks", MOMENT, || terminal.text().contains("[d]etach").then_some(()));
+    terminal.typed("what?\n");
+    eventually("it asks again", MOMENT, || terminal.text().contains("d, a or k").then_some(()));
+    terminal.typed("a\n");
+    let code = terminal.process().ended(MOMENT).code();
+    assert_eq!(code, Some(4), "{}", terminal.text());
+    assert!(terminal.text().contains("rolled back"), "{}", terminal.text());
     assert_eq!(stand.serving(), ["1.0.0"]);
-}
-
-/// Some sandboxes have no pseudo-terminals: there the program gets a view of `/dev` that has.
-fn with_terminals(program: &str) -> Command {
-    const MOUNT: &str = "mkdir -p /dev/pts && \
-                         mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 none /dev/pts && \
-                         { test -e /dev/ptmx || ln -s pts/ptmx /dev/ptmx; } && exec \"$@\"";
-    if std::path::Path::new("/dev/pts/ptmx").exists() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", MOUNT, "sh", program]);
-    command
 }

@@ -3,6 +3,7 @@
 pub mod abandoned;
 pub mod api;
 mod background;
+pub mod behind;
 mod controller;
 mod deployment_log;
 mod gate;
@@ -12,6 +13,7 @@ pub mod logs;
 mod masked_journal;
 pub mod one_off;
 pub mod prune;
+pub mod rebuild;
 pub mod report;
 pub mod run;
 pub mod secrets;

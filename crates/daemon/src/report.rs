@@ -11,6 +11,7 @@ pub mod releases;
 
 use crate::{
     api::words::{Info, ProxyReport, StatusReport},
+    behind::{self, Pages},
     controller::Controller,
 };
 use drivers::{Local, layout::Layout};
@@ -36,6 +37,8 @@ const DISK_FREE_BYTES_MIN: u64 = 512 << 20;
 struct Sources<'a> {
     local: &'a Local,
     journal: Option<ReadOnly>,
+    /// Why the journal that is there is not believed.
+    trouble: Option<String>,
     layout: Layout,
     proxy: Option<proxy::control::Status>,
 }
@@ -76,7 +79,12 @@ async fn build(
     root: &Path,
     controller: Option<Info>,
 ) -> Result<StatusReport, Failure> {
-    let sources = sources(local, root).await?;
+    // The controller looked all of it through when it started.
+    let pages = if controller.is_some() { Pages::Few } else { Pages::All };
+    let sources = sources(local, root, pages).await?;
+    let trouble = sources.trouble.iter().map(|it| {
+        format!("the journal is not used, and nothing is deployed: {it}; {}", store::WAY_OUT)
+    });
     let mut report = StatusReport {
         root: root.display().to_string(),
         controller_last_seen_ms: controller.is_none().then(|| last_seen_ms(root)).flatten(),
@@ -84,7 +92,7 @@ async fn build(
         proxy: sources.proxy.as_ref().map(proxy_report),
         environments: vec![],
         disk_free_bytes: disk_free_bytes(root),
-        alerts: sources.proxy.iter().flat_map(|it| it.alerts.clone()).collect(),
+        alerts: trouble.chain(sources.proxy.iter().flat_map(|it| it.alerts.clone())).collect(),
     };
     for id in environments(&sources)? {
         report.environments.push(environment::report(&sources, &id).await?);
@@ -93,9 +101,22 @@ async fn build(
     Ok(report)
 }
 
-async fn sources<'a>(local: &'a Local, root: &Path) -> Result<Sources<'a>, Failure> {
+async fn sources<'a>(local: &'a Local, root: &Path, pages: Pages) -> Result<Sources<'a>, Failure> {
     let proxy = proxy_status(root).await;
-    Ok(Sources { local, journal: open_journal(root)?, layout: Layout::new(root), proxy })
+    // What serves is told by the route files and the proxy, whatever the journal is like.
+    let (journal, trouble) = match believed(root, pages) {
+        Ok(journal) => (journal, None),
+        Err(why) => (None, Some(why)),
+    };
+    Ok(Sources { local, journal, trouble, layout: Layout::new(root), proxy })
+}
+
+/// The journal, if it is sound and knows all that is on disk.
+fn believed(root: &Path, pages: Pages) -> Result<Option<ReadOnly>, String> {
+    if let Some(what) = behind::look(root, pages).map_err(|it| it.message)? {
+        return Err(what);
+    }
+    open_journal(root).map_err(|it| it.message)
 }
 
 async fn proxy_status(root: &Path) -> Option<proxy::control::Status> {
@@ -131,6 +152,9 @@ fn environments(sources: &Sources<'_>) -> Result<BTreeSet<EnvironmentId>, Failur
     }
     let served = sources.proxy.iter().flat_map(|it| it.environments.keys());
     all.extend(served.filter_map(|it| it.replacen('.', "/", 1).parse().ok()));
+    if sources.journal.is_none() {
+        all.extend(drivers::ground::look(&sources.layout)?.generations.into_keys());
+    }
     Ok(all)
 }
 

@@ -1,7 +1,7 @@
 //! One life of the daemon: from its start to its orderly end.
 
 use crate::{
-    api, background, controller::Controller, deployment_log::DeploymentLogs, hub::Hub,
+    api, background, behind, controller::Controller, deployment_log::DeploymentLogs, hub::Hub,
     masked_journal::MaskedJournal, one_off, secrets::Secrets, socket::PeerListener,
 };
 use drivers::layout::Layout;
@@ -84,10 +84,11 @@ fn platform<T: Into<String>>(doing: T) -> impl FnOnce(io::Error) -> DaemonError 
 }
 
 fn open_store(options: &DaemonOptions) -> Result<Store, DaemonError> {
-    match store::open(&options.root) {
+    let open = || store::open_if(&options.root, |it| behind::refuse(&options.root, it));
+    match open() {
         Err(OpenError::Locked { pid, .. }) if options.take_over => {
             end_other(pid)?;
-            Ok(store::open(&options.root)?)
+            Ok(open()?)
         }
         opened => Ok(opened?),
     }

@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 use engine::port::clock::Clock;
 use model::service::Millis;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::OnceLock,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
 
 /// The machine's clocks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,6 +16,12 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now_ms(&self) -> u64 {
         unix_ms()
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        static FIRST_ASKED: OnceLock<Instant> = OnceLock::new();
+        let since = FIRST_ASKED.get_or_init(Instant::now).elapsed();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
     async fn wait(&self, time: Millis) {

@@ -5,6 +5,7 @@ mod account;
 mod blocking;
 pub mod clock;
 pub mod file;
+pub mod ground;
 pub mod host;
 pub mod layout;
 pub mod machine;

@@ -12,7 +12,7 @@ use crate::{
 use model::{
     deployment::{DeploymentRecord, Finding, News, Request, Stage},
     failure::{Blame, Failure},
-    id::DeploymentId,
+    id::{DeploymentId, InstanceId},
     journal::{Event, Ledger, Outcome, Record, Status},
     name::EnvironmentId,
     plan::{PLAN_VERSION, Plan},
@@ -32,6 +32,9 @@ pub struct Engine {
     running: Mutex<BTreeMap<DeploymentId, AbortFlag>>,
     /// What is done unasked, and what takes a request on, take turns by environment.
     turns: Mutex<BTreeMap<EnvironmentId, Arc<tokio::sync::Mutex<()>>>>,
+    /// By instance that is kept warm: until when by the wall clock, and by the one that never leaps
+    /// as it was when this life first saw it.
+    pub(crate) warm: Mutex<BTreeMap<InstanceId, (u64, u64)>>,
     /// What the histories say, with the newest deployment as it stood when they were read.
     rosters: Mutex<BTreeMap<EnvironmentId, (DeploymentId, Stage, Roster)>>,
 }
@@ -43,6 +46,7 @@ impl Engine {
             ports,
             running: Mutex::default(),
             turns: Mutex::default(),
+            warm: Mutex::default(),
             rosters: Mutex::default(),
         }
     }
@@ -267,9 +271,8 @@ impl Engine {
         &self,
         record: &DeploymentRecord,
     ) -> Result<Outcome, Failure> {
-        let failure = Failure::new(Blame::Platform, "plan: the controller ended before the plan")
-            .hint("nothing was touched: ask again");
-        let (outcome, now_ms) = (Outcome::Aborted, self.ports.clock.now_ms());
+        let (outcome, failure) = unplanned(record);
+        let now_ms = self.ports.clock.now_ms();
         let journal = &self.ports.journal;
         let sequence = journal.finish(&record.id, outcome, Some(&failure), None, now_ms).await?;
         let _ = self.ports.releases.discard_upload(&record.environment, &record.id).await;
@@ -328,6 +331,22 @@ impl Engine {
     fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeploymentId, AbortFlag>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What becomes of a deployment of which there is no plan, or none that can be read: steps of that
+/// may have been done, and nobody here knows how they are undone.
+fn unplanned(record: &DeploymentRecord) -> (Outcome, Failure) {
+    if record.stage != Stage::Running {
+        let message = "plan: the controller ended before the plan";
+        let failure = Failure::new(Blame::Platform, message);
+        return (Outcome::Aborted, failure.hint("nothing was touched: ask again"));
+    }
+    let why = record.failure.as_ref().map(|it| it.message.as_str()).unwrap_or_default();
+    let message = format!("go on: another version of this program planned it: {why}");
+    let failure = Failure::new(Blame::Platform, message)
+        .hint(format!("run that version again, and then `cutover resume {}`", record.environment))
+        .hint("or deploy again: it goes on from what serves; `cutover ps` lists what was left");
+    (Outcome::NeedsAttention, failure)
 }
 
 /// Why there is no plan.

@@ -3,6 +3,7 @@
 mod act;
 mod confirm;
 mod fit;
+mod start;
 mod undo;
 
 use crate::{abort::AbortFlag, port::Ports};

@@ -1,7 +1,8 @@
 //! Ending warm instances whose time has come.
 
 use crate::{deploy::Engine, port::runtime::Life};
-use model::{failure::Failure, instance::Instance};
+use model::{failure::Failure, id::InstanceId, instance::Instance};
+use std::sync::PoisonError;
 
 impl Engine {
     /// Ends retired instances whose time has come, or that died, if no generation on disk names
@@ -12,14 +13,31 @@ impl Engine {
     /// Where the journal, the router or the runtime cannot be asked; what was not ended stays
     /// retired.
     pub async fn reap(&self) -> Result<(), Failure> {
-        let now_ms = self.ports.clock.now_ms();
-        for (instance, not_before_ms) in self.ports.journal.retired().await? {
-            let due = now_ms >= not_before_ms;
-            if due || self.is_dead(&instance).await? {
+        let retired = self.ports.journal.retired().await?;
+        self.time(&retired);
+        for (instance, _) in retired {
+            if self.is_due(&instance.id) || self.is_dead(&instance).await? {
                 self.bury(&instance).await?;
             }
         }
         Ok(())
+    }
+
+    /// The journal can hold a time of the wall clock only, which may leap.  What it said when an
+    /// instance was first seen is held against the other clock from then on.
+    fn time(&self, retired: &[(Instance, u64)]) {
+        let (wall_ms, elapsed_ms) = (self.ports.clock.now_ms(), self.ports.clock.elapsed_ms());
+        let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
+        warm.retain(|id, (until, _)| retired.iter().any(|it| it.0.id == *id && it.1 == *until));
+        for (instance, until_ms) in retired {
+            let due_ms = elapsed_ms.saturating_add(until_ms.saturating_sub(wall_ms));
+            warm.entry(instance.id.clone()).or_insert((*until_ms, due_ms));
+        }
+    }
+
+    fn is_due(&self, id: &InstanceId) -> bool {
+        let warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
+        warm.get(id).is_some_and(|(_, due_ms)| self.ports.clock.elapsed_ms() >= *due_ms)
     }
 
     async fn is_dead(&self, instance: &Instance) -> Result<bool, Failure> {

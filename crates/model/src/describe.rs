@@ -7,7 +7,7 @@ use crate::{
     instance::Instance,
     plan::{Kind, Plan, ReleaseLabel, Step, WayBack},
     release::Source,
-    service::Millis,
+    service::{EnvironmentSpec, Millis, ServiceSpec},
 };
 
 /// What the step does, in one sentence.
@@ -217,4 +217,25 @@ fn seconds(time: Millis) -> String {
     } else {
         format!("{} ms", time.0)
     }
+}
+
+/// The services of which the plan leaves another number of instances than is configured, since
+/// somebody scaled them.
+pub fn scaled(plan: &Plan, spec: &EnvironmentSpec) -> Vec<String> {
+    let kept = plan.steps.iter().find_map(|it| match it {
+        Step::Keep { instances } => Some(instances),
+        _ => None,
+    });
+    let Some(kept) = kept else { return vec![] };
+    let count = |service: &ServiceSpec| {
+        let of = |it: &&InstanceId| it.0.split('.').nth(2) == Some(service.name.as_str());
+        kept.iter().filter(of).count()
+    };
+    spec.services.iter().filter_map(|it| scaled_service(it, count(it))).collect()
+}
+
+/// `web 4, configured 2`; none: as configured.
+pub fn scaled_service(service: &ServiceSpec, count: usize) -> Option<String> {
+    let differs = count != usize::from(service.instances);
+    differs.then(|| format!("{} {count}, configured {}", service.name, service.instances))
 }

@@ -7,6 +7,7 @@
 //!
 //! What is stored holds no variable's value: requests are not kept, only what was asked in words.
 
+mod anew;
 mod event;
 mod fold;
 mod journal;
@@ -14,6 +15,7 @@ mod line;
 mod lock;
 mod look;
 mod open;
+mod position;
 mod queue;
 mod read_only;
 mod reserve;
@@ -24,7 +26,9 @@ mod trouble;
 mod word;
 mod writer;
 
+pub use anew::anew;
 pub use lock::HolderState;
-pub use open::{OpenError, open};
+pub use open::{OpenError, WAY_OUT, open, open_if};
+pub use position::Position;
 pub use read_only::{ReadOnly, read_only};
 pub use store::Store;

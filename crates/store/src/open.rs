@@ -3,13 +3,15 @@
 use crate::{
     lock::{self, HolderState, StateLock, Taken},
     look,
+    position::Position,
     reserve::Reserve,
     schema,
     store::Store,
+    trouble::Trouble,
     writer::{LOG_BYTES_KEPT, Writer},
 };
 use model::id::Epoch;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 use std::{
     fs::{self, File, OpenOptions, Permissions},
     io::{self, ErrorKind},
@@ -20,6 +22,9 @@ use std::{
 
 /// The journal under the state directory.
 pub const FILE_NAME: &str = "state.db";
+/// What to do about a journal that cannot be used.
+pub const WAY_OUT: &str = "put the newest copy of it back, with its -wal if there is one, or let \
+    `cutover doctor --rebuild` make a new one from the route files and run directories";
 const LOCK_NAME: &str = "state.lock";
 
 /// Earlier ones could corrupt a database under a rare race with its write-ahead log.
@@ -70,13 +75,24 @@ pub enum OpenError {
     },
     /// Its pages are not sound.
     #[error(
-        "{} is damaged ({what}): what is served is not touched; keep a copy of the file and of \
-         those beside it, then put a backup in its place", path.display()
+        "{} is damaged ({what}): what is served is not touched, and nothing was changed; {WAY_OUT}",
+        path.display()
     )]
     Damaged {
         /// The database.
         path: PathBuf,
         /// What SQLite said.
+        what: String,
+    },
+    /// It is older than what it is the journal of.
+    #[error(
+        "{} is not the newest ({what}): what is served is not touched, and nothing was changed; \
+         {WAY_OUT}", path.display()
+    )]
+    Behind {
+        /// The database.
+        path: PathBuf,
+        /// What it does not know.
         what: String,
     },
     /// The SQLite library is too old to be trusted.
@@ -129,17 +145,46 @@ impl OpenError {
 /// Where another daemon has it, a newer program wrote it, it is damaged, or the disk does not take
 /// a write.  A newer or damaged database is left as it is.
 pub fn open(root: &Path) -> Result<Store, OpenError> {
+    open_if(root, |_| Ok(()))
+}
+
+/// The same, if it has come as far as it must: `accept` says in words what it does not know.  It is
+/// asked under the lock, and before anything is written.
+///
+/// # Errors
+///
+/// As for [`open`], and [`OpenError::Behind`].
+pub fn open_if(
+    root: &Path,
+    accept: impl Fn(&Position) -> Result<(), String>,
+) -> Result<Store, OpenError> {
     let root = checked_root(root)?;
-    let path = root.join(FILE_NAME);
     // Before anything is made or locked; and again, since whoever had the lock may have migrated.
-    look::version(&path)?;
+    look::version(&root.join(FILE_NAME))?;
     let lock = take_lock(&root)?;
-    look::version(&path)?;
-    make_file(&root, &path).map_err(|it| OpenError::platform("make", &path, it))?;
-    let reserve = Reserve::find(&root);
-    let begun = match begin_life(&path) {
+    begin(&root, lock, None, accept)
+}
+
+/// Begins a life, in an epoch above `after`.
+pub fn begin(
+    root: &Path,
+    lock: StateLock,
+    after: Option<Epoch>,
+    accept: impl Fn(&Position) -> Result<(), String>,
+) -> Result<Store, OpenError> {
+    let path = root.join(FILE_NAME);
+    let accept = |position: &Position| {
+        accept(position).map_err(|what| OpenError::Behind { path: path.clone(), what })
+    };
+    if look::version(&path)?.unwrap_or(0) == 0 {
+        accept(&Position::default())?;
+    }
+    make_file(root, &path).map_err(|it| OpenError::platform("make", &path, it))?;
+    let reserve = Reserve::find(root);
+    let life = || begin_life(&path, after, &accept);
+    let begun = match life() {
         // A controller that starts on a full disk has work to end as well.
-        Err(Unready::Sqlite(error)) if reserve.spend_on(&error) => begin_life(&path),
+        Err(Unready::Sqlite(error)) if reserve.spend_on(&error) => life(),
         begun => begun,
     };
     let (connection, epoch) = begun.map_err(|it| match it {
@@ -174,7 +219,8 @@ pub fn checked_root(root: &Path) -> Result<PathBuf, OpenError> {
     Ok(full)
 }
 
-fn take_lock(root: &Path) -> Result<StateLock, OpenError> {
+/// One controller a state directory.
+pub fn take_lock(root: &Path) -> Result<StateLock, OpenError> {
     let path = root.join(LOCK_NAME);
     match lock::take(&path).map_err(|it| OpenError::platform("lock", &path, it))? {
         Taken::Ours(lock) => Ok(lock),
@@ -210,36 +256,62 @@ impl From<rusqlite::Error> for Unready {
 }
 
 /// Looks the pages through, brings the tables up to date, and takes the next epoch, durably.
-fn begin_life(path: &Path) -> Result<(Connection, Epoch), Unready> {
+fn begin_life(
+    path: &Path,
+    after: Option<Epoch>,
+    accept: &impl Fn(&Position) -> Result<(), OpenError>,
+) -> Result<(Connection, Epoch), Unready> {
     let mut connection = connect(path)?;
     // What the first look saw may have been a migration that was cut short and is now undone.
     let from = look::checked_version(&connection, path).map_err(Unready::Refused)?;
+    if from > 0 {
+        let position = Position::of(&connection).map_err(|it| unreadable(path, it))?;
+        accept(&position).map_err(Unready::Refused)?;
+    }
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     if from < schema::VERSION {
         schema::migrate(&mut connection, from)?;
     }
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let next = "UPDATE epoch SET epoch = epoch + 1 RETURNING epoch";
-    let epoch = transaction.query_row(next, [], |it| it.get(0))?;
+    let next = "UPDATE epoch SET epoch = max(epoch, ?1) + 1 RETURNING epoch";
+    let epoch = transaction.query_row(next, [after.map_or(0, |it| it.0)], |it| it.get(0))?;
     transaction.commit()?;
     Ok((connection, Epoch(epoch)))
+}
+
+fn unreadable(path: &Path, trouble: Trouble) -> Unready {
+    match trouble {
+        Trouble::Sql(error) => Unready::Sqlite(error),
+        Trouble::Refused(failure) => {
+            Unready::Refused(OpenError::Damaged { path: path.into(), what: failure.message })
+        }
+    }
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(OPEN_PATIENCE)?;
+    // Until it is known to be the one to go on with, its files stay as they lie there.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     // The writer checkpoints by itself: SQLite keeps an error of its own checkpoints to itself.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    check_pages(&connection)?;
+    Ok(connection)
+}
+
+/// An error where a page, or what pages say of each other, is not sound.
+pub fn check_pages(connection: &Connection) -> rusqlite::Result<()> {
     let check = "PRAGMA quick_check(1)";
     let found: String = connection.query_row(check, [], |it| it.get(0))?;
     if found == "ok" {
-        return Ok(connection);
+        return Ok(());
     }
     let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
     Err(rusqlite::Error::SqliteFailure(corrupt, Some(found)))

@@ -3,7 +3,8 @@
 use crate::{
     event::{self, Told},
     look,
-    open::{FILE_NAME, OpenError, checked_root},
+    open::{FILE_NAME, OpenError, check_pages, checked_root},
+    position::Position,
     table::{deployment, mark, retired, standing},
     trouble::Trouble,
     writer,
@@ -53,6 +54,24 @@ pub fn read_only(root: &Path) -> Result<ReadOnly, OpenError> {
 }
 
 impl ReadOnly {
+    /// How far it has come.
+    ///
+    /// # Errors
+    ///
+    /// Where the journal cannot be read.
+    pub fn position(&self) -> Result<Position, Failure> {
+        self.read(Position::of)
+    }
+
+    /// Looks all pages through: what was read before them may be right by chance only.
+    ///
+    /// # Errors
+    ///
+    /// Where they are damaged.
+    pub fn check(&self) -> Result<(), Failure> {
+        self.read(|it| Ok(check_pages(it)?))
+    }
+
     /// All environments that the journal knows, by name.
     ///
     /// # Errors

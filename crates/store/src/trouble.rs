@@ -1,5 +1,6 @@
 //! Why a call came to nothing, and whether that breaks the store.
 
+use crate::open::WAY_OUT;
 use model::failure::{Blame, Failure};
 use rusqlite::ErrorCode;
 
@@ -73,8 +74,7 @@ pub fn failure(doing: &str, error: &rusqlite::Error) -> Failure {
         Some(ErrorCode::SystemIoFailure) => {
             failure.hint("look at the disk: `dmesg` says what the kernel saw")
         }
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => failure
-            .hint("keep a copy of state.db and state.db-wal, then put a backup in their place"),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => failure.hint(WAY_OUT),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             failure.hint("end the other program that has state.db open for writing, and try again")
         }

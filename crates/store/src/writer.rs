@@ -99,7 +99,7 @@ impl Writer {
         if identity(&self.path).ok() != Some(self.file) {
             let text = format!("write the journal: {} is not there any more", self.path.display());
             let failure = Failure::new(Blame::Platform, text);
-            let hint = "put it back as it was, or start the controller again to begin a new one";
+            let hint = "put it back as it was; `cutover doctor` says what else can be done";
             return Err(failure.hint(hint).into());
         }
         let behavior = TransactionBehavior::Immediate;

@@ -19,7 +19,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::Path,
 };
-use store::{HolderState, OpenError};
+use store::{HolderState, OpenError, Position};
 use support::{Again, contents, eventually, say};
 
 #[tokio::test]
@@ -136,6 +136,45 @@ fn a_damaged_journal_is_refused_in_clear_words() {
         assert!(text.contains("state.db is damaged"), "{what}: {text}");
         assert_eq!(fs::read(&path).unwrap(), before, "{what}: it is left as it was");
     }
+}
+
+#[test]
+fn a_journal_that_has_not_come_far_enough_is_refused_and_not_written() {
+    let root = tempfile::tempdir().unwrap();
+    let behind = |it: &Position| match it.epoch {
+        7.. => Ok(()),
+        epoch => Err(format!("it ends at {epoch}")),
+    };
+    let refused = || match store::open_if(root.path(), behind) {
+        Err(error @ OpenError::Behind { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert!(refused().contains("it ends at 0"), "there is none");
+    assert!(!root.path().join("state.db").exists(), "and none was made");
+    drop(store::open(root.path()).unwrap());
+    let before = fs::read(root.path().join("state.db")).unwrap();
+    let text = refused();
+    assert!(text.contains("it ends at 1") && text.contains("doctor --rebuild"), "{text}");
+    assert_eq!(fs::read(root.path().join("state.db")).unwrap(), before);
+    assert_eq!(store::open(root.path()).unwrap().epoch(), Epoch(2), "the refused took no epoch");
+}
+
+#[tokio::test]
+async fn a_new_journal_is_above_the_old_one_which_is_kept() {
+    let root = tempfile::tempdir().unwrap();
+    let old = store::open(root.path()).unwrap();
+    old.begin(&request("lock", 1), 1).await.unwrap();
+    let locked = store::anew(root.path(), "mark", Epoch(40));
+    assert!(matches!(locked, Err(OpenError::Locked { .. })), "a controller has it");
+    drop(old);
+    let (new, aside) = store::anew(root.path(), "mark", Epoch(40)).unwrap();
+    assert_eq!(new.epoch(), Epoch(41));
+    assert_eq!(new.environments().await.unwrap(), []);
+    assert!(aside.contains(&root.path().canonicalize().unwrap().join("state.db.mark")));
+    drop(new);
+    let twice = store::anew(root.path(), "mark", Epoch(50));
+    assert!(matches!(twice, Err(OpenError::Platform { .. })), "nothing is written over");
+    assert_eq!(store::open(root.path()).unwrap().epoch(), Epoch(42));
 }
 
 #[test]

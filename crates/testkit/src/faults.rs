@@ -8,6 +8,7 @@
 
 mod bad_apps;
 mod client_killed;
+mod clock;
 mod contest;
 mod crashes;
 mod data_plane;
@@ -16,7 +17,9 @@ mod disk;
 mod evidence;
 mod going;
 mod health;
+mod journal;
 mod kill_points;
+mod memory;
 mod open;
 mod output;
 mod ports_taken;
@@ -32,6 +35,7 @@ mod syscalls;
 mod traces;
 mod turn_back;
 mod two_daemons;
+mod versions;
 
 pub use open::{OPEN, Open};
 pub use report::{Context, Report, Size};
@@ -76,7 +80,7 @@ const fn row(number: u32, title: &'static str, run: fn(&Context) -> Report) -> R
 }
 
 /// All rows that run.
-pub const ROWS: [Row; 35] = [
+pub const ROWS: [Row; 39] = [
     row(1, "daemon killed before the lock is committed: a retry starts it", client_killed::lock),
     Row {
         number: 2,
@@ -87,6 +91,7 @@ pub const ROWS: [Row; 35] = [
     row(16, "daemon killed at the k-th system call that changes something", syscalls::run),
     row(17, "daemon killed again during recovery, 20 times in a row", recovery::run),
     row(18, "daemon stopped and a second started; take-over; lock unlinked", two_daemons::run),
+    row(19, "daemon of another version finds a plan in its midst", versions::run),
     row(20, "command line killed: the deployment goes on, `attach` shows it", client_killed::run),
     row(21, "reboot in probation: the old release serves", reboot::in_probation),
     row(22, "reboot after confirm: the new release serves", reboot::after_confirm),
@@ -113,6 +118,9 @@ pub const ROWS: [Row; 35] = [
     row(47, "inherits descriptors 0, 1, 2 and no other", descriptors::run),
     row(48, "file system full, inodes used up", disk::full),
     row(49, "a sync of the journal fails: nothing more is done", disk::sync_fails),
+    row(51, "journal copied back, cut, damaged, gone: nobody acts by it", journal::run),
+    row(53, "wall clock leaps ten years in a deployment: no wait changes", clock::run),
+    row(54, "daemon has 64 MiB while a far larger release is sent", memory::run),
     row(60, "two deployments at once: the second is refused", contest::run),
     row(66, "abort at each step, twice, and after confirm", turn_back::run),
     row(67, "rollback to a release that is missing or altered", rollbacks::missing),

@@ -13,6 +13,7 @@ pub mod load;
 pub mod ports;
 pub mod published;
 pub mod stand;
+pub mod terminal;
 pub mod time;
 pub mod tree;
 pub mod websocket;

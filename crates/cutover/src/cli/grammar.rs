@@ -144,6 +144,8 @@ pub enum Verb {
     Daemon(Daemon),
     /// Start, stop or look at the proxy.
     Proxy(Proxy),
+    /// Look whether the journal can be used, or make a new one.
+    Doctor(Doctor),
     /// See all of it work in half a minute, in a folder of its own.
     Demo(Demo),
     /// Write a configuration for this directory.
@@ -160,6 +162,17 @@ pub enum Verb {
     Man(Man),
     /// Print the version.
     Version,
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+#[command(after_help = "The journal is state.db under the state directory.  Where it is damaged,
+gone or an older copy, the controller does not act, and what serves goes on.")]
+pub struct Doctor {
+    /// Make a new journal from the route files, run directories and releases; the old one is put
+    /// aside, and with it the history and what was stopped.
+    #[arg(long)]
+    pub rebuild: bool,
 }
 
 /// Words that name an environment.
@@ -487,7 +500,7 @@ mod tests {
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
                         unfreeze status history show health ps logs run exec env top restart \
-                        stop start scale releases cleanup down daemon proxy demo \
+                        stop start scale releases cleanup down daemon proxy doctor demo \
                         init check schema secrets completion man version";
         assert_eq!(verbs.join(" "), expected);
     }

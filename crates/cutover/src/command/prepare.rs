@@ -130,7 +130,8 @@ pub fn request(
     }
 }
 
-fn new_deployment() -> DeploymentId {
+/// An id that nobody else has.
+pub fn new_deployment() -> DeploymentId {
     DeploymentId(Ulid::generate().to_string())
 }
 

@@ -1,7 +1,7 @@
 //! Starts the controller.
 
 use super::{CallError, Controller, detach::detached};
-use crate::{halt::Halt, session::Session};
+use crate::{cli::EXIT_ATTENTION, command::doctor, halt::Halt, session::Session};
 use drivers::layout::Layout;
 use model::failure::{Blame, Failure};
 use std::{
@@ -39,6 +39,10 @@ pub async fn start(session: &Session, take_over: bool) -> Result<Controller, Hal
             Err(CallError::Nobody(_) | CallError::Lost(_)) => (),
             Err(error) => return Err(error.into()),
         }
+    }
+    // One that would only refuse is not started: what to do is said here.
+    if let Some(failure) = doctor::trouble(session) {
+        return Err(Halt::of(EXIT_ATTENTION, failure));
     }
     let before = if take_over { controller.info().await.ok().map(|it| it.pid) } else { None };
     let layout = session.layout();

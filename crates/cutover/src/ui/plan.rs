@@ -44,6 +44,9 @@ pub fn text(target: &Target, report: &PlanReport, overrides: &Overrides, paint: 
         lines.push(format!("  downtime  {}", plain(&report.downtime)));
         lines.push(format!("  way back  {way_back}"));
         lines.extend(changes(report, paint));
+        if !report.scaled.is_empty() {
+            lines.push(format!("  scaled    {}", plain(&report.scaled.join("; "))));
+        }
         let (before, after) = (plan.commit, plan.steps.len().saturating_sub(plan.commit));
         lines.push(format!("  steps     {before} that can be undone, then {after} to clear up"));
     } else {

@@ -99,6 +99,9 @@ impl Screen<'_> {
             let line = format!("{}  {}", it.hosts.join(" "), paths.join(", "));
             lines.push(self.part("routes", line.trim_end()));
         }
+        if !it.scaled.is_empty() {
+            lines.push(self.part("scaled", &plain(&it.scaled.join("; "))));
+        }
         self.control(lines);
         lines.push(self.part("health", &self.health()));
         if it.requests > 0 {

@@ -120,6 +120,7 @@ fn programs_get_one_object_a_line() {
 fn a_plan_says_what_stands_in_the_way() {
     let finding = |overridable| Finding { failure: sample::unhealthy(), overridable };
     let report = PlanReport {
+        scaled: vec!["web 4, configured 2".into()],
         changes: None,
         findings: vec![finding(true), finding(false)],
         plan: Some(sample::plan(Kind::Update)),
@@ -178,6 +179,7 @@ fn report() -> StatusReport {
             instance(2, "serving", "exited: exit code 1"),
             instance(3, "warm", "running"),
         ],
+        scaled: vec![],
         current: Some("1.3.0".into()),
         previous: Some("1.2.0".into()),
         link_problems: vec![],

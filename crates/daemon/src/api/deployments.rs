@@ -22,6 +22,7 @@ use model::{
     failure::{Blame, Failure},
     id::{DeploymentId, ReleaseId},
     name::EnvironmentId,
+    plan::Plan,
     release::{Source, difference::Difference},
 };
 use serde::Deserialize;
@@ -144,7 +145,26 @@ pub async fn plan(
     let findings = findings.into_iter().map(|it| redactor.finding(it)).collect();
     let sentences = plan.iter().flat_map(|it| &it.steps).map(describe::sentence).collect();
     let downtime = plan.as_ref().map(describe::downtime).unwrap_or_default();
-    Ok(Json(PlanReport { findings, plan, sentences, downtime, changes }))
+    let scaled = match &plan {
+        Some(plan) => scaled(&controller, &request, plan).await?,
+        None => vec![],
+    };
+    Ok(Json(PlanReport { findings, plan, sentences, downtime, scaled, changes }))
+}
+
+async fn scaled(
+    controller: &Controller,
+    request: &Request,
+    plan: &Plan,
+) -> Result<Vec<String>, Failure> {
+    match (&request.change, &plan.to) {
+        (Change::Deploy { spec, .. }, _) => Ok(describe::scaled(plan, spec)),
+        (_, Some(to)) => {
+            let release = controller.local.releases.read(&request.environment, &to.id).await?;
+            Ok(describe::scaled(plan, &release.spec))
+        }
+        (_, None) => Ok(vec![]),
+    }
 }
 
 /// What would differ from the release that serves.

@@ -150,6 +150,9 @@ pub struct PlanReport {
     pub sentences: Vec<String>,
     /// `0`, or why requests would wait.
     pub downtime: String,
+    /// Services that would run in another number than is configured, since they were scaled.
+    #[serde(default)]
+    pub scaled: Vec<String>,
     /// What would differ from what serves; none: nothing does, or the change is no deployment.
     #[serde(default)]
     pub changes: Option<Changes>,
@@ -278,6 +281,9 @@ pub struct EnvironmentReport {
     pub paths: Vec<(String, String)>,
     /// Serving, warm and candidate instances.
     pub instances: Vec<InstanceReport>,
+    /// Services with routes that run in another number than is configured, since they were scaled.
+    #[serde(default)]
+    pub scaled: Vec<String>,
     /// The versions that the links point at.
     pub current: Option<String>,
     /// As `current`.

@@ -5,6 +5,7 @@ use crate::api::words::{EnvironmentReport, EnvironmentState, InstanceReport};
 use engine::port::{releases::Releases, router::InForce, runtime::Life};
 use model::{
     deployment::{DeploymentRecord, Stage},
+    describe::scaled_service,
     failure::Failure,
     id::ReleaseId,
     instance::Instance,
@@ -57,6 +58,7 @@ pub async fn report(
         paths: paths(&in_force),
         instances,
         link_problems: link_problems(sources, id, &serving, current.as_deref(), active.is_some()),
+        scaled: vec![],
         current,
         previous,
         requests: 0,
@@ -77,7 +79,21 @@ pub async fn report(
     count_requests(sources, &mut report);
     report.rollback_options = rollback_options(sources, &report)?;
     report.next_command = next_command(&report);
+    report.scaled = scaled(sources, &report).await;
     Ok(report)
+}
+
+/// Where the release's record cannot be read nothing is said of it.
+async fn scaled(sources: &Sources<'_>, report: &EnvironmentReport) -> Vec<String> {
+    let [label] = report.serving.as_slice() else { return vec![] };
+    let Ok(release) = sources.local.releases.read(&report.id, &label.id).await else {
+        return vec![];
+    };
+    let routed = release.spec.services.iter().filter(|it| !it.routes.is_empty());
+    let count = |service: &str| {
+        report.instances.iter().filter(|it| it.role == "serving" && it.service == service).count()
+    };
+    routed.filter_map(|it| scaled_service(it, count(it.name.as_str()))).collect()
 }
 
 fn labels(in_force: &InForce) -> Vec<ReleaseLabel> {

@@ -3,7 +3,10 @@
 //! It is asked by whoever wants to know: no controller is needed, and nothing is started.
 
 use super::{Sources, sources};
-use crate::api::words::{CheckResult, HealthMetrics, HealthReport, HealthState};
+use crate::{
+    api::words::{CheckResult, HealthMetrics, HealthReport, HealthState},
+    behind::Pages,
+};
 use drivers::{
     Local,
     probe::{
@@ -43,7 +46,7 @@ const HISTORY_MAX: usize = 100;
 /// Where the journal, the route files or a release's record cannot be read.
 pub async fn health(root: &Path, id: &EnvironmentId) -> Result<HealthReport, Failure> {
     let local = drivers::onlooker(root.to_path_buf());
-    let sources = sources(&local, root).await?;
+    let sources = sources(&local, root, Pages::Few).await?;
     let in_force = local.router.in_force(id).await?;
     let instances = instances(&sources, id, &in_force)?;
     let mut releases: BTreeMap<ReleaseId, Release> = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! How each step is done.
 
-use super::Execution;
+use super::{Execution, start::Hears};
 use crate::{manifest, port::runtime::Life, recover::bring_back};
 use model::{
     describe,
@@ -56,7 +56,7 @@ impl Execution<'_> {
             }
             Step::Claim { instances, .. } => self.claim(instances).await,
             Step::Hold { held, .. } => ports.router.install(environment, *held, epoch).await,
-            Step::Start { instance } => self.start(instance).await,
+            Step::Start { instance } => self.start(instance, Hears::Abort).await,
             Step::Await { instance, check } => self.ready(instance, check).await,
             Step::Smoke { instance, tests } => {
                 let release = self.release(&instance.release).await?;
@@ -103,11 +103,6 @@ impl Execution<'_> {
                 Err(Failure::new(Blame::Us, format!("do `{}` as a plain step", step.word())))
             }
         }
-    }
-
-    pub(super) async fn start(&self, instance: &Instance) -> Result<(), Failure> {
-        let release = self.release(&instance.release).await?;
-        self.ports.runtime.start(instance, &release, self.ports.journal.epoch()).await
     }
 
     pub(super) async fn ready(

@@ -1,6 +1,6 @@
 //! How each step is undone, also where it ran in part or not at all.
 
-use super::Execution;
+use super::{Execution, start::Hears};
 use crate::port::runtime::Life;
 use model::{
     failure::Failure,
@@ -67,7 +67,7 @@ impl Execution<'_> {
 
     /// Starts what was stopped, and restarts it from then on when it exits.
     async fn back_again(&self, instance: &Instance, check: &ReadyCheck) -> Result<(), Failure> {
-        self.start(instance).await?;
+        self.start(instance, Hears::Nothing).await?;
         self.ready(instance, check).await?;
         let epoch = self.ports.journal.epoch();
         self.ports.runtime.keep(&instance.id, true, epoch).await
@@ -102,7 +102,7 @@ impl Execution<'_> {
             // Where the platform does not answer it has said nothing, and the old may well run.
             let life = self.ports.runtime.observe(&instance.id).await;
             if life.is_ok_and(|it| !matches!(it, Life::Running(_))) {
-                self.start(instance).await?;
+                self.start(instance, Hears::Nothing).await?;
                 dead.push(instance);
             }
         }

@@ -4,13 +4,15 @@ use crate::{
     build::{deploy, request, spec, web, worker},
     drive::{once, world},
     scenes::scenes,
-    state::World,
+    state::{State, World},
 };
 use model::{
     deployment::{Change, News},
+    failure::{Blame, Failure},
     journal::{Outcome, Status},
     plan::Step,
     release::Standing,
+    service::ServiceSpec,
 };
 
 fn last(world: &World) -> Option<model::failure::Failure> {
@@ -128,4 +130,52 @@ fn the_manifest_says_what_serves_after_whatever_happened() {
     assert_eq!(manifest["current_deployment"]["version"], "v1");
     assert_eq!(manifest["deployment_history"][0]["outcome"], "aborted");
     assert!(manifest["deployment_history"][0]["failure"].is_string());
+}
+
+#[test]
+fn a_start_that_fails_for_a_passing_reason_is_tried_again() {
+    let state = world(&[deploy(1, &spec(vec![web()]))]);
+    let ran = |failures: &[Blame]| {
+        let starts_fail = failures.iter().map(|it| Failure::new(*it, "start web")).collect();
+        let world = World::of(State { starts_fail, ..state.clone() });
+        let outcome = world.ask(&deploy(2, &spec(vec![web()])));
+        let state = world.state();
+        let tried = |it: &News| matches!(it, News::Note { text } if text.contains("again in 5 s"));
+        let pauses = state.news.iter().filter(|it| tried(it)).count();
+        (outcome, pauses, state.starts_fail.len())
+    };
+    assert_eq!(ran(&[Blame::Platform; 2]), (Outcome::Deployed, 2, 0));
+    assert_eq!(ran(&[Blame::Platform; 4]), (Outcome::Aborted, 2, 1), "three tries");
+    assert_eq!(ran(&[Blame::Release; 2]), (Outcome::Aborted, 0, 1), "a verdict");
+}
+
+#[test]
+fn a_scaling_is_remembered_until_the_configuration_says_another_number() {
+    let both = |instances| {
+        let mail = ServiceSpec { instances: 1, ..worker() };
+        spec(vec![ServiceSpec { instances, ..web() }, mail])
+    };
+    let scale = |service: &str, count| Change::Scale {
+        instances: [(service.parse().unwrap(), count)].into(),
+    };
+    let world = World::of(world(&[deploy(1, &both(2))]));
+    let count = |service: &str| {
+        let state = world.state();
+        let of = |it: &&model::instance::Instance| it.service.as_str() == service;
+        let retired = |id| state.retired.iter().any(|it| it.0.id == id);
+        let serving = state.running.values().filter(of).filter(|it| !retired(it.id.clone()));
+        serving.count()
+    };
+    let asked = |request| assert_eq!(world.ask(&request), Outcome::Deployed);
+    asked(request(2, scale("web", 4)));
+    asked(request(3, scale("mail", 0)));
+    asked(deploy(4, &both(2)));
+    assert_eq!((count("web"), count("mail")), (4, 0), "another release, the same numbers");
+    asked(request(5, Change::Stop));
+    asked(deploy(6, &both(2)));
+    assert_eq!((count("web"), count("mail")), (4, 0), "over a stop");
+    asked(deploy(7, &both(3)));
+    assert_eq!((count("web"), count("mail")), (3, 0), "the configuration says another");
+    asked(deploy(8, &both(2)));
+    assert_eq!(count("web"), 2, "forgotten");
 }

@@ -31,6 +31,9 @@ impl Runtime for Life {
         assert_eq!(instance.release, release.id, "started with another release's record");
         self.call(|it| {
             assert!(it.placed.contains(&release.version), "started what is not in its place");
+            if let Some(failure) = it.starts_fail.pop() {
+                return Err(failure);
+            }
             let taken = it.running.values().find(|other| {
                 other.port.is_some() && other.port == instance.port && other.id != instance.id
             });

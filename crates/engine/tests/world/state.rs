@@ -57,6 +57,8 @@ pub struct State {
     pub exited: BTreeMap<InstanceId, Instance>,
     pub restarts: BTreeMap<InstanceId, u32>,
     pub kept: BTreeSet<InstanceId>,
+    /// The next starts fail so; the last of them first.
+    pub starts_fail: Vec<Failure>,
     /// Told to take no new job.
     pub quiet: BTreeSet<InstanceId>,
     // The router.

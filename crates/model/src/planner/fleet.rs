@@ -1,6 +1,7 @@
 //! Which instances start, serve again, stay and leave.
 
 mod ports;
+mod scaled;
 
 use super::{Desired, Observed, Wanted};
 use crate::{
@@ -241,7 +242,7 @@ fn count(observed: &Observed, desired: &Desired, service: &ServiceSpec) -> Resul
             Some(wanted) => *wanted,
             None => u16::try_from(present).unwrap_or(INSTANCES_MAX),
         },
-        _ => service.instances,
+        _ => scaled::remembered(observed, service).unwrap_or(service.instances),
     };
     let refuse = |why: String| Failure::new(Blame::Request, why);
     if wanted == 0 && !service.routes.is_empty() {

@@ -6,7 +6,8 @@ use model::{
     name::EnvironmentId,
     plan::{Plan, Step},
 };
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use std::collections::BTreeMap;
 
 /// SQLite's integers are signed.
 const HIGHEST_MAX: u64 = i64::MAX.cast_unsigned();
@@ -33,6 +34,20 @@ pub fn keep(transaction: &Transaction<'_>, plan: &Plan) -> Result<(), Trouble> {
         raise(transaction, &plan.environment, named)?;
     }
     Ok(())
+}
+
+/// By environment, the highest number that was given out.
+pub fn all(connection: &Connection) -> Result<BTreeMap<EnvironmentId, u64>, Trouble> {
+    let mut select = connection.prepare_cached("SELECT environment, highest FROM generation")?;
+    let rows = select.query_map([], |it| Ok((it.get::<_, String>(0)?, it.get(1)?)))?;
+    let named = rows.map(|row| {
+        let (environment, highest) = row?;
+        match environment.parse() {
+            Ok(environment) => Ok((environment, highest)),
+            Err(error) => ours(format!("read a generation's environment: {error}")),
+        }
+    });
+    named.collect()
 }
 
 fn named(step: &Step) -> Vec<Generation> {

@@ -19,8 +19,7 @@ const NO_UPGRADE: &str = "there is no verb yet that replaces a running program b
 const NOT_BUILT: &str = "what it would break is not built yet";
 
 /// All of them.
-pub const OPEN: [Open; 20] = [
-    open(19, "daemon upgraded in a deployment", NO_UPGRADE),
+pub const OPEN: [Open; 16] = [
     open(26, "proxy upgraded under load", NO_UPGRADE),
     open(27, "new proxy crashes at start", NO_UPGRADE),
     open(
@@ -30,10 +29,7 @@ pub const OPEN: [Open; 20] = [
     ),
     open(44, "memory leak", "the limit needs a control group that can be written"),
     open(50, "remounted read-only", "the kernel refuses while a file is open for writing"),
-    open(51, "journal damaged", "tested in `store`; no verb rebuilds a journal yet"),
     open(52, "power cut", "needs a device that drops writes"),
-    open(53, "wall clock jumps", "needs a machine of its own: the clock is everybody's"),
-    open(54, "daemon short of memory", "needs a control group that can be written"),
     open(55, "dockerd restarts", NOT_BUILT),
     open(56, "image pull fails", NOT_BUILT),
     open(57, "nginx refuses a configuration", NOT_BUILT),

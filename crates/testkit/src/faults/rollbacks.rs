@@ -81,6 +81,22 @@ pub(super) fn self_altered(context: &Context) -> Report {
         scene.serves(FIRST);
         scene.finish(Allowed::NONE);
     });
+    report.case("deletes its own release while it serves", |_| {
+        let layout = Layout { keep_warm_s: 0.2, bake_s: 0.3, ..quick() };
+        let mut scene = Scene::new(layout);
+        scene.stand.deploy(SECOND, "").expect(0);
+        fs::remove_dir_all(release(&scene, SECOND)).expect("root may");
+        scene.serves(SECOND);
+        let ran = scene.stand.cutover(&["restart", TARGET]);
+        scene.remember(&ran);
+        assert!(ran.code.is_some_and(|it| REFUSED.contains(&it)), "{:?} {}", ran.code, ran.text());
+        assert!(ran.text().contains(SECOND), "{}", ran.text());
+        // What it could go back to is whole, and what comes next needs nothing of it.
+        scene.stand.deploy(THIRD, "").expect(0);
+        scene.stand.cutover(&["rollback", TARGET, "--to", FIRST]).expect(0);
+        scene.serves(FIRST);
+        scene.finish(Allowed::NONE);
+    });
     report
 }
 
