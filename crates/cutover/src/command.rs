@@ -34,6 +34,7 @@ mod schema;
 mod secrets;
 mod show;
 mod status;
+mod support_bundle;
 mod top;
 mod turn;
 mod version;
@@ -74,6 +75,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Run(args) => run::run(session, args).await,
         Verb::Exec(args) => exec::run(session, args).await,
         Verb::Env(args) => env::run(session, &args).await,
+        Verb::SupportBundle(args) => support_bundle::run(session, &args).await,
         Verb::Top(args) => top::run(session, &args).await,
         Verb::Restart(args) => running::run(session, args, Change::Restart).await,
         Verb::Stop(args) => running::run(session, args, Change::Stop).await,

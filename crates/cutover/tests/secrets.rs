@@ -330,9 +330,73 @@ fn twenty_planted_values_are_given_to_instances_and_found_nowhere_else() {
         planted.assert_hidden(path, &asked(&socket, path));
     }
     nothing_in_arguments(&planted);
+    commands_hide_them(&planted);
+    bundle_hides_them(&planted, "with");
     stand.cutover(&["daemon", "stop"]).expect(0);
+    bundle_hides_them(&planted, "without");
     hidden("logs without a controller", &planted.run(&["logs", TARGET, "-n", "5000"]).expect(0));
     nothing_on_disk(&planted);
+}
+
+/// What is run once says all it knows; nobody is shown a value.
+fn commands_hide_them(planted: &Planted) {
+    let script = "import json, os; print(json.dumps(dict(os.environ))); \
+                  [print(k, v) for k, v in os.environ.items()]";
+    let ran = planted.run(&["run", TARGET, "--", "python3", "-c", script]).expect(0);
+    assert!(ran.out.matches("[secret PLANTED_").count() >= COUNT, "{}", ran.text());
+    planted.assert_hidden("run", ran.text().as_bytes());
+    let word = &planted.values["PLANTED_06"];
+    let ran = planted.run(&["run", TARGET, "--", "echo", word]).expect(1);
+    planted.assert_hidden("a refused command", ran.text().as_bytes());
+    let words = ["run", TARGET, "--detach", "--", "python3", "-c", script];
+    planted.run(&words).expect(0);
+    let identity = planted.identity.display().to_string();
+    for words in [
+        &["run", "--list"][..],
+        &["--json", "run", "--list"],
+        &["env", TARGET],
+        &["--json", "env", TARGET],
+        &["env", TARGET, "get", "PLANTED_00"],
+        &["env", TARGET, "diff", "--identity", &identity],
+        &["top", TARGET],
+    ] {
+        let ran = planted.run(words).expect(0);
+        planted.assert_hidden(&words.join(" "), ran.text().as_bytes());
+    }
+    let words = ["env", TARGET, "get", "PLANTED_00", "--reveal", "--identity", &identity];
+    let ran = planted.run(&words).expect(0);
+    assert_eq!(ran.out.trim_end_matches('\n'), planted.values["PLANTED_00"], "but where asked for");
+}
+
+fn bundle_hides_them(planted: &Planted, name: &str) {
+    let path = planted.stand.folder.path().join(format!("{name}.tar.gz"));
+    let shown = path.display().to_string();
+    planted.run(&["support-bundle", "--output", &shown]).expect(0);
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    planted.run(&["support-bundle", "--output", &shown]).expect(1);
+    let folder = planted.stand.folder.path().join(format!("unpacked-{name}"));
+    fs::create_dir(&folder).unwrap();
+    let status = Command::new("tar").arg("-xzf").arg(&path).arg("-C").arg(&folder).status();
+    assert!(status.unwrap().success());
+    let mut all = vec![];
+    files(&folder, &mut all);
+    let names: Vec<String> = all.iter().map(|it| it.display().to_string()).collect();
+    for part in [
+        "facts.json",
+        "status.json",
+        "config/cutover.yml",
+        "journal/shop.production.json",
+        "routes/shop.production.json",
+        "logs/daemon.log",
+        "production-combined.log",
+        "/deployments/deploy_",
+        "supervise.log",
+    ] {
+        assert!(names.iter().any(|it| it.contains(part)), "no {part} in {names:?}");
+    }
+    for (path, name) in all.iter().zip(&names) {
+        planted.assert_hidden(name, &fs::read(path).unwrap());
+    }
 }
 
 fn nothing_in_arguments(planted: &Planted) {
@@ -355,7 +419,8 @@ fn nothing_on_disk(planted: &Planted) {
         let Ok(bytes) = fs::read(&path) else { continue };
         let name = path.strip_prefix(&planted.stand.root).unwrap().display().to_string();
         let is_record = name.contains("/records/") && name.ends_with(".json");
-        let is_spec = name.starts_with("run/") && name.ends_with("/spec.json");
+        let is_spec = (name.starts_with("run/") || name.starts_with("one-off/run/"))
+            && name.ends_with("/spec.json");
         if is_record || is_spec {
             kept += 1;
             let mode = fs::metadata(&path).unwrap().mode() & 0o777;

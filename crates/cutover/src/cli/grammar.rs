@@ -14,7 +14,7 @@ use cleanup::Cleanup;
 use control::{Freeze, Lift, Lock, Promote, Turn};
 use env::Env;
 use exec::Exec;
-pub use looking::{LogStream, Logs, Top};
+pub use looking::{LogStream, Logs, SupportBundle, Top};
 use paper::{Completion, Man};
 use releases::Releases;
 use run::Run;
@@ -125,6 +125,8 @@ pub enum Verb {
     Env(Env),
     /// Show what instances take, live.
     Top(Top),
+    /// Write one file with all that who helps needs to know, and no secret.
+    SupportBundle(SupportBundle),
     /// Replace all instances by new ones of the same release, without downtime.
     #[command(visible_alias = "reload")]
     Restart(Change),
@@ -499,9 +501,9 @@ mod tests {
         let command = Cli::command();
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
-                        unfreeze status history show health ps logs run exec env top restart \
-                        stop start scale releases cleanup down daemon proxy doctor demo \
-                        init check schema secrets completion man version";
+                        unfreeze status history show health ps logs run exec env top \
+                        support-bundle restart stop start scale releases cleanup down daemon \
+                        proxy doctor demo init check schema secrets completion man version";
         assert_eq!(verbs.join(" "), expected);
     }
 

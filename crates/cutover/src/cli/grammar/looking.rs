@@ -1,6 +1,7 @@
-//! `logs`, `top`
+//! `logs`, `top`, `support-bundle`
 
 use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
 /// `logs`
 #[derive(Debug, Args)]
@@ -75,4 +76,18 @@ pub struct Top {
     /// Show it once.
     #[arg(long)]
     pub once: bool,
+}
+
+/// `support-bundle`
+#[derive(Debug, Args)]
+#[command(after_help = "A tar.gz, mode 0600: versions, facts about the machine, what serves, the
+configuration, the last deployments, route files and the ends of logs.  Values of secrets and
+env files are masked.  It works without the controller, and starts nothing.
+
+Example:
+  cutover support-bundle --output /tmp/for-support.tar.gz")]
+pub struct SupportBundle {
+    /// Write it there; else into the current directory, with the time in its name.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
