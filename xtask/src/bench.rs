@@ -1,5 +1,6 @@
 //! Measurements against others' tools, side by side in one run.  None is ever part of a test.
 
+mod config;
 mod deploy;
 mod staging;
 
@@ -9,7 +10,8 @@ use anyhow::{Result, bail};
 pub fn run(words: &[&str]) -> Result<()> {
     match words {
         ["deploy", rest @ ..] => deploy::run(rest),
+        ["config", rest @ ..] => config::run(rest),
         ["staging", rest @ ..] => staging::run(rest),
-        _ => bail!("`cargo xtask bench deploy` and `bench staging` are what can be measured"),
+        _ => bail!("what can be measured: `cargo xtask bench deploy`, `config` and `staging`"),
     }
 }

@@ -31,6 +31,9 @@ cargo xtask WORD
   bench deploy
            measures deployments beside PM2's, writes docs/benchmarks.md
            [--runs 20] [--json]
+  bench config
+           measures `check` of 1,000 projects, and the controller's start with as many
+           environments, writes docs/benchmarks.md [--runs 10]
   bench staging
            measures the staging of many files beside `cp -a`, writes docs/benchmarks.md
            [--runs 9] [--json]

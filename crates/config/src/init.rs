@@ -1,13 +1,19 @@
 //! The configuration that `init` writes, by what is found in a directory.
 
 mod cargo;
+mod container;
+mod health;
+mod literal;
 mod node;
+mod page;
+mod pm2;
 mod procfile;
 mod python;
+mod words;
+mod written;
 
-use crate::{draft::project::as_name, template};
+use crate::{document::Document, draft::project::as_name, problem::any_error, template};
 use model::name::Name;
-use std::fmt::Write;
 
 /// What is known of a directory.
 #[derive(Clone, Debug, Default)]
@@ -16,30 +22,29 @@ pub struct Facts {
     pub directory_name: String,
     /// Names of the files and directories in it.
     pub files: Vec<String>,
-    /// The text of `package.json`, if there is one.
-    pub package_json: Option<String>,
-    /// The text of `Procfile`, if there is one.
-    pub procfile: Option<String>,
-    /// The text of `pyproject.toml`, if there is one.
-    pub pyproject: Option<String>,
-    /// The text of `requirements.txt`, if there is one.
-    pub requirements: Option<String>,
-    /// The text of `Cargo.toml`, if there is one.
-    pub cargo_toml: Option<String>,
-    /// Texts of [`SOURCES`] that are there: searched for the path of a health check.
-    pub sources: Vec<String>,
+    /// Texts of those of [`SETTINGS`] that are there, by name.
+    pub settings: Vec<(String, String)>,
+    /// Names and texts of programs: searched for the path of a health check.
+    pub sources: Vec<(String, String)>,
+    /// Env files that other users of the machine may read.
+    pub open_env_files: Vec<String>,
 }
 
-/// Files in which a small program usually names its paths.
-pub const SOURCES: [&str; 8] = [
-    "server.js",
-    "index.js",
-    "app.js",
-    "server.mjs",
-    "app.py",
-    "main.py",
-    "src/main.rs",
-    "src/index.js",
+/// Files that say how a program is started.
+pub const SETTINGS: [&str; 13] = [
+    "package.json",
+    "Procfile",
+    "pyproject.toml",
+    "requirements.txt",
+    "manage.py",
+    "Cargo.toml",
+    "Dockerfile",
+    "ecosystem.config.js",
+    "ecosystem.config.cjs",
+    "ecosystem.config.json",
+    "next.config.js",
+    "next.config.mjs",
+    "next.config.ts",
 ];
 
 impl Facts {
@@ -50,6 +55,11 @@ impl Facts {
     fn first_of<'n>(&self, names: &[&'n str]) -> Option<&'n str> {
         names.iter().copied().find(|it| self.has(it))
     }
+
+    /// The text of one of [`SETTINGS`].
+    fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.iter().find(|it| it.0 == name).map(|it| it.1.as_str())
+    }
 }
 
 /// A configuration to be written.
@@ -57,94 +67,114 @@ impl Facts {
 pub struct Written {
     /// What was found: "a Node program", or that nothing was.
     pub detected: String,
+    /// What was guessed, and from which file: one line each.
+    pub guesses: Vec<String>,
     /// The whole file.
     pub text: String,
 }
 
 /// A service that was found.
+#[derive(Default)]
 pub(crate) struct Found {
-    name: Name,
+    /// None: `web`.
+    name: Option<Name>,
     command: Vec<String>,
     routed: bool,
+    /// Which file says so, and where in it.
+    from: String,
     /// Lines of comment above the command.
     notes: Vec<String>,
+    /// Further keys, as they are written.
+    keys: Vec<String>,
+    env: Vec<(String, String)>,
+    /// Names that hold secrets in that file, which are not copied.
+    secrets: Vec<String>,
 }
 
 /// All that was found.
+#[derive(Default)]
 pub(crate) struct Detected {
     what: &'static str,
     services: Vec<Found>,
     env: Vec<(&'static str, &'static str)>,
+    /// Relative to the configuration; empty: beside it.
+    directory: String,
 }
 
 /// The configuration for a directory: of what it holds, or the annotated example.
-pub fn write(facts: &Facts) -> Written {
+///
+/// # Errors
+/// A sentence on a file that names the program and cannot be read without running it, where
+/// nothing else names one.
+pub fn write(facts: &Facts) -> Result<Written, String> {
     let name = as_name(&facts.directory_name).unwrap_or_else(|| known_name("app"));
-    let found = procfile::detect(facts)
+    let (found, passed_over) = detect(facts);
+    let mut written = match (found, &passed_over) {
+        (Some(found), _) => written::written(&name, facts, &found),
+        (None, Some(why)) => return Err(why.clone()),
+        (None, None) => example(&name),
+    };
+    // What comes of an odd file must not be a configuration that is refused.
+    if any_error(&Document::read("cutover.yml", &written.text).1) {
+        written = example(&name);
+    }
+    if let Some(why) = passed_over {
+        written.guesses.push(format!("passed over: {why}"));
+    }
+    Ok(written)
+}
+
+/// The lines of one project, indented as an entry of `projects`: what `directory` holds, with these
+/// host names.
+///
+/// # Errors
+/// A sentence on why nothing is known of the directory.
+pub fn project(
+    facts: &Facts,
+    name: &Name,
+    directory: &str,
+    domains: &[String],
+) -> Result<Written, String> {
+    let (found, passed_over) = detect(facts);
+    let Some(found) = found else {
+        return Err(
+            passed_over.unwrap_or_else(|| "no file in it says what is to be run".to_owned())
+        );
+    };
+    let within = match found.directory.as_str() {
+        "" => directory.to_owned(),
+        within => format!("{}/{within}", directory.trim_end_matches('/')),
+    };
+    let (text, mut guesses) = written::project(name, facts, &found, &within, domains);
+    guesses.extend(passed_over.map(|why| format!("passed over: {why}")));
+    Ok(Written { detected: found.what.to_owned(), guesses, text })
+}
+
+/// What a directory holds, and why a file was passed over.
+fn detect(facts: &Facts) -> (Option<Detected>, Option<String>) {
+    let (processes, passed_over) = match pm2::detect(facts) {
+        Ok(found) => (found, None),
+        Err(why) => (None, Some(why)),
+    };
+    let found = processes
+        .or_else(|| procfile::detect(facts))
         .or_else(|| node::detect(facts))
         .or_else(|| python::detect(facts))
-        .or_else(|| cargo::detect(facts));
-    match found {
-        Some(found) => {
-            Written { detected: found.what.to_owned(), text: text(&name, facts, &found) }
-        }
-        None => Written {
-            detected: "nothing that is known: this is the annotated example".to_owned(),
-            text: template::example_for(&name),
-        },
+        .or_else(|| cargo::detect(facts))
+        .or_else(|| container::detect(facts))
+        .or_else(|| page::detect(facts));
+    (found, passed_over)
+}
+
+fn example(name: &Name) -> Written {
+    Written {
+        detected: "nothing that is known: this is the annotated example".to_owned(),
+        guesses: Vec::new(),
+        text: template::example_for(name),
     }
 }
 
 /// A name that stands in this crate.
 pub(crate) fn known_name(text: &'static str) -> Name {
     text.parse().expect("names written in this crate are lower-case words")
-}
-
-fn text(project: &Name, facts: &Facts, found: &Detected) -> String {
-    let mut out = String::new();
-    // Writing to a string does not fail.
-    let _ = write!(
-        out,
-        "# Written by `cutover init` for {}.  `cutover check` reports what is wrong with it.\n\
-         projects:\n  {project}:\n    source: {{ directory: . }}\n    services:\n",
-        found.what
-    );
-    for service in &found.services {
-        let _ = writeln!(out, "      {}:", service.name);
-        for note in &service.notes {
-            let _ = writeln!(out, "        # {note}");
-        }
-        let _ = writeln!(out, "        command: {}", list(&service.command));
-        if service.routed {
-            let path = health_path(facts);
-            let _ = writeln!(out, "        routes: [/]\n        health: {{ path: {path} }}");
-        }
-    }
-    out.push_str("    environments:\n      production:\n");
-    out.push_str("        # Host names; \"*\" stands for every host that nobody else names.\n");
-    out.push_str("        domains: [\"*\"]\n");
-    if !found.env.is_empty() {
-        let pairs: Vec<String> =
-            found.env.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-        let _ = writeln!(out, "        env: {{ {} }}", pairs.join(", "));
-    }
-    if let Some(file) = facts.first_of(&[".env.production"]) {
-        let _ = writeln!(out, "        env_file: {file}");
-    }
-    out
-}
-
-/// Double-quoted JSON is double-quoted YAML too.
-fn list(words: &[String]) -> String {
-    let quoted: Vec<String> =
-        words.iter().map(|it| serde_json::Value::from(it.as_str()).to_string()).collect();
-    format!("[{}]", quoted.join(", "))
-}
-
-fn health_path(facts: &Facts) -> &'static str {
-    let named = |path: &&str| {
-        let quoted = ["\"", "'", "`"].map(|quote| format!("{quote}{path}{quote}"));
-        facts.sources.iter().any(|text| quoted.iter().any(|it| text.contains(it.as_str())))
-    };
-    ["/api/health", "/health", "/healthz"].into_iter().find(named).unwrap_or("/")
 }

@@ -7,6 +7,7 @@ mod address;
 mod argv;
 mod document;
 mod draft;
+pub mod edit;
 pub mod env_file;
 pub mod init;
 mod judge;
@@ -27,7 +28,7 @@ pub mod template;
 mod variables;
 mod yaml;
 
-pub use document::Document;
+pub use document::{Alias, Declared, Document};
 pub use placeholder::PLACEHOLDERS;
 pub use problem::{Problem, Severity, any_error};
 pub use quantity::duration;

@@ -1,9 +1,10 @@
 //! Reading files: the only part of this crate that touches the disk.
 
-use crate::{
-    init::{Facts, SOURCES},
-    problem::{Problem, Severity},
-};
+mod facts;
+
+pub use facts::read_facts;
+
+use crate::problem::{Problem, Severity};
 use std::{
     fs::{self, File},
     io::{self, Read},
@@ -142,33 +143,6 @@ pub(crate) fn too_large(file: &str) -> Problem {
 pub fn find_config(directory: &Path) -> Option<PathBuf> {
     FILE_NAMES.iter().map(|it| directory.join(it)).find(|it| it.is_file())
 }
-
-/// What `init` needs to know of a directory.  What cannot be read counts as not there.
-pub fn read_facts(directory: &Path) -> Facts {
-    let text = |name: &str| {
-        let (bytes, _) = read_file(&directory.join(name), ENV_FILE_BYTES_MAX).ok()?;
-        String::from_utf8(bytes).ok()
-    };
-    let files = fs::read_dir(directory).map(|entries| {
-        let names = entries.flatten().filter_map(|it| it.file_name().into_string().ok());
-        names.take(DIRECTORY_ENTRIES_MAX).collect()
-    });
-    let whole = fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
-    let name = whole.file_name().and_then(|it| it.to_str()).unwrap_or_default();
-    Facts {
-        directory_name: name.to_owned(),
-        files: files.unwrap_or_default(),
-        package_json: text("package.json"),
-        procfile: text("Procfile"),
-        pyproject: text("pyproject.toml"),
-        requirements: text("requirements.txt"),
-        cargo_toml: text("Cargo.toml"),
-        sources: SOURCES.iter().filter_map(|it| text(it)).collect(),
-    }
-}
-
-/// Enough to see what a project is.
-const DIRECTORY_ENTRIES_MAX: usize = 10_000;
 
 fn read_file(path: &Path, bytes_max: usize) -> Result<(Vec<u8>, u32), EnvReadError> {
     let failed = |error: io::Error| match error.kind() {

@@ -170,18 +170,29 @@ impl Report {
 
     /// All of them in order, each with its source line.
     pub(crate) fn finish(mut self) -> Vec<Problem> {
-        if !self.problems.is_empty() {
-            let lines = lines(&self.source);
-            for problem in self.problems.iter_mut().filter(|it| it.file == self.file) {
-                if self.hidden.contains(&problem.line) {
-                    continue;
-                }
-                let index = (problem.line as usize).saturating_sub(1);
-                problem.excerpt = lines.get(index).map(|it| (*it).to_owned());
-            }
-        }
+        excerpt(&mut self.problems, &self.file, &self.source, &self.hidden);
         crate::problem::sort(&mut self.problems);
         self.problems
+    }
+
+    /// All of them as they came, without source lines: for whoever puts many together.
+    pub(crate) fn bare(self) -> Vec<Problem> {
+        self.problems
+    }
+}
+
+/// Gives each problem of the file its source line.
+pub(crate) fn excerpt(problems: &mut [Problem], file: &str, source: &str, hidden: &[u32]) {
+    if problems.is_empty() {
+        return;
+    }
+    let lines = lines(source);
+    for problem in problems.iter_mut().filter(|it| it.file == file) {
+        if hidden.contains(&problem.line) {
+            continue;
+        }
+        let index = (problem.line as usize).saturating_sub(1);
+        problem.excerpt = lines.get(index).map(|it| (*it).to_owned());
     }
 }
 

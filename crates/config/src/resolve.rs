@@ -6,7 +6,7 @@ use crate::{
         environment::EnvironmentDraft,
         project::{ProjectDraft, SourceDraft},
         service::{Runtime, ServiceDraft, StrategyDraft},
-        variable::Required,
+        variable::{Required, Variables},
     },
     judge, lint,
     problem::{Problem, any_error},
@@ -86,20 +86,23 @@ impl Document {
         if any_error(self.problems()) {
             return Err(self.problems().to_vec());
         }
-        let (resolved, problems) = self.fill(id, env_files, is_root, Unbuilt::Refused);
+        let (resolved, report) = self.fill(id, env_files, is_root, Unbuilt::Refused);
+        let problems = report.finish();
         match resolved {
             Some(resolved) if !any_error(&problems) => Ok(Resolved { notes: problems, ..resolved }),
             _ => Err(problems),
         }
     }
 
+    /// All problems of one environment, without their source lines.
     pub(crate) fn check_environment(
         &self,
         id: &EnvironmentId,
         env_files: &dyn EnvFiles,
         is_root: bool,
     ) -> Vec<Problem> {
-        let (resolved, mut problems) = self.fill(id, env_files, is_root, Unbuilt::Accepted);
+        let (resolved, report) = self.fill(id, env_files, is_root, Unbuilt::Accepted);
+        let mut problems = report.bare();
         problems.extend(resolved.iter().flat_map(|it| secret::note(&it.references)));
         if let Some((project, environment)) = self.drafts(id) {
             let mut report = Report::new(&self.file, self.source.clone());
@@ -108,7 +111,7 @@ impl Document {
                 let around = lint::Around { environment: &id.environment, copies };
                 lint::smoke(&service, &around, &mut report);
             }
-            problems.extend(report.finish());
+            problems.extend(report.bare());
         }
         problems
     }
@@ -119,18 +122,20 @@ impl Document {
         env_files: &dyn EnvFiles,
         is_root: bool,
         unbuilt: Unbuilt,
-    ) -> (Option<Resolved>, Vec<Problem>) {
+    ) -> (Option<Resolved>, Report) {
         let mut report = Report::new(&self.file, self.source.clone());
         let Some((project, environment)) = self.drafts(id) else {
             let message = format!("there is no environment `{id}`");
             report.error(Default::default(), "", message).hint("name one that is declared");
-            return (None, report.finish());
+            return (None, report);
         };
         if unbuilt == Unbuilt::Refused {
             if let Some(tls) = &self.root.tls {
                 refuse(tls, "`proxy.tls`", "end TLS in front of the proxy", &mut report);
             }
+            refuse_build(&environment.env, &mut report);
             for (_, service) in judge::laid(project, environment) {
+                refuse_build(&service.env, &mut report);
                 refuse_unbuilt(&service, &mut report);
             }
         }
@@ -168,7 +173,7 @@ impl Document {
             references: filling.references,
             notes: Vec::new(),
         };
-        (Some(resolved), filling.report.finish())
+        (Some(resolved), filling.report)
     }
 
     fn drafts(&self, id: &EnvironmentId) -> Option<(&ProjectDraft, &EnvironmentDraft)> {
@@ -192,6 +197,16 @@ fn source(project: &ProjectDraft, environment: &EnvironmentDraft) -> SourceConfi
 fn refuse<T>(at: &Placed<T>, what: &str, instead: &str, report: &mut Report) {
     let message = format!("{what} is not built yet: it can be checked, not deployed");
     report.error(at.place, at.path.clone(), message).hint(instead);
+}
+
+/// Nothing is built here: a release is what was built elsewhere.
+fn refuse_build(env: &Variables, report: &mut Report) {
+    for (name, variable) in &env.build {
+        let message = format!("`{name}` is for the build, and nothing is built here yet");
+        report
+            .error(variable.place, variable.path.clone(), message)
+            .hint("build with it before you deploy, and take it out here");
+    }
 }
 
 fn refuse_unbuilt(service: &ServiceDraft, report: &mut Report) {
@@ -238,8 +253,14 @@ impl Filling<'_> {
         for (name, base) in &self.project.services {
             let over =
                 self.environment.services.iter().find(|(it, _)| it == name).map(|(_, it)| it);
-            let merged =
-                Merged::of(base, self.environment, over, &mut self.files, &mut self.report);
+            let merged = Merged::of(
+                base,
+                self.environment,
+                over,
+                self.name,
+                &mut self.files,
+                &mut self.report,
+            );
             let laid = over.map_or_else(|| base.clone(), |it| it.over(base));
             let own = [&self.environment.required_env, &laid.required_env];
             for required in own.into_iter().flatten() {

@@ -11,17 +11,17 @@ const CHOICES_SHOWN_MAX: usize = 12;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// None has such a name.
-    #[error("there is no environment `{written}`{hint}: {choices}")]
+    #[error("there is no environment `{written}`; there are {choices}")]
     Unknown {
         /// What was written.
         written: String,
-        /// `; did you mean …`, or nothing.
-        hint: String,
+        /// What was probably meant, if anything is near.
+        near: Option<String>,
         /// Those that there are.
         choices: String,
     },
     /// Several have it.
-    #[error("`{written}` may mean {choices}: name project and environment")]
+    #[error("`{written}` may mean {choices}")]
     Ambiguous {
         /// What was written.
         written: String,
@@ -29,7 +29,7 @@ pub enum TargetError {
         choices: String,
     },
     /// It was left out and there are several.
-    #[error("name one of the environments: {choices}")]
+    #[error("it was left out, and there are {choices}")]
     LeftOut {
         /// Those that there are.
         choices: String,
@@ -37,6 +37,22 @@ pub enum TargetError {
     /// The configuration has none.
     #[error("the configuration has no environments")]
     NoneDeclared,
+}
+
+impl TargetError {
+    /// What to try.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            TargetError::Unknown { near, .. } => {
+                near.as_ref().map(|it| format!("did you mean `{it}`?"))
+            }
+            TargetError::Ambiguous { .. } => {
+                Some("name project and environment: `shop/production`".to_owned())
+            }
+            TargetError::LeftOut { .. } => Some("name one of them after the verb".to_owned()),
+            TargetError::NoneDeclared => None,
+        }
+    }
 }
 
 impl Document {
@@ -124,7 +140,7 @@ fn unknown(words: &[&str], all: &[EnvironmentId]) -> TargetError {
     };
     TargetError::Unknown {
         written: words.join(" "),
-        hint: near.map(|it| format!("; did you mean `{it}`?")).unwrap_or_default(),
+        near: near.map(str::to_owned),
         choices: if all.is_empty() { "none is declared".to_owned() } else { listed(all) },
     }
 }

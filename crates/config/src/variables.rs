@@ -10,13 +10,14 @@ use crate::{
         environment::EnvironmentDraft,
         secret::{SecretDraft, Secrets},
         service::ServiceDraft,
-        variable::Variables,
+        variable::{EnvFileDraft, Variable},
     },
     env_file::{self, EnvEntry},
     problem::{Problem, Severity},
     read::{EnvFiles, EnvReadError},
     report::{Place, Placed, Report},
 };
+use model::name::Name;
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
@@ -57,6 +58,9 @@ pub(crate) fn is_stand_in(value: &str) -> bool {
         || crossed
         || (lower.starts_with('<') && lower.ends_with('>'))
         || ["your-", "your_", "replace-me", "replace_me"].iter().any(|it| lower.starts_with(it))
+        || ["://user:pass@", "://user:password@", "://username:password@", "://your-"]
+            .iter()
+            .any(|it| lower.contains(it))
 }
 
 /// Env files that were read, each once.
@@ -95,6 +99,30 @@ impl<'f> FilesRead<'f> {
             }
         }
         self.read.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Of the files that are meant, those to be read.
+    fn meant(
+        &self,
+        draft: &Placed<EnvFileDraft>,
+        environment: &Name,
+        report: &mut Report,
+    ) -> Vec<Placed<String>> {
+        let mut paths = draft.value.paths(environment);
+        if !matches!(draft.value, EnvFileDraft::Named(_)) {
+            let there = |it: &String| {
+                self.read.contains_key(it)
+                    || !matches!(self.source.read(it), Err(EnvReadError::Missing))
+            };
+            let all = paths.join("`, `");
+            paths.retain(there);
+            if paths.is_empty() && draft.value == EnvFileDraft::Dotenv {
+                let message = format!("none of the env files `{all}` is there");
+                let reported = report.error(draft.place, draft.path.clone(), message);
+                reported.hint("create one of them, or name another file");
+            }
+        }
+        paths.into_iter().map(|it| draft.with(it)).collect()
     }
 
     fn load(&self, path: &Placed<String>, kept: Kept, report: &mut Report) -> Vec<EnvEntry> {
@@ -192,6 +220,7 @@ impl Merged {
         base: &ServiceDraft,
         environment: &EnvironmentDraft,
         over: Option<&ServiceDraft>,
+        name: &Name,
         files: &mut FilesRead<'_>,
         report: &mut Report,
     ) -> Merged {
@@ -199,17 +228,22 @@ impl Merged {
         let over_files = over.and_then(|it| it.env_file.as_ref());
         let first = if over_files.is_some() { None } else { base.env_file.as_ref() };
         let layers = [first, environment.env_file.as_ref(), over_files];
-        for path in layers.into_iter().flatten().flat_map(|it| &it.value) {
-            let entries = files.entries(path, Kept::Secret, report).to_vec();
-            for entry in entries {
-                merged.lay_entry(entry, &path.value, report);
+        for draft in layers.into_iter().flatten().flat_map(|it| &it.value) {
+            // To lay one over the other is what these files are for.
+            let layered = draft.value == EnvFileDraft::Dotenv;
+            let said = if layered { Said::No } else { Said::Yes };
+            for path in files.meant(draft, name, report) {
+                let entries = files.entries(&path, Kept::Secret, report).to_vec();
+                for entry in entries {
+                    merged.lay_entry(entry, &path.value, said, report);
+                }
             }
         }
-        merged.lay_variables(&base.env, report, Said::Yes);
-        merged.lay_variables(&environment.env, report, Said::Yes);
+        merged.lay_variables(&base.env.run, report, Said::Yes);
+        merged.lay_variables(&environment.env.run, report, Said::Yes);
         if let Some(over) = over {
             // To give a service another value in one environment is what this layer is for.
-            merged.lay_variables(&over.env, report, Said::OfFiles);
+            merged.lay_variables(&over.env.run, report, Said::OfFiles);
         }
         let over_secrets = over.map(|it| &it.secrets);
         for secrets in [&base.secrets, &environment.secrets].into_iter().chain(over_secrets) {
@@ -219,14 +253,19 @@ impl Merged {
         merged
     }
 
-    fn lay_entry(&mut self, entry: EnvEntry, file: &str, report: &mut Report) {
+    fn lay_entry(&mut self, entry: EnvEntry, file: &str, said: Said, report: &mut Report) {
         let place = Place { line: entry.line, column: entry.column, length: 1 };
         let origin = Origin { file: Some(file.to_owned()), place, path: String::new() };
-        self.lay(entry.name, entry.value, origin, Said::Yes, report);
+        self.lay(entry.name, entry.value, origin, said, report);
     }
 
-    fn lay_variables(&mut self, variables: &Variables, report: &mut Report, said: Said) {
-        for (name, variable) in &variables.0 {
+    fn lay_variables(
+        &mut self,
+        variables: &BTreeMap<String, Variable>,
+        report: &mut Report,
+        said: Said,
+    ) {
+        for (name, variable) in variables {
             let origin = Origin { file: None, place: variable.place, path: variable.path.clone() };
             self.lay(name.clone(), variable.value.clone(), origin, said, report);
         }
@@ -252,7 +291,11 @@ impl Merged {
         report: &mut Report,
     ) {
         let earlier = self.origins.remove(&name);
-        if let Some(earlier) = earlier.filter(|it| it.file.is_some() || said == Said::Yes) {
+        if let Some(earlier) = earlier.filter(|it| match said {
+            Said::Yes => true,
+            Said::OfFiles => it.file.is_some(),
+            Said::No => false,
+        }) {
             let message = format!("`{name}` is also set at {earlier}; the value here is used");
             origin.report(Severity::Note, None, message, None, report);
         }
@@ -312,4 +355,5 @@ impl Merged {
 enum Said {
     Yes,
     OfFiles,
+    No,
 }

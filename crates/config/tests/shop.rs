@@ -78,12 +78,10 @@ fn targets_are_found_by_declared_names() {
     assert_eq!(found(&["shop", "staging"]).as_deref(), Ok("shop/staging"));
     assert!(matches!(found(&[]), Err(TargetError::LeftOut { .. })));
     assert!(matches!(found(&["shop"]), Err(TargetError::Ambiguous { .. })));
-    let error = found(&["prodution"]).expect_err("there is none").to_string();
-    assert_eq!(
-        error,
-        "there is no environment `prodution`; did you mean `production`?: `shop/staging`, \
-         `shop/production`"
-    );
+    let error = found(&["prodution"]).expect_err("there is none");
+    let said = "there is no environment `prodution`; there are `shop/staging`, `shop/production`";
+    assert_eq!(error.to_string(), said);
+    assert_eq!(error.hint().as_deref(), Some("did you mean `production`?"));
 }
 
 #[test]

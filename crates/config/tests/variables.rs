@@ -244,3 +244,66 @@ fn an_env_file_without_end_is_not_read_to_its_end() {
     let (_, problems) = config::env_file::parse(".env", &"no\n".repeat(20_000));
     assert_eq!(problems.len(), 101);
 }
+
+#[test]
+fn dotenv_files_are_laid_over_each_other_in_their_order() {
+    let files = Files::default()
+        .with(".env", "A=env\nB=env\nC=env\n", 0o600)
+        .with(".env.local", "B=local\nC=local\n", 0o600)
+        .with(".env.production", "C=production\n", 0o600);
+    let found = resolve("", "env_file: dotenv", "", &files).expect("it resolves");
+    let web = &found.spec.services[0];
+    let values: Vec<&str> = web.env.values().map(String::as_str).collect();
+    assert_eq!(values, ["env", "local", "production"]);
+    assert_eq!(found.env_files, [".env", ".env.local", ".env.production"]);
+    assert_eq!(messages(&found.notes), Vec::<String>::new());
+    let only = Files::default().with(".env.production", "A=b\n", 0o600);
+    let found = resolve("env_file: dotenv", "", "", &only).expect("it resolves");
+    assert_eq!(found.env_files, [".env.production"]);
+    let none = resolve("", "env_file: dotenv", "", &Files::default()).expect_err("none is there");
+    assert_eq!(
+        none[0].message,
+        "none of the env files `.env`, `.env.local`, `.env.production` is there"
+    );
+    let open = Files::default().with(".env", "A=b\n", 0o644);
+    let open = resolve("", "env_file: dotenv", "", &open).expect_err("it is open");
+    assert!(open[0].message.contains("is open to other users"), "{open:?}");
+}
+
+#[test]
+fn variables_of_the_build_are_no_instances() {
+    let found =
+        resolve("env: { run: { A: b }, C: d }", "env: { run: { A: e } }", "", &Files::default());
+    let found = found.expect("it resolves");
+    let values: Vec<(&str, &str)> =
+        found.spec.services[0].env.iter().map(|(name, it)| (name.as_str(), it.as_str())).collect();
+    assert_eq!(values, [("A", "e"), ("C", "d")]);
+    let refused = resolve("env: { build: { VITE_API: x } }", "", "", &Files::default());
+    let refused = refused.expect_err("nothing is built");
+    assert_eq!(
+        messages(&refused),
+        ["cutover.yml:4:46: `VITE_API` is for the build, and nothing is built here yet"]
+    );
+    // A variable may be called so.
+    let found = resolve("env: { build: 17 }", "", "", &Files::default()).expect("it resolves");
+    assert_eq!(found.spec.services[0].env["build"], "17");
+    let text = "projects: { a: { services: { web: { command: [x], env: { A: { b: c } } } }, \
+                environments: { production: } } }";
+    let (_, problems) = Document::read("cutover.yml", text);
+    assert_eq!(problems[0].message, "`A` must be text, not a mapping");
+}
+
+#[test]
+fn stand_ins_within_addresses_are_known() {
+    for (value, fits) in [
+        ("postgresql://user:pass@host:5432/dbname", false),
+        ("https://your-domain.com", false),
+        ("your-secret-key-here", false),
+        ("<password>", false),
+        ("xxx", false),
+        ("postgres://shop:k3y@db.example/shop", true),
+    ] {
+        let service = format!("env: {{ A: {value:?} }}, required_env: [A]");
+        assert_eq!(resolve(&service, "", "", &Files::default()).is_ok(), fits, "{value}");
+    }
+}

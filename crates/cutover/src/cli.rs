@@ -1,5 +1,6 @@
 //! Arguments in, exit code out.
 
+mod alias;
 #[cfg(test)]
 mod book;
 pub(crate) mod grammar;
@@ -11,7 +12,10 @@ use crate::{
     session::Session,
     ui::{Ui, out::Out},
 };
-use clap::{Parser, error::ErrorKind};
+use clap::{
+    CommandFactory, Parser,
+    error::{ContextKind, ErrorKind},
+};
 use grammar::{Cli, Verb};
 use std::{ffi::OsString, process::ExitCode};
 
@@ -24,12 +28,17 @@ pub const EXIT_UNREACHABLE: u8 = 7;
 /// The user left; the deployment goes on.
 pub const EXIT_DETACHED: u8 = 130;
 
+/// Every verb.
+pub fn verbs() -> Vec<String> {
+    Cli::command().get_subcommands().map(|it| it.get_name().to_owned()).collect()
+}
+
 /// Does what the arguments ask, the program's own name being the first of them.
 pub fn command_line(args: Vec<OsString>) -> ExitCode {
-    let args = habit::reordered(args);
+    let args = alias::expanded(habit::reordered(args));
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => return ExitCode::from(not_parsed(&error, &args)),
+        Err(error) => return ExitCode::from(not_parsed(error, &args)),
     };
     // They need neither a state directory nor a home.
     match &cli.verb {
@@ -60,12 +69,18 @@ pub fn command_line(args: Vec<OsString>) -> ExitCode {
 }
 
 /// Help and version are asked for, the rest is refused.
-fn not_parsed(error: &clap::Error, args: &[OsString]) -> u8 {
+fn not_parsed(mut error: clap::Error, args: &[OsString]) -> u8 {
     let out = Out::default();
+    let tip = tip::of(&error, args).map(|it| format!("\n\n  tip: {it}"));
+    if tip.is_some() {
+        // One tip is read, two are a riddle.
+        error.remove(ContextKind::Suggested);
+    }
     let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             out.print(&text);
+            out.print(&alias::told(args));
             0
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -73,7 +88,6 @@ fn not_parsed(error: &clap::Error, args: &[OsString]) -> u8 {
             EXIT_USAGE
         }
         _ => {
-            let tip = tip::of(error, args).map(|it| format!("\n\n  tip: {it}"));
             out.error(&format!("{}{}", text.trim_end(), tip.unwrap_or_default()));
             EXIT_USAGE
         }

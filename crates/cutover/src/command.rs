@@ -21,6 +21,7 @@ mod logs;
 pub mod man;
 mod plan;
 mod prepare;
+mod project;
 mod promote;
 mod proxy;
 mod ps;
@@ -92,6 +93,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Check(args) => check::run(session, &args),
         Verb::Completion(args) => Ok(completion::run(&session.ui.out, &args)),
         Verb::Man(args) => Ok(man::run(&session.ui.out, &args)),
+        Verb::Project(args) => project::run(session, &args.act),
         Verb::Schema => Ok(schema::run(session)),
         Verb::Secrets(args) => secrets::run(session, &args.act),
         Verb::Version => Ok(version::run(session)),

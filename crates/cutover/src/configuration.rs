@@ -1,6 +1,6 @@
 //! The configuration file, found and read on this side: the controller never reads it.
 
-use crate::{halt::Halt, session::Session};
+use crate::{cli::verbs, halt::Halt, session::Session};
 use config::{
     Document, EnvFilesIn, Problem, Resolved,
     read::{FILE_NAMES, find_config, read_config},
@@ -57,15 +57,20 @@ pub fn expect(session: &Session) -> Result<Configuration, Halt> {
         let here = env::current_dir().map(|it| it.display().to_string());
         let here = here.unwrap_or_else(|_| "the current directory".to_owned());
         Halt::usage(format!("find a configuration: there is no `{}` in {here}", FILE_NAMES[0]))
+            .hint("go to the project's directory, or name its file: `cutover -f FILE …`")
             .hint("`cutover init` writes one")
-            .hint("`cutover -f FILE …` names another")
     })
 }
 
 /// The document and all its problems; no document where it is not even YAML.
 pub fn read_all(path: &Path) -> (Option<Document>, Vec<Problem>) {
     match read_config(path) {
-        Ok(text) => Document::read(&path.display().to_string(), &text),
+        Ok(text) => {
+            let (document, problems) = Document::read(&path.display().to_string(), &text);
+            let document = document.map(|it| it.with_verbs(&verbs()));
+            let problems = document.as_ref().map_or(problems, |it| it.problems().to_vec());
+            (document, problems)
+        }
         Err(problem) => (None, vec![problem]),
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     halt::Halt,
     session::Session,
 };
-use config::Document;
+use config::{Document, TargetError};
 use model::name::EnvironmentId;
 
 /// An environment, and how the user calls it.
@@ -56,7 +56,7 @@ impl Known {
     ///
     /// None or several fit.
     pub fn find(&self, words: &[String]) -> Result<Target, Halt> {
-        let id = self.document.find(words).map_err(|it| refused(&it.to_string()))?;
+        let id = self.document.find(words).map_err(|it| refused(&it))?;
         Ok(self.target(id))
     }
 
@@ -66,7 +66,7 @@ impl Known {
     ///
     /// None or several fit.
     pub fn find_first<'w>(&self, words: &'w [String]) -> Result<(Target, &'w [String]), Halt> {
-        let found = self.document.find_first(words).map_err(|it| refused(&it.to_string()));
+        let found = self.document.find_first(words).map_err(|it| refused(&it));
         let (id, count) = found?;
         Ok((self.target(id), &words[count..]))
     }
@@ -79,8 +79,12 @@ impl Known {
     }
 }
 
-fn refused(why: &str) -> Halt {
-    Halt::usage(format!("find the environment: {why}"))
+fn refused(why: &TargetError) -> Halt {
+    let halt = Halt::usage(format!("find the environment: {why}"));
+    match why.hint() {
+        Some(hint) => halt.hint(hint),
+        None => halt,
+    }
 }
 
 /// The least configuration that declares these environments.

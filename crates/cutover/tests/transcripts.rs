@@ -174,6 +174,80 @@ fn a_strict_check_fails_for_warnings() {
 }
 
 #[test]
+fn an_alias_is_a_verb_with_its_arguments_and_hides_none() {
+    let shop =
+        Shop::new(&format!("aliases: {{ release: deploy production, hi: version }}\n{SHOP}"));
+    shop.refuses(&["release", "latest"], &["take \"latest\" for a version"]);
+    assert!(shop.run(&["hi"]).out.starts_with("cutover "));
+    let help = shop.run(&["--help"]);
+    assert!(help.out.contains("  release             deploy production\n"), "{}", help.out);
+    let check = shop.run(&["check"]);
+    assert!(
+        check.out.contains("`cutover release` is `cutover deploy production`"),
+        "{}",
+        check.out
+    );
+    let hides = format!("aliases: {{ status: deploy, a: b, b: ship it }}\n{SHOP}");
+    fs::write(shop.folder.path().join("cutover.yml"), hides).unwrap();
+    let check = shop.run(&["check"]);
+    for part in [
+        "1:12: `status` is a verb, which an alias must not hide",
+        "1:31: `a` begins with `b`, which is another alias",
+        "1:37: `b` begins with `ship`, which is no verb",
+    ] {
+        assert!(check.out.contains(part), "{part}: {}", check.out);
+    }
+}
+
+#[test]
+fn projects_come_and_go_and_comments_stay() {
+    let shop = Shop::new(&SHOP.replace("  shop:", "  # Ours.\n  shop:"));
+    let file = shop.folder.path().join("cutover.yml");
+    let before = fs::read_to_string(&file).unwrap();
+    fs::create_dir(shop.folder.path().join("blog")).unwrap();
+    let add = ["project", "add", "blog", "--source", "blog", "--domain", "blog.example"];
+    shop.refuses(&add, &["no file in it says what is to be run"]);
+    fs::write(shop.folder.path().join("blog/server.js"), "get('/health')").unwrap();
+    let added = shop.run(&add);
+    assert_eq!(added.code, Some(0), "{}", added.error);
+    assert!(added.out.contains("web: `node server.js`"), "{}", added.out);
+    assert!(fs::read_to_string(&file).unwrap().starts_with(&before));
+    let list = shop.run(&["project", "list"]);
+    assert!(list.out.contains("blog: web\n  production: blog.example\n"), "{}", list.out);
+    let json = shop.run(&["--json", "project", "list"]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json[1]["environments"][0]["domains"][0], "blog.example");
+    assert_eq!(shop.run(&["check"]).code, Some(0));
+    shop.refuses(&add, &["there is a project `blog` already"]);
+    let claimed = ["project", "add", "news", "--source", "blog", "--domain", "shop.example"];
+    shop.refuses(&claimed, &["`shop.example/` belongs to `shop/production` already"]);
+    assert_eq!(shop.run(&["project", "remove", "blog"]).code, Some(0));
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+    shop.refuses(&["project", "remove", "blog"], &["there is no project `blog`", "project list"]);
+    shop.refuses(&["project", "remove", "shop"], &["`shop` is its only project"]);
+    assert!(!shop.root().exists());
+}
+
+#[test]
+fn init_says_what_it_guessed_and_from_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = r#"{ "scripts": { "start": "node app.js" } }"#;
+    fs::write(folder.path().join("package.json"), package).unwrap();
+    fs::write(folder.path().join("app.js"), "\nget('/api/health')").unwrap();
+    let run = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cutover"));
+        command.arg("--root").arg(folder.path().join("state")).args(words);
+        let output = command.current_dir(folder.path()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, said) = run(&["init"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("  web: `node app.js`, from package.json: scripts.start\n"), "{said}");
+    assert!(said.contains("  web: health `/api/health`, named in app.js:2\n"), "{said}");
+    assert_eq!(run(&["check", "--strict"]).0, Some(0));
+}
+
+#[test]
 fn keys_that_are_there_twice_are_refused() {
     let shop = Shop::new(&SHOP.replace("    environments:", "    services: {}\n    environments:"));
     shop.refuses(&["deploy", "production", "1.0.0"], &["services", "cutover.yml:"]);

@@ -128,12 +128,13 @@ fn expect_segment(version: &str) -> Result<(), Failure> {
     } else if !version.as_bytes()[0].is_ascii_alphanumeric() {
         "it must begin with a letter or a digit".to_owned()
     } else if RESERVED.contains(&version.to_ascii_lowercase().as_str()) {
-        "the word means something else".to_owned()
+        "the word has a meaning of its own, and names no release".to_owned()
     } else {
         return Ok(());
     };
     let shown: String = version.chars().take(VERSION_LENGTH_MAX).collect();
-    Err(Failure::new(Blame::Request, format!("take {shown:?} for a version: {why}")))
+    Err(Failure::new(Blame::Request, format!("take {shown:?} for a version: {why}"))
+        .hint("a version is the name of one release: `1.3.0`, `20260131-0930`"))
 }
 
 fn by_minute(now_ms: u64, taken: impl Fn(&str) -> bool) -> Result<String, Failure> {

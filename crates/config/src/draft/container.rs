@@ -11,6 +11,7 @@ use crate::{
         probe::HealthDraft,
         project::named,
         service::{Runtime, ServiceDraft},
+        variable::EnvFileDraft,
     },
     report::{Field, Placed, Report, Table},
     scalar,
@@ -43,6 +44,8 @@ fn service(field: &Field<'_>, report: &mut Report) -> ServiceDraft {
         // Within the container: it takes none of this machine's.
         let _port = scalar::number::<u16>(port, 1..=65535, report);
     }
+    let at = field.placed(EnvFileDraft::OfEnvironment);
+    draft.env_file = Some(field.placed(vec![at]));
     draft.image = table.get("image").and_then(|it| scalar::word(it, report)).map(|it| it.with(()));
     let locations =
         table.get("api_locations").and_then(|it| scalar::list(it, report, address::route));

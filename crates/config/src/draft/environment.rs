@@ -7,7 +7,7 @@ use crate::{
         project::{self, SourceDraft},
         secret::Secrets,
         service::ServiceDraft,
-        variable::{self, Required, Variables},
+        variable::{self, EnvFileDraft, Required, Variables},
     },
     report::{Field, Place, Placed, Report, Table},
     scalar,
@@ -50,7 +50,7 @@ pub(crate) struct EnvironmentDraft {
     pub(crate) domains: Option<Placed<Vec<Placed<String>>>>,
     pub(crate) version: Option<Placed<VersionScheme>>,
     pub(crate) env: Variables,
-    pub(crate) env_file: Option<Placed<Vec<Placed<String>>>>,
+    pub(crate) env_file: Option<Placed<Vec<Placed<EnvFileDraft>>>>,
     pub(crate) required_env: Option<Required>,
     pub(crate) secrets: Secrets,
     pub(crate) disk_free_bytes: Option<Placed<u64>>,
@@ -103,7 +103,7 @@ impl EnvironmentDraft {
             self.env = variable::variables(env, report);
         }
         self.env_file =
-            table.get("env_file").and_then(|it| scalar::list(it, report, variable::file_path));
+            table.get("env_file").and_then(|it| scalar::list(it, report, variable::env_file));
         self.required_env = table.get("required_env").and_then(|it| variable::required(it, report));
         if let Some(secrets) = table.get("secrets") {
             self.secrets = Secrets::read(secrets, report);

@@ -2,7 +2,10 @@
 
 use crate::{
     address,
-    draft::project::{ProjectDraft, named},
+    draft::{
+        alias::{self, AliasDraft},
+        project::{ProjectDraft, named},
+    },
     report::{Field, Placed, Report, Table},
     scalar,
     yaml::Node,
@@ -17,6 +20,7 @@ pub(crate) struct RootDraft {
     /// May be given, and is refused when it is to be deployed.
     pub(crate) tls: Option<Placed<()>>,
     pub(crate) projects: Vec<(Name, ProjectDraft)>,
+    pub(crate) aliases: Vec<AliasDraft>,
 }
 
 impl RootDraft {
@@ -29,11 +33,16 @@ impl RootDraft {
             ("source", "to a project: `projects: { shop: { source: … } }`"),
             ("listen", "under `proxy`"),
         ];
-        let Some(table) = Table::read(&field, &["proxy", "projects"], &elsewhere, report) else {
+        let Some(table) =
+            Table::read(&field, &["proxy", "projects", "aliases"], &elsewhere, report)
+        else {
             return draft;
         };
         if let Some(proxy) = table.get("proxy") {
             draft.read_proxy(proxy, report);
+        }
+        if let Some(aliases) = table.get("aliases") {
+            draft.aliases = alias::aliases(aliases, report);
         }
         match table.get("projects") {
             Some(projects) => {

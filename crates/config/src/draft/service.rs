@@ -8,7 +8,7 @@ use crate::{
         readiness,
         secret::Secrets,
         smoke::SmokeDraft,
-        variable::{self, Required, Variables},
+        variable::{self, EnvFileDraft, Required, Variables},
     },
     report::{Field, Place, Placed, Report, Table},
     scalar,
@@ -121,7 +121,7 @@ pub(crate) struct ServiceDraft {
     pub(crate) limits: LimitsDraft,
     pub(crate) user: Option<Placed<String>>,
     pub(crate) env: Variables,
-    pub(crate) env_file: Option<Placed<Vec<Placed<String>>>>,
+    pub(crate) env_file: Option<Placed<Vec<Placed<EnvFileDraft>>>>,
     pub(crate) required_env: Option<Required>,
     pub(crate) secrets: Secrets,
     pub(crate) upstream_keepalive: Option<Placed<bool>>,
@@ -229,7 +229,7 @@ impl ServiceDraft {
             self.env = variable::variables(env, report);
         }
         self.env_file =
-            table.get("env_file").and_then(|it| scalar::list(it, report, variable::file_path));
+            table.get("env_file").and_then(|it| scalar::list(it, report, variable::env_file));
         self.required_env = table.get("required_env").and_then(|it| variable::required(it, report));
         if let Some(secrets) = table.get("secrets") {
             self.secrets = Secrets::read(secrets, report);

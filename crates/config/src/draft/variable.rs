@@ -7,11 +7,17 @@ use crate::{
     variables::{Reserved, is_variable_name, reserved},
     yaml::Value,
 };
+use model::name::Name;
 use std::collections::BTreeMap;
 
 /// Name to value, with the place of the name.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Variables(pub(crate) BTreeMap<String, Variable>);
+pub(crate) struct Variables {
+    /// For instances.
+    pub(crate) run: BTreeMap<String, Variable>,
+    /// For what makes the artifact: another value makes another one.
+    pub(crate) build: BTreeMap<String, Variable>,
+}
 
 /// One value, and where its name stands.
 #[derive(Clone, Debug)]
@@ -24,9 +30,35 @@ pub(crate) struct Variable {
 impl Variables {
     /// This one's values where it has them, else those of the base.
     pub(crate) fn over(&self, base: &Variables) -> Variables {
-        let mut all = base.0.clone();
-        all.extend(self.0.iter().map(|(name, it)| (name.clone(), it.clone())));
-        Variables(all)
+        let laid = |own: &BTreeMap<String, Variable>, below: &BTreeMap<String, Variable>| {
+            let mut all = below.clone();
+            all.extend(own.iter().map(|(name, it)| (name.clone(), it.clone())));
+            all
+        };
+        Variables { run: laid(&self.run, &base.run), build: laid(&self.build, &base.build) }
+    }
+}
+
+/// Where variables are read from, besides the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum EnvFileDraft {
+    /// This file, which must be there.
+    Named(String),
+    /// `.env`, `.env.local` and that of the environment, of which one must be there.
+    Dotenv,
+    /// That of the environment, if it is there.
+    OfEnvironment,
+}
+
+impl EnvFileDraft {
+    /// The files in the order of reading; the later wins.
+    pub(crate) fn paths(&self, environment: &Name) -> Vec<String> {
+        let own = format!(".env.{environment}");
+        match self {
+            EnvFileDraft::Named(path) => vec![path.clone()],
+            EnvFileDraft::Dotenv => vec![".env".to_owned(), ".env.local".to_owned(), own],
+            EnvFileDraft::OfEnvironment => vec![own],
+        }
     }
 }
 
@@ -41,29 +73,49 @@ pub(crate) enum Required {
 
 /// `env: { NAME: value }`.
 pub(crate) fn variables(field: &Field<'_>, report: &mut Report) -> Variables {
-    let mut found = BTreeMap::new();
+    let mut found = Variables::default();
     for (name, inner) in field.entries(report, "a mapping of names to values") {
-        if !valid_name(&name, inner.place, &inner.path, report) {
+        // A variable has no entries, and these names are none that a program would look for.
+        if matches!(inner.node.value, Value::Mapping(_)) {
+            match &*name {
+                "build" => found.build.extend(named(&inner, report)),
+                "run" => found.run.extend(named(&inner, report)),
+                _ => {
+                    let reported = inner.wrong(report, "text");
+                    reported.hint("only `build` and `run` have variables of their own below them");
+                }
+            }
             continue;
         }
-        if reserved(&name) == Some(Reserved::Identity) {
-            let message = format!("`{name}` is set for each instance and cannot be given");
-            report.error(inner.place, inner.path.clone(), message).hint("use another name");
-            continue;
-        }
-        if inner.node.value == Value::Null {
-            let message = format!("`{name}` has no value");
-            let reported = report.error(inner.place, inner.path.clone(), message);
-            reported.hint("write `\"\"` for an empty value, or remove the line");
-            continue;
-        }
-        if let Some(text) = scalar::text(&inner, report) {
-            placeholder::check(&text, report);
-            let variable = Variable { value: text.value, place: inner.place, path: text.path };
-            found.insert(name.to_string(), variable);
-        }
+        found.run.extend(one(&name, &inner, report));
     }
-    Variables(found)
+    found
+}
+
+fn named(field: &Field<'_>, report: &mut Report) -> BTreeMap<String, Variable> {
+    let entries = field.entries(report, "a mapping of names to values");
+    entries.iter().filter_map(|(name, inner)| one(name, inner, report)).collect()
+}
+
+fn one(name: &str, inner: &Field<'_>, report: &mut Report) -> Option<(String, Variable)> {
+    if !valid_name(name, inner.place, &inner.path, report) {
+        return None;
+    }
+    if reserved(name) == Some(Reserved::Identity) {
+        let message = format!("`{name}` is set for each instance and cannot be given");
+        report.error(inner.place, inner.path.clone(), message).hint("use another name");
+        return None;
+    }
+    if inner.node.value == Value::Null {
+        let message = format!("`{name}` has no value");
+        let reported = report.error(inner.place, inner.path.clone(), message);
+        reported.hint("write `\"\"` for an empty value, or remove the line");
+        return None;
+    }
+    let text = scalar::text(inner, report)?;
+    placeholder::check(&text, report);
+    let variable = Variable { value: text.value, place: inner.place, path: text.path };
+    Some((name.to_owned(), variable))
 }
 
 /// Reports a name that no variable can have.
@@ -76,9 +128,14 @@ pub(crate) fn valid_name(name: &str, place: Place, path: &str, report: &mut Repo
     valid
 }
 
-/// The path of an env file.
-pub(crate) fn file_path(field: &Field<'_>, report: &mut Report) -> Option<Placed<String>> {
-    scalar::word(field, report)
+/// The path of an env file, or `dotenv`.
+pub(crate) fn env_file(field: &Field<'_>, report: &mut Report) -> Option<Placed<EnvFileDraft>> {
+    let found = scalar::word(field, report)?;
+    let draft = match found.value.as_str() {
+        "dotenv" => EnvFileDraft::Dotenv,
+        path => EnvFileDraft::Named(path.to_owned()),
+    };
+    Some(found.with(draft))
 }
 
 /// A list of names, or `example`.

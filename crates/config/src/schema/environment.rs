@@ -9,6 +9,11 @@ pub(super) static ROOT: Shape = Shape {
     keys: &[
         Key("proxy", Kind::Keys(&PROXY), "The embedded proxy."),
         Key("projects", Kind::Named(&Kind::Keys(&PROJECT)), "Projects by name."),
+        Key(
+            "aliases",
+            Kind::Named(&Kind::Argv),
+            "Words of your own that stand for a verb and its arguments.",
+        ),
     ],
 };
 
@@ -101,12 +106,8 @@ static ENVIRONMENT: Shape = Shape {
             Kind::OneOf(&["timestamp", "semver", "git", "any"]),
             "How versions look: `timestamp` (YYYYMMDD-HHMM) is the default.",
         ),
-        Key("env", Kind::Named(&Kind::Text), "Variables for all services of the environment."),
-        Key(
-            "env_file",
-            Kind::List(&Kind::Text),
-            "Files of NAME=value lines, mode 0600, relative to this file; never shown.",
-        ),
+        Key("env", ENV, "Variables for all services of the environment, `build` and `run` apart."),
+        Key("env_file", Kind::List(&Kind::Text), ENV_FILE_ABOUT),
         Key("required_env", REQUIRED_ENV, REQUIRED_ENV_ABOUT),
         Key("secrets", SECRETS, SECRETS_ABOUT),
         Key(
@@ -225,6 +226,12 @@ static AFTER: Shape = Shape {
         Key("failed", HOOK_LIST, "Any other end."),
     ],
 };
+
+/// Values by name; below `build` and `run`, too.
+pub(super) const ENV: Kind = Kind::Named(&Kind::Either(&[Kind::Text, Kind::Named(&Kind::Text)]));
+pub(super) const ENV_FILE_ABOUT: &str = "Files of NAME=value lines, mode 0600, relative to this \
+                                         file; never shown.  `dotenv`: those that are there of \
+                                         `.env`, `.env.local`, `.env.ENVIRONMENT`; later wins.";
 
 pub(super) const REQUIRED_ENV: Kind = Kind::List(&Kind::Text);
 pub(super) const REQUIRED_ENV_ABOUT: &str = "Names that must be set, not empty and no stand-in; \

@@ -2,7 +2,7 @@
 
 use super::{
     Key, Kind, Shape,
-    environment::{REQUIRED_ENV, REQUIRED_ENV_ABOUT, SECRETS, SECRETS_ABOUT},
+    environment::{ENV, ENV_FILE_ABOUT, REQUIRED_ENV, REQUIRED_ENV_ABOUT, SECRETS, SECRETS_ABOUT},
     probe::{CHECK, HEALTH, SMOKE},
 };
 
@@ -67,12 +67,12 @@ pub(super) static SERVICE: Shape = Shape {
         Key("keep_warm", Kind::Time, "How long the old is kept running.  Default: 10m."),
         Key("limits", Kind::Keys(&LIMITS), "What each instance may use.  Default: not limited."),
         Key("user", Kind::Text, "The user it runs as.  Default: the user of the daemon."),
-        Key("env", Kind::Named(&Kind::Text), "Variables."),
         Key(
-            "env_file",
-            Kind::List(&Kind::Text),
-            "Files of NAME=value lines, mode 0600, relative to this file; never shown.",
+            "env",
+            ENV,
+            "Variables; those for the build apart, under `build`, and the others under `run`.",
         ),
+        Key("env_file", Kind::List(&Kind::Text), ENV_FILE_ABOUT),
         Key("required_env", REQUIRED_ENV, REQUIRED_ENV_ABOUT),
         Key("secrets", SECRETS, SECRETS_ABOUT),
         Key("migrate", Kind::Any, "Not built yet."),

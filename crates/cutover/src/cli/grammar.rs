@@ -6,6 +6,7 @@ pub mod env;
 pub mod exec;
 pub mod looking;
 pub mod paper;
+pub mod project;
 pub mod releases;
 pub mod run;
 
@@ -16,6 +17,7 @@ use env::Env;
 use exec::Exec;
 pub use looking::{LogStream, Logs, SupportBundle, Top};
 use paper::{Completion, Man};
+use project::Project;
 use releases::Releases;
 use run::Run;
 use std::path::PathBuf;
@@ -154,6 +156,8 @@ pub enum Verb {
     Init,
     /// Report everything that is wrong with the configuration.
     Check(Check),
+    /// List, add and remove projects of the configuration.
+    Project(Project),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// List secrets and where they come from, never their values.
@@ -503,7 +507,8 @@ mod tests {
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
                         unfreeze status history show health ps logs run exec env top \
                         support-bundle restart stop start scale releases cleanup down daemon \
-                        proxy doctor demo init check schema secrets completion man version";
+                        proxy doctor demo init check project schema \
+                        secrets completion man version";
         assert_eq!(verbs.join(" "), expected);
     }
 

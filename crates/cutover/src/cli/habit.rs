@@ -19,7 +19,7 @@ pub fn reordered(mut args: Vec<OsString>) -> Vec<OsString> {
 }
 
 /// Where the verb is expected: after the global options.
-fn first_word(args: &[OsString]) -> Option<usize> {
+pub fn first_word(args: &[OsString]) -> Option<usize> {
     let mut at = 1;
     while let Some(word) = args.get(at).map(|it| it.to_string_lossy()) {
         if !word.starts_with('-') {
@@ -30,7 +30,7 @@ fn first_word(args: &[OsString]) -> Option<usize> {
     None
 }
 
-fn is_verb(word: &OsString) -> bool {
+pub fn is_verb(word: &OsString) -> bool {
     Cli::command().get_subcommands().any(|it| *word == *it.get_name())
 }
 

@@ -19,7 +19,9 @@ pub fn run(session: &Session, args: &Check) -> Result<u8, Halt> {
     let Some(path) = path else { return configuration::expect(session).map(|_| 0) };
     let (document, mut problems) = configuration::read_all(&path);
     let mut environments = 0;
+    let mut aliases = Vec::new();
     if let Some(document) = document {
+        aliases = document.aliases();
         environments = document.environments().len();
         let configuration = Configuration { path: path.clone(), document };
         problems = configuration.document.check(&configuration.env_files(), is_root());
@@ -40,6 +42,9 @@ pub fn run(session: &Session, args: &Check) -> Result<u8, Halt> {
         };
         let sum = if wrong { ui.paint.bad(&sum) } else { ui.paint.good(&sum) };
         ui.line(&format!("{}: {sum}", path.display()));
+        for alias in &aliases {
+            ui.line(&format!("alias: `cutover {}` is `cutover {}`", alias.name, alias.typed()));
+        }
         if let Some(other) = configuration::passed_over(session) {
             let other = other.display();
             ui.note(&format!("{other} is here too, and is not read: `-f {other}` names it"));

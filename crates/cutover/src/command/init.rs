@@ -24,7 +24,11 @@ pub fn run(session: &Session) -> Result<u8, Halt> {
     if let Some(there) = there {
         return Err(refused(&there));
     }
-    let written = write(&read_facts(parent));
+    let written = write(&read_facts(parent)).map_err(|why| {
+        Halt::usage(format!("write a configuration: {why}"))
+            .hint("make that file plain values, or move it aside while `init` looks")
+            .hint("`cutover schema` and docs/configuration.md say what may be written by hand")
+    })?;
     let opened = OpenOptions::new().write(true).create_new(true).open(&path);
     let mut file = opened.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => refused(&path),
@@ -35,10 +39,15 @@ pub fn run(session: &Session) -> Result<u8, Halt> {
         .map_err(|error| failed(&path, &error))?;
     let shown = path.display();
     if session.ui.is_json() {
-        let object = serde_json::json!({ "file": path, "detected": written.detected });
+        let object = serde_json::json!({
+            "file": path, "detected": written.detected, "guesses": written.guesses,
+        });
         session.ui.object(&object);
     } else {
         session.ui.line(&format!("{shown} is written: {}", written.detected));
+        for guess in &written.guesses {
+            session.ui.line(&format!("  {guess}"));
+        }
         session.ui.note("next: read it, then `cutover check`, then `cutover deploy`");
     }
     Ok(0)
