@@ -10,6 +10,7 @@ pub(crate) mod probe;
 pub(crate) mod project;
 pub(crate) mod readiness;
 pub(crate) mod root;
+pub(crate) mod schedule;
 pub(crate) mod secret;
 pub(crate) mod service;
 pub(crate) mod smoke;

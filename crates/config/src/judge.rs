@@ -55,6 +55,9 @@ pub(crate) fn laid(
 
 /// Copies that run when nobody says: one if they had to share a port.
 pub(crate) fn instances(service: &ServiceDraft, environment: &Name) -> u16 {
+    if service.schedule.is_some() {
+        return 0;
+    }
     let by_default =
         if environment.as_str() == "production" && service.port.is_none() { 2 } else { 1 };
     service.instances.as_ref().map_or(by_default, |it| it.value)
@@ -146,8 +149,16 @@ fn judge_service(
 
 /// That it is what it says it is for.
 fn judge_kind(service: &ServiceDraft, routed: bool, report: &mut Report) {
+    judge_schedule(service, routed, report);
     if let Some(kind) = &service.kind {
         let (message, hint) = match (kind.value, routed) {
+            (KindDraft::Cron, _) if service.schedule.is_none() => {
+                ("a `cron` service has no `schedule`", "add `schedule: \"*/5 * * * *\"`")
+            }
+            (KindDraft::Worker, _) if service.schedule.is_some() => (
+                "a `worker` has a `schedule`: what runs by the clock is a `cron` service",
+                "say `kind: cron`, or leave one of the two out",
+            ),
             (KindDraft::Web, false) => {
                 ("a `web` service has no `routes`: no request would reach it", "add `routes: [/]`")
             }
@@ -175,6 +186,40 @@ fn judge_kind(service: &ServiceDraft, routed: bool, report: &mut Report) {
         (false, false) => return,
     };
     report.error(signal.place, signal.path.clone(), message).hint(hint);
+}
+
+/// That what runs by the clock is asked nothing that only an instance can answer.
+fn judge_schedule(service: &ServiceDraft, routed: bool, report: &mut Report) {
+    if let Some(schedule) = &service.schedule {
+        let (place, path) = (schedule.place, schedule.path.clone());
+        let instances = service.instances.as_ref().is_some_and(|it| it.value > 0);
+        let given = [
+            (routed, "routes"),
+            (service.port.is_some(), "a port"),
+            (instances, "instances"),
+            (service.health.as_ref().is_some_and(|it| it.value.spec().is_some()), "a health check"),
+            (service.smoke.is_some(), "smoke tests"),
+            (service.checks.is_some(), "checks"),
+            (service.readiness.is_some(), "a readiness"),
+            (service.quiet_signal.is_some(), "a quiet signal"),
+        ];
+        for (_, what) in given.iter().filter(|it| it.0) {
+            let message = format!("a service with a `schedule` has no instances, and {what}");
+            report.error(place, path.clone(), message).hint("leave one of the two out");
+        }
+        return;
+    }
+    let only = [
+        service.timezone.as_ref().map(|it| it.with(())),
+        service.overlap.as_ref().map(|it| it.with(())),
+        service.time_limit.as_ref().map(|it| it.with(())),
+        service.catch_up.as_ref().map(|it| it.with(())),
+    ];
+    for at in only.into_iter().flatten() {
+        report
+            .error(at.place, at.path.clone(), "it is of no use without a `schedule`")
+            .hint("add `schedule: \"*/5 * * * *\"`, or leave it out");
+    }
 }
 
 /// That there is somebody to ask, and a way to it.

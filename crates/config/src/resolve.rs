@@ -3,6 +3,7 @@
 use crate::{
     document::Document,
     draft::{
+        self,
         environment::EnvironmentDraft,
         project::{ProjectDraft, SourceDraft},
         service::{Runtime, ServiceDraft, StrategyDraft},
@@ -17,6 +18,7 @@ use crate::{
 };
 use model::{
     name::{EnvironmentId, Name},
+    schedule::{Overlap, Schedule},
     service::{
         EnvironmentSpec, Limits, Millis, Readiness, ServiceSpec, StopSignal, Strategy,
         VersionScheme,
@@ -338,6 +340,18 @@ impl Filling<'_> {
     }
 }
 
+fn schedule(laid: &ServiceDraft) -> Option<Schedule> {
+    let pattern = laid.schedule.as_ref()?.value.clone();
+    let timezone = laid.timezone.as_ref().map(|it| it.value.clone());
+    Some(Schedule {
+        pattern,
+        timezone: timezone.unwrap_or_else(|| draft::schedule::TIMEZONE.to_owned()),
+        overlap: laid.overlap.as_ref().map_or(Overlap::Skip, |it| it.value),
+        time_limit: laid.time_limit.as_ref().map_or(draft::schedule::TIME_LIMIT, |it| it.value),
+        catch_up: laid.catch_up.as_ref().is_some_and(|it| it.value),
+    })
+}
+
 fn filled(name: &Name, laid: &ServiceDraft, merged: Merged, environment: &Name) -> ServiceSpec {
     let time = |given: &Option<Placed<Millis>>, seconds: u64| {
         given.as_ref().map_or(Millis::seconds(seconds), |it| it.value)
@@ -354,6 +368,7 @@ fn filled(name: &Name, laid: &ServiceDraft, merged: Merged, environment: &Name) 
         name: name.clone(),
         command: laid.command.as_ref().map(|it| it.value.clone()).unwrap_or_default(),
         instances: judge::instances(laid, environment),
+        schedule: schedule(laid),
         routes: laid.routes().iter().map(|it| it.value.clone()).collect(),
         port: laid.port.as_ref().map(|it| it.value),
         readiness: laid.readiness.as_ref().map_or(readiness, |it| it.value.clone()),

@@ -7,6 +7,7 @@ pub mod figure;
 mod golden;
 pub mod health;
 pub mod history;
+mod job;
 mod json;
 mod live;
 pub mod lock;

@@ -1,7 +1,7 @@
 //! What the controller does unasked: recovery, then keeping alive and reaping, each in turn.
 
 use crate::{abandoned, controller::Controller};
-use engine::port::journal::Journal;
+use engine::{port::journal::Journal, schedule::Schedules};
 use model::failure::Failure;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -23,6 +23,7 @@ pub async fn run(controller: Controller, recovered: watch::Sender<bool>) {
     match controller.engine.recover().await {
         Ok(unfinished) => {
             recovered.send_replace(true);
+            tokio::spawn(run_jobs(controller.clone()));
             for deployment in unfinished {
                 go_on(&controller, deployment);
             }
@@ -73,6 +74,25 @@ fn go_on(controller: &Controller, deployment: model::id::DeploymentId) {
             Err(failure) => tracing::error!(%deployment, "failed to {}", failure.message),
         }
     });
+}
+
+/// Begins jobs that are due, for as long as the daemon runs.
+pub async fn run_jobs(controller: Controller) {
+    let schedules = Schedules {
+        engine: controller.engine.clone(),
+        runner: controller.local.one_offs.clone(),
+        book: controller.store.clone(),
+    };
+    let mut last = String::new();
+    loop {
+        let tended = schedules.tend().await;
+        let now = tended.err().map(|it| it.message).unwrap_or_default();
+        if now != last && !now.is_empty() {
+            tracing::warn!("jobs: failed to {now}");
+        }
+        last = now;
+        tokio::time::sleep(EVERY).await;
+    }
 }
 
 async fn pass(controller: &Controller) -> Result<(), Failure> {

@@ -6,6 +6,7 @@
 
 mod environment;
 mod health;
+mod jobs;
 mod memory;
 pub mod releases;
 

@@ -13,3 +13,4 @@ pub mod port;
 mod preflight;
 mod reap;
 mod recover;
+pub mod schedule;

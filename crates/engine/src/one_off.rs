@@ -70,6 +70,7 @@ impl OneOffs {
             detached: asked.detached,
             by: asked.by.clone(),
             begun_at_ms: self.clock.now_ms(),
+            scheduled: false,
         };
         self.runner.begin(&one_off, &release, self.epoch).await?;
         Ok(one_off)

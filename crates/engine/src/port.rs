@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod hook;
+pub mod job_book;
 pub mod journal;
 pub mod machine;
 pub mod observer;

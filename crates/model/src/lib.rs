@@ -27,6 +27,7 @@ pub mod retention;
 pub mod role;
 pub mod roster;
 pub mod routes;
+pub mod schedule;
 pub mod service;
 pub mod verdict;
 pub mod version;

@@ -67,6 +67,9 @@ pub struct OneOff {
     pub by: String,
     /// Unix time in ms.
     pub begun_at_ms: u64,
+    /// The schedule asked: its output goes where that of instances goes.
+    #[serde(default)]
+    pub scheduled: bool,
 }
 
 /// How one is.
@@ -212,6 +215,7 @@ mod tests {
             detached,
             by: "ann".to_owned(),
             begun_at_ms: 500,
+            scheduled: false,
         }
     }
 

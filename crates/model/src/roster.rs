@@ -19,6 +19,8 @@ pub struct Roster {
     pub workers: Vec<InstanceId>,
     /// Were ended by the newest commit, where that was a stop.
     pub stopped: Vec<Instance>,
+    /// The newest commit was a stop.
+    pub is_stopped: bool,
     /// What the newest commit brought, or stopped.
     pub current: Option<ReleaseLabel>,
     /// When that commit was made: Unix time in ms.
@@ -39,6 +41,7 @@ impl Roster {
             return roster;
         };
         roster.current = plan.to.clone().or_else(|| plan.from.clone());
+        roster.is_stopped = plan.kind == Kind::Stop;
         roster.by = Some(record.by.clone());
         roster.committed_at_ms =
             record.steps.get(plan.commit.saturating_sub(1)).and_then(|it| it.ended_at_ms);

@@ -5,6 +5,7 @@ use crate::{
     hook::Hook,
     name::{EnvironmentId, Name},
     role::QuietSignal,
+    schedule::Schedule,
     window::Windows,
 };
 use serde::{Deserialize, Serialize};
@@ -95,6 +96,9 @@ pub struct ServiceSpec {
     pub command: Vec<String>,
     /// Copies that run.
     pub instances: u16,
+    /// Its command is run by the clock, and no instance of it runs.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
     /// Path prefixes on whole segments; empty for a service without traffic.
     pub routes: Vec<String>,
     /// A fixed port instead of one from our range.

@@ -10,6 +10,7 @@
 mod anew;
 mod event;
 mod fold;
+mod job_book;
 mod journal;
 mod line;
 mod lock;

@@ -5,7 +5,7 @@ use crate::{
     look,
     open::{FILE_NAME, OpenError, check_pages, checked_root},
     position::Position,
-    table::{deployment, mark, retired, standing},
+    table::{deployment, job, mark, retired, standing},
     trouble::Trouble,
     writer,
 };
@@ -15,8 +15,9 @@ use model::{
     failure::Failure,
     id::{DeploymentId, ReleaseId},
     instance::Instance,
-    name::EnvironmentId,
+    name::{EnvironmentId, Name},
     release::Standing,
+    schedule::Memory,
 };
 use rusqlite::{Connection, OpenFlags};
 use std::{
@@ -131,6 +132,19 @@ impl ReadOnly {
     /// Where the journal cannot be read.
     pub fn marks(&self, environment: &EnvironmentId) -> Result<Marks, Failure> {
         self.read(|it| mark::all(it, environment))
+    }
+
+    /// What is remembered of a job that runs by the clock.
+    ///
+    /// # Errors
+    ///
+    /// Where the journal cannot be read.
+    pub fn job(
+        &self,
+        environment: &EnvironmentId,
+        service: &Name,
+    ) -> Result<Option<Memory>, Failure> {
+        self.read(|it| job::of(it, environment, service))
     }
 
     /// All retired instances, with when they may be ended (Unix time in ms).

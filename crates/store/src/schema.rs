@@ -9,7 +9,8 @@ pub const VERSION: i64 = MIGRATIONS.len() as i64;
 pub const APPLICATION_ID: i64 = 0x6375_746f;
 
 /// From version N to N+1, each in one transaction.  What is released is never changed again.
-const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// Brings the tables from version `from` to [`VERSION`].
 ///

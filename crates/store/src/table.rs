@@ -2,6 +2,7 @@
 
 pub mod deployment;
 pub mod generation;
+pub mod job;
 pub mod mark;
 pub mod port;
 pub mod retired;

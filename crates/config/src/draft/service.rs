@@ -5,7 +5,7 @@ use crate::{
     draft::{
         check::CheckDraft,
         probe::HealthDraft,
-        readiness,
+        readiness, schedule,
         secret::Secrets,
         smoke::SmokeDraft,
         variable::{self, EnvFileDraft, Required, Variables},
@@ -16,11 +16,12 @@ use crate::{
 };
 use model::{
     role::QuietSignal,
+    schedule::Overlap,
     service::{Millis, Readiness, StopSignal},
 };
 
 /// Every key of a service.
-pub(crate) const KEYS: [&str; 29] = [
+pub(crate) const KEYS: [&str; 34] = [
     "command",
     "image",
     "runtime",
@@ -50,6 +51,11 @@ pub(crate) const KEYS: [&str; 29] = [
     "upstream_keepalive",
     "readiness",
     "kind",
+    "schedule",
+    "timezone",
+    "overlap",
+    "time_limit",
+    "catch_up",
 ];
 
 /// Copies of one service that one machine can be asked for.
@@ -84,6 +90,8 @@ pub(crate) enum KindDraft {
     Web,
     /// It works without being asked.
     Worker,
+    /// It runs by the clock.
+    Cron,
 }
 
 /// What each instance may use.
@@ -114,6 +122,11 @@ pub(crate) struct ServiceDraft {
     pub(crate) stop_signal: Option<Placed<StopSignal>>,
     pub(crate) quiet_signal: Option<Placed<QuietSignal>>,
     pub(crate) kind: Option<Placed<KindDraft>>,
+    pub(crate) schedule: Option<Placed<String>>,
+    pub(crate) timezone: Option<Placed<String>>,
+    pub(crate) overlap: Option<Placed<Overlap>>,
+    pub(crate) time_limit: Option<Placed<Millis>>,
+    pub(crate) catch_up: Option<Placed<bool>>,
     pub(crate) grace: Option<Placed<Millis>>,
     pub(crate) start_timeout: Option<Placed<Millis>>,
     pub(crate) bake: Option<Placed<Millis>>,
@@ -152,6 +165,7 @@ impl ServiceDraft {
         draft.read_process(&table, report);
         draft.read_traffic(&table, report);
         draft.read_times(&table, report);
+        draft.read_schedule(&table, report);
         draft.read_environment(&table, report);
         let read = [("command", draft.command.is_some()), ("health", draft.health.is_some())];
         let wrong = |it: &(&str, bool)| !it.1 && table.gives(it.0);
@@ -183,7 +197,8 @@ impl ServiceDraft {
             table.get("instances").and_then(|it| scalar::number(it, 0..=INSTANCES_MAX, report));
         self.stop_signal = table.get("stop_signal").and_then(|it| stop_signal(it, report));
         self.quiet_signal = table.get("quiet_signal").and_then(|it| quiet_signal(it, report));
-        let kinds = [("web", KindDraft::Web), ("worker", KindDraft::Worker)];
+        let kinds =
+            [("web", KindDraft::Web), ("worker", KindDraft::Worker), ("cron", KindDraft::Cron)];
         self.kind = table.get("kind").and_then(|it| scalar::choice(it, &kinds, report));
         self.user = table.get("user").and_then(|it| address::user(it, report));
         if let Some(limits) = table.get("limits") {
@@ -194,6 +209,13 @@ impl ServiceDraft {
         self.volumes = table.get("volumes").map(|it| it.placed(()));
         self.migrate = table.get("migrate").map(|it| it.placed(()));
         self.listen = table.get("listen").and_then(|it| listen(it, report));
+    }
+
+    fn read_schedule(&mut self, table: &Table<'_>, report: &mut Report) {
+        self.schedule = table.get("schedule").and_then(|it| schedule::pattern(it, report));
+        self.timezone = table.get("timezone").and_then(|it| schedule::timezone(it, report));
+        self.overlap = table.get("overlap").and_then(|it| schedule::overlap(it, report));
+        self.catch_up = table.get("catch_up").and_then(|it| scalar::switch(it, report));
     }
 
     fn read_traffic(&mut self, table: &Table<'_>, report: &mut Report) {
@@ -219,6 +241,7 @@ impl ServiceDraft {
         };
         self.drain = time("drain", Millis(0), HOUR);
         self.grace = time("grace", Millis(0), HOUR);
+        self.time_limit = time("time_limit", Millis(1000), DAY);
         self.start_timeout = time("start_timeout", Millis(100), HOUR);
         self.bake = time("bake", Millis(0), HOUR);
         self.keep_warm = time("keep_warm", Millis(0), DAY);
@@ -257,9 +280,10 @@ impl ServiceDraft {
             };
         }
         laid! {
-            command runtime instances routes port readiness smoke checks strategy drain stop_signal
-            quiet_signal kind grace start_timeout bake keep_warm user env_file required_env
-            upstream_keepalive image volumes migrate listen
+            command runtime instances routes port readiness smoke checks strategy drain
+            stop_signal quiet_signal kind schedule timezone overlap time_limit catch_up grace
+            start_timeout bake keep_warm user env_file required_env upstream_keepalive image
+            volumes migrate listen
         }
     }
 

@@ -96,8 +96,25 @@ pub(super) static SERVICE: Shape = Shape {
         ),
         Key(
             "kind",
-            Kind::OneOf(&["web", "worker"]),
-            "What it is for.  Default: `web` with routes, `worker` without.",
+            Kind::OneOf(&["web", "worker", "cron"]),
+            "What it is for.  Default: `web` with routes, `cron` with a schedule, else `worker`.",
+        ),
+        Key(
+            "schedule",
+            Kind::Text,
+            "Runs the command by the clock: minute, hour, day, month, weekday.",
+        ),
+        Key("timezone", Kind::Text, "Of the schedule.  Default: UTC."),
+        Key(
+            "overlap",
+            Kind::OneOf(&["skip", "queue-one"]),
+            "What is done when it is due and runs still.  Default: skip.",
+        ),
+        Key("time_limit", Kind::Time, "A run by the schedule is stopped after it.  Default: 1h."),
+        Key(
+            "catch_up",
+            Kind::Switch,
+            "A run that was missed is made up for, once.  Default: false.",
         ),
     ],
 };

@@ -1,15 +1,21 @@
 //! Instances as a table, and for programs.
 
-use super::figure::{bytes, duration};
+use super::{
+    figure::{bytes, duration},
+    job,
+};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use daemon::{
-    api::words::{EnvironmentReport, InstanceReport},
+    api::words::{EnvironmentReport, InstanceReport, JobReport},
     logs::plain,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// A row an instance.
+/// Of a table.
+const COLUMNS: usize = 11;
+
+/// A row an instance, and one a job.
 pub fn table(environments: &[EnvironmentReport], now_ms: u64) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
@@ -45,6 +51,14 @@ pub fn table(environments: &[EnvironmentReport], now_ms: u64) -> String {
                 instance.in_flight.to_string(),
             ]);
         }
+    }
+    for (environment, job) in of_jobs(environments) {
+        rows += 1;
+        let version = job.last.as_ref().map_or("-", |it| it.version.as_str());
+        let mut row = vec![environment.id.to_string(), job.service.clone(), plain(version)];
+        row.extend(["cron".to_owned(), job::status(job)]);
+        row.resize(COLUMNS, "-".to_owned());
+        table.add_row(row);
     }
     if rows == 0 {
         return "no instances".to_owned();
@@ -94,7 +108,14 @@ pub fn objects(
         };
         environment.instances.iter().map(object).collect::<Vec<_>>()
     };
-    environments.iter().flat_map(of).collect()
+    let jobs = of_jobs(environments).map(|(of, job)| job::object(&of.id.to_string(), job));
+    environments.iter().flat_map(of).chain(jobs).collect()
+}
+
+fn of_jobs(
+    environments: &[EnvironmentReport],
+) -> impl Iterator<Item = (&EnvironmentReport, &JobReport)> {
+    environments.iter().flat_map(|of| of.jobs.iter().map(move |job| (of, job)))
 }
 
 pub(super) fn name(instance: &InstanceReport) -> String {

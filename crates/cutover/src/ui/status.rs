@@ -2,7 +2,7 @@
 
 use super::{
     figure::{Clock, ago, bytes, duration, number},
-    history, lock,
+    history, job, lock,
     paint::Paint,
 };
 use daemon::{
@@ -104,6 +104,11 @@ impl Screen<'_> {
         }
         self.control(lines);
         lines.push(self.part("health", &self.health()));
+        for job in &it.jobs {
+            let text = job::line(job, self.now_ms, self.clock);
+            let text = if job::is_bad(job) { self.paint.warning(&text) } else { text };
+            lines.push(self.part("job", &text));
+        }
         if it.requests > 0 {
             let text = format!("{}, {} failed", number(it.requests), number(it.failed));
             lines.push(self.part("requests", &text));

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{story::Story, target::Target};
 use daemon::api::words::{
-    EnvironmentReport, EnvironmentState, ErrorReport, Info, InstanceReport, PlanReport,
-    ProxyReport, StatusReport,
+    EnvironmentReport, EnvironmentState, ErrorReport, Info, InstanceReport, JobReport, JobRun,
+    PlanReport, ProxyReport, StatusReport,
 };
 use model::{
     deployment::{Finding, Overrides, Progress},
@@ -163,6 +163,24 @@ fn instance(number: u16, role: &str, status: &str) -> InstanceReport {
     }
 }
 
+fn job() -> JobReport {
+    JobReport {
+        service: "report".into(),
+        schedule: "30 4 * * *".into(),
+        timezone: "UTC".into(),
+        next_ms: Some(sample::BEGAN_MS + 3_600_000),
+        skipped: 2,
+        last: Some(JobRun {
+            id: "shop.production.report.run.1".into(),
+            version: "1.3.0".into(),
+            due_ms: sample::BEGAN_MS,
+            ended_at_ms: Some(sample::BEGAN_MS + 5_000),
+            exit_code: Some(3),
+            how: Some("exit code 3".into()),
+        }),
+    }
+}
+
 fn report() -> StatusReport {
     let environment = EnvironmentReport {
         id: sample::environment(),
@@ -179,6 +197,7 @@ fn report() -> StatusReport {
             instance(2, "serving", "exited: exit code 1"),
             instance(3, "warm", "running"),
         ],
+        jobs: vec![job()],
         scaled: vec![],
         current: Some("1.3.0".into()),
         previous: Some("1.2.0".into()),

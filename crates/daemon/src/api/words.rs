@@ -281,6 +281,9 @@ pub struct EnvironmentReport {
     pub paths: Vec<(String, String)>,
     /// Serving, warm and candidate instances.
     pub instances: Vec<InstanceReport>,
+    /// What it runs by the clock.
+    #[serde(default)]
+    pub jobs: Vec<JobReport>,
     /// Services with routes that run in another number than is configured, since they were scaled.
     #[serde(default)]
     pub scaled: Vec<String>,
@@ -310,6 +313,40 @@ pub struct EnvironmentReport {
     pub rollback_options: Vec<(String, bool)>,
     /// What to type next, if something is to be done.
     pub next_command: Option<String>,
+}
+
+/// What is run by the clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobReport {
+    /// Its service.
+    pub service: String,
+    /// Five fields.
+    pub schedule: String,
+    /// Of the schedule.
+    pub timezone: String,
+    /// Unix time in ms; none: never, or the environment is stopped.
+    pub next_ms: Option<u64>,
+    /// Times in a row it was due while it still ran.
+    pub skipped: u32,
+    /// The last run.
+    pub last: Option<JobRun>,
+}
+
+/// One run of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRun {
+    /// As its lines in the log name it.
+    pub id: String,
+    /// Of its release.
+    pub version: String,
+    /// Unix time in ms.
+    pub due_ms: u64,
+    /// Unix time in ms; none: it runs.
+    pub ended_at_ms: Option<u64>,
+    /// None: it runs.
+    pub exit_code: Option<u8>,
+    /// In words; none: it runs.
+    pub how: Option<String>,
 }
 
 /// An environment in a word.

@@ -1,6 +1,6 @@
 //! One environment's part of the report.
 
-use super::{Sources, memory::resident_bytes};
+use super::{Sources, jobs::jobs, memory::resident_bytes};
 use crate::api::words::{EnvironmentReport, EnvironmentState, InstanceReport};
 use engine::port::{releases::Releases, router::InForce, runtime::Life};
 use model::{
@@ -13,6 +13,7 @@ use model::{
     name::EnvironmentId,
     plan::{Kind, ReleaseLabel},
     release::Standing,
+    roster::Roster,
 };
 use std::collections::BTreeMap;
 
@@ -45,7 +46,8 @@ pub async fn report(
         None => None,
     };
     let serving = labels(&in_force);
-    let instances = instances(sources, id, &in_force, active.as_ref()).await?;
+    let roster = Roster::new(&history);
+    let instances = instances(sources, id, &in_force, &roster, active.as_ref()).await?;
     let state = state(&in_force, &instances, active.is_some(), attention.is_some());
     let mut report = EnvironmentReport {
         id: id.clone(),
@@ -57,6 +59,7 @@ pub async fn report(
         hosts: in_force.routes.iter().flat_map(|it| it.hosts.clone()).collect(),
         paths: paths(&in_force),
         instances,
+        jobs: jobs(sources, id, &roster).await?,
         link_problems: link_problems(sources, id, &serving, current.as_deref(), active.is_some()),
         scaled: vec![],
         current,
@@ -126,6 +129,7 @@ async fn instances(
     sources: &Sources<'_>,
     id: &EnvironmentId,
     in_force: &InForce,
+    roster: &Roster,
     active: Option<&DeploymentRecord>,
 ) -> Result<Vec<InstanceReport>, Failure> {
     let lead = format!("{}.", id.stem());
@@ -144,6 +148,9 @@ async fn instances(
         let mut report = one(sources, id, instance, "warm", lives.get(&instance.id.0));
         report.warm_until_ms = Some(*until_ms);
         reports.push(report);
+    }
+    for instance in roster.workers.iter().filter_map(|it| roster.instance(it)) {
+        reports.push(one(sources, id, instance, "working", lives.get(&instance.id.0)));
     }
     let planned = active.iter().filter_map(|it| it.plan.as_ref()).flat_map(|it| &it.steps);
     for step in planned {

@@ -170,3 +170,35 @@ async fn one_whose_supervise_was_killed_is_found_and_ended() {
     let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
     assert!(stat.is_empty() || stat.contains(") Z"), "{stat}");
 }
+
+#[tokio::test]
+async fn what_the_schedule_runs_writes_where_instances_do_and_is_filled_in() {
+    let world = World::new();
+    deployed(&world).await;
+    let runner = one_offs(&world);
+    let releases = world.local.releases.list(&world.environment).await.unwrap();
+    let mut one_off = OneOff {
+        format: model::one_off::FORMAT,
+        id: InstanceId("shop.production.web.run.1774656000000".to_owned()),
+        environment: world.environment.clone(),
+        service: "web".parse().unwrap(),
+        release: releases[0].id.clone(),
+        version: releases[0].version.clone(),
+        command: ["sh", "-c", "echo of {version}; exit 4"].map(str::to_owned).to_vec(),
+        time_limit_ms: Some(60_000),
+        detached: true,
+        by: "schedule".to_owned(),
+        begun_at_ms: 1,
+        scheduled: true,
+    };
+    runner.runner.begin(&one_off, &releases[0], EPOCH).await.unwrap();
+    assert_eq!(ended(&world, &one_off).await.exit_code(), 4);
+    let log = world.layout.logs(&world.environment).2;
+    let text = fs::read_to_string(log).unwrap();
+    assert!(text.contains(&format!(" {} of 1.0.0\n", one_off.id)), "{text}");
+    // Its time limit ends it though nobody watches.
+    one_off.id.0.push('1');
+    (one_off.command, one_off.time_limit_ms) = (vec!["sleep".into(), "600".into()], Some(300));
+    runner.runner.begin(&one_off, &releases[0], EPOCH).await.unwrap();
+    assert!(ended(&world, &one_off).await.timed_out);
+}

@@ -211,6 +211,7 @@ pub fn service(mode: &str) -> ServiceSpec {
             .map(str::to_owned)
             .to_vec(),
         instances: 1,
+        schedule: None,
         routes: vec!["/".to_owned()],
         port: None,
         readiness: Readiness::Port,

@@ -17,6 +17,7 @@ mod releases;
 mod router;
 mod runtime;
 mod scenes;
+mod schedule;
 mod state;
 mod unasked;
 mod whole;

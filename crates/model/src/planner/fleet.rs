@@ -245,6 +245,15 @@ fn count(observed: &Observed, desired: &Desired, service: &ServiceSpec) -> Resul
         _ => scaled::remembered(observed, service).unwrap_or(service.instances),
     };
     let refuse = |why: String| Failure::new(Blame::Request, why);
+    if service.schedule.is_some() {
+        return match &desired.wanted {
+            Wanted::Scale { instances } if instances.contains_key(&service.name) => {
+                let why = format!("scale `{}`: it runs by a schedule", service.name);
+                Err(refuse(why).hint("there is never more than one of it at a time"))
+            }
+            _ => Ok(0),
+        };
+    }
     if wanted == 0 && !service.routes.is_empty() {
         let why = format!("run no instance of `{}`: requests are routed to it", service.name);
         return Err(refuse(why).hint("`cutover stop` stops all and answers 503 in its stead"));

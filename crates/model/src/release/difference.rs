@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys of a service whose values are shown.  Any other is only named: it may hold a secret.
-const SHOWN: [&str; 18] = [
+const SHOWN: [&str; 19] = [
     "command",
     "instances",
+    "schedule",
     "routes",
     "port",
     "readiness",

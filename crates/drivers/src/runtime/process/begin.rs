@@ -1,11 +1,12 @@
 //! From a release to a process that runs.
 
 use super::{ProcessRuntime, service_of, sight::Sight, variables};
-use crate::{account, file, machine::port_taken};
+use crate::{account, file, layout::Layout, machine::port_taken};
 use model::{
     failure::{Blame, Failure},
     id::{Epoch, InstanceId},
     instance::Instance,
+    name::EnvironmentId,
     redact::secret_names,
     release::Release,
     service::{Readiness, ServiceSpec},
@@ -101,26 +102,27 @@ impl ProcessRuntime {
             notify: service.readiness == Readiness::Notify,
             restart: Restart::Never,
             time_limit_ms: None,
-            output: self.output(instance)?,
+            output: output(self.layout(), &instance.environment)?,
             redact: secret_names(&release.spec, service),
         })
     }
+}
 
-    fn output(&self, instance: &Instance) -> Result<Output, Failure> {
-        let directory = self.layout().logs_directory(&instance.environment);
-        file::make_directory(&directory, LOGS_MODE)
-            .map_err(|error| file::failure("make the directory", &directory, &error))?;
-        let (out, error, combined) = self.layout().logs(&instance.environment);
-        let free_bytes_min = log_free_bytes_min(&directory);
-        Ok(Output {
-            out,
-            error,
-            combined,
-            rotate_bytes: LOG_BYTES_MAX,
-            rotate_count: LOGS_KEPT,
-            free_bytes_min,
-        })
-    }
+/// Where an environment's instances write.
+pub(super) fn output(layout: &Layout, environment: &EnvironmentId) -> Result<Output, Failure> {
+    let directory = layout.logs_directory(environment);
+    file::make_directory(&directory, LOGS_MODE)
+        .map_err(|error| file::failure("make the directory", &directory, &error))?;
+    let (out, error, combined) = layout.logs(environment);
+    let free_bytes_min = log_free_bytes_min(&directory);
+    Ok(Output {
+        out,
+        error,
+        combined,
+        rotate_bytes: LOG_BYTES_MAX,
+        rotate_count: LOGS_KEPT,
+        free_bytes_min,
+    })
 }
 
 pub(super) fn limits(service: &ServiceSpec) -> Limits {

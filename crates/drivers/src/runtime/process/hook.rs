@@ -86,6 +86,7 @@ fn one_off(environment: &EnvironmentId, hook: &HookRun) -> OneOff {
         detached: true,
         by: format!("hook {}", hook.name),
         begun_at_ms: SystemClock.now_ms(),
+        scheduled: false,
     }
 }
 

@@ -3,9 +3,9 @@
 
 use super::{
     ProcessRuntime,
-    begin::{LOGS_MODE, limits, log_free_bytes_min, new_token},
+    begin::{self, LOGS_MODE, limits, log_free_bytes_min, new_token},
     finish::refused,
-    service_of,
+    placeholders_filled, service_of,
     sight::{ANSWER_WAIT, Sight, is_alive},
     variables,
 };
@@ -115,7 +115,7 @@ impl OneOffProcesses {
             format: supervise::spec::FORMAT,
             instance: one_off.id.0.clone(),
             token: new_token()?,
-            command: one_off.command.clone(),
+            command: command(one_off, &instance, release),
             directory,
             environment: variables(&instance, release)?,
             user: user.map(|it| User { uid: it.uid, gid: it.gid }),
@@ -131,6 +131,9 @@ impl OneOffProcesses {
     }
 
     fn output(&self, one_off: &OneOff) -> Result<Output, Failure> {
+        if one_off.scheduled {
+            return begin::output(&self.layout, &one_off.environment);
+        }
         let [out, error, combined] = self.layout.one_off_logs(&one_off.environment, &one_off.id);
         let directory = self.layout.logs_directory(&one_off.environment).join("runs");
         file::make_directory(&directory, LOGS_MODE)
@@ -225,6 +228,16 @@ impl OneOffProcesses {
             }
         }
         self.runtime.stop_now(id, epoch).map(drop)
+    }
+}
+
+/// What is configured has placeholders; what is typed is taken as it is.
+fn command(one_off: &OneOff, instance: &Instance, release: &Release) -> Vec<String> {
+    let filled = |it: &String| placeholders_filled(it, instance, release);
+    if one_off.scheduled {
+        one_off.command.iter().map(filled).collect()
+    } else {
+        one_off.command.clone()
     }
 }
 
