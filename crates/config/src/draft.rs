@@ -3,7 +3,9 @@
 pub(crate) mod alias;
 pub(crate) mod check;
 pub(crate) mod container;
+pub(crate) mod control;
 pub(crate) mod environment;
+pub(crate) mod hook;
 pub(crate) mod probe;
 pub(crate) mod project;
 pub(crate) mod readiness;

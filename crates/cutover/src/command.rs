@@ -22,6 +22,7 @@ pub mod man;
 mod plan;
 mod prepare;
 mod project;
+mod promote;
 mod proxy;
 mod ps;
 mod releases;
@@ -57,6 +58,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
     match verb {
         Verb::Deploy(args) => deploy::run(session, args).await,
         Verb::Plan(args) => plan::run(session, &args.release).await,
+        Verb::Promote(args) => promote::run(session, args).await,
         Verb::Attach(args) => attach::run(session, &args).await,
         Verb::Abort(args) => abort::run(session, &args).await,
         Verb::Resume(args) => resume::run(session, &args).await,

@@ -133,3 +133,89 @@ fn a_lock_kept_by_hand_and_a_freeze_are_told_and_passed_on_record() {
     stand.cutover(&["unfreeze", TARGET]).expect(0);
     assert_eq!(stand.serving(), ["1.0.0"]);
 }
+
+/// Lets a second environment be declared, with these keys.
+fn declare(stand: &Stand, environment: &str) {
+    let more = format!("{}      {environment}\n", text(&stand.config()));
+    fs::write(stand.config(), more).unwrap();
+}
+
+#[test]
+fn hooks_run_beside_the_steps_and_say_what_they_did() {
+    let stand = Stand::new(Layout { bake_s: 0.2, instances: 1, ..Layout::default() });
+    let log = stand.folder.path().join("hooks");
+    let note = |word: &str| {
+        let line = "$CUTOVER_HOOK $CUTOVER_VERSION after $CUTOVER_PREVIOUS_VERSION";
+        format!("shell: 'echo \"{line}: {word}\" | tee -a {}'", log.display())
+    };
+    let plain = text(&stand.config());
+    let configure = |before: &str| {
+        let (well, badly) = (note("well"), note("badly"));
+        let hooks = format!(
+            "disk_free: 64M, hooks: {{ before: {{ switch: [{{ {before} }}] }}, \
+             after: {{ deployed: {{ {well} }}, failed: {{ {badly} }} }} }} }}"
+        );
+        fs::write(stand.config(), plain.replace("disk_free: 64M }", &hooks)).unwrap();
+    };
+    configure(&note("soon"));
+    stand.deploy("1.0.0", "").expect(0);
+    let ran = stand.deploy("2.0.0", "").expect(0);
+    for part in ["before switch 2.0.0 after 1.0.0: soon", "✓ hook"] {
+        assert!(ran.out.contains(part), "{part}: {}", ran.text());
+    }
+    let lines = "before switch 1.0.0 after : soon\nafter deployed 1.0.0 after : well\n\
+                 before switch 2.0.0 after 1.0.0: soon\nafter deployed 2.0.0 after 1.0.0: well\n";
+    assert_eq!(text(&log), lines);
+
+    configure("command: [sh, -c, 'echo it is too early >&2; exit 3']");
+    let failed = stand.deploy("3.0.0", "").expect(3);
+    for part in ["hook before switch", "exit code 3", "it is too early", "2.0.0, all the time"] {
+        assert!(failed.error.contains(part), "{part}: {}", failed.text());
+    }
+    assert!(text(&log).ends_with("after failed 3.0.0 after 2.0.0: badly\n"), "{}", text(&log));
+}
+
+#[test]
+fn content_is_promoted_and_nothing_else_comes() {
+    let stand = Stand::new(Layout { bake_s: 0.2, instances: 1, ..Layout::default() });
+    let configuration = text(&stand.config());
+    let asked = "disk_free: 64M, confirm: true, require_staging: true }";
+    fs::write(stand.config(), configuration.replace("disk_free: 64M }", asked)).unwrap();
+    declare(
+        &stand,
+        "staging: { domains: [staging.shop.example], version: semver, disk_free: 64M }",
+    );
+    let from = |version: &str| stand.release(version, "").display().to_string();
+    let (one, two) = (from("1.0.0"), from("2.0.0"));
+    let promote = ["promote", "staging", "production", "--yes"];
+
+    // Nothing serves there yet; nobody can type the word; the content is not proven.
+    stand.cutover(&promote).expect(2);
+    let words = ["deploy", TARGET, "1.0.0", "--from", &one];
+    let asked = stand.cutover(&words).expect(1);
+    assert!(asked.error.contains("nobody can type here"), "{}", asked.text());
+    let words = ["deploy", TARGET, "1.0.0", "--from", &one, "--yes"];
+    let unproven = stand.cutover(&words).expect(2);
+    assert!(unproven.error.contains("never accepted this content"), "{}", unproven.text());
+
+    stand.cutover(&["deploy", "staging", "1.0.0", "--from", &one]).expect(0);
+    stand.cutover(&promote).expect(0);
+    let digest = |environment: &str| {
+        let path = stand.root.join(format!("projects/shop/{environment}/manifest.json"));
+        let manifest: Value = serde_json::from_str(&text(&path)).unwrap();
+        manifest["current_deployment"]["digest"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(digest("production"), digest("staging"));
+    // The same version with other content is not what was proven.
+    let words = ["deploy", TARGET, "2.0.0", "--from", &two, "--yes", "--force"];
+    stand.cutover(&words).expect(2);
+    // What is not healthy is not promoted.
+    let staging: Vec<Value> =
+        serde_json::from_str(&stand.cutover(&["--json", "ps", "staging"]).out).unwrap();
+    let pid = u32::try_from(staging[0]["pid"].as_u64().unwrap()).unwrap();
+    testkit::stand::kill(pid, rustix::process::Signal::STOP);
+    let refused = stand.cutover(&promote).expect(2);
+    testkit::stand::kill(pid, rustix::process::Signal::CONT);
+    assert!(refused.error.contains("is not healthy"), "{}", refused.text());
+    stand.until_answers("1.0.0", MOMENT);
+}

@@ -130,6 +130,7 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
     let ports = Ports {
         runtime: local.runtime.clone(),
         router: local.router.clone(),
+        hooks: local.hooks.clone(),
         prober: local.prober.clone(),
         releases: local.releases.clone(),
         journal: Arc::new(MaskedJournal { store: store.clone(), secrets: options.secrets.clone() }),

@@ -52,6 +52,7 @@ impl Secrets {
         let masked = |it: String| redactor.text(&it).into_owned();
         request.reason = request.reason.map(masked);
         request.overrides.freeze = request.overrides.freeze.map(masked);
+        request.overrides.window = request.overrides.window.map(masked);
         request
     }
 

@@ -18,8 +18,8 @@ pub mod state;
 
 use clock::SystemClock;
 use engine::port::{
-    clock::Clock, machine::Machine, one_off::OneOffRunner, prober::Prober, router::Router,
-    runtime::Runtime,
+    clock::Clock, hook::HookRunner, machine::Machine, one_off::OneOffRunner, prober::Prober,
+    router::Router, runtime::Runtime,
 };
 use layout::Layout;
 use machine::LocalMachine;
@@ -36,6 +36,8 @@ pub struct Local {
     pub runtime: Arc<dyn Runtime>,
     /// One-off processes.
     pub one_offs: Arc<dyn OneOffRunner>,
+    /// Runs the owner's programs beside the steps.
+    pub hooks: Arc<dyn HookRunner>,
     /// The proxy that comes with this program.
     pub router: Arc<dyn Router>,
     /// Asks them.
@@ -73,6 +75,7 @@ fn parts(
     let prober = LocalProber::new(runtime.clone(), router.clone());
     Local {
         runtime: Arc::new(runtime),
+        hooks: Arc::new(one_offs.clone()),
         one_offs: Arc::new(one_offs),
         router: Arc::new(router),
         prober: Arc::new(prober),

@@ -11,6 +11,7 @@ use crate::{
 use model::{
     deployment::{DeploymentRecord, News, Served, Traffic},
     failure::{Blame, Failure},
+    hook,
     id::{InstanceId, ReleaseId},
     instance::Instance,
     journal::Outcome,
@@ -48,6 +49,7 @@ pub(crate) async fn end(
     if outcome != Outcome::NeedsAttention {
         free_ports(ports, plan).await?;
     }
+    run_hooks(ports, plan, outcome).await;
     let (id, now_ms) = (&plan.deployment, ports.clock.now_ms());
     let sequence =
         ports.journal.finish(id, outcome, failure.as_ref(), traffic.clone(), now_ms).await?;
@@ -63,6 +65,28 @@ pub(crate) async fn end(
     let news = News::Ended { outcome, failure, traffic, serving, warm };
     ports.observer.tell(id, sequence, news);
     Ok(outcome)
+}
+
+/// Runs the hooks of the outcome, which they cannot change: one that fails is told.
+async fn run_hooks(ports: &Ports, plan: &Plan, outcome: Outcome) {
+    let word = match outcome {
+        Outcome::Deployed | Outcome::DeployedUntidy if plan.kind == Kind::Rollback => "rolled_back",
+        Outcome::Deployed | Outcome::DeployedUntidy => "deployed",
+        Outcome::RolledBack => "rolled_back",
+        Outcome::Refused | Outcome::Aborted | Outcome::NeedsAttention => "failed",
+    };
+    let Some(to) = &plan.to else { return };
+    let Ok(release) = ports.releases.read(&plan.environment, &to.id).await else { return };
+    let (observer, deployment) = (ports.observer.clone(), plan.deployment.clone());
+    let note = move |text| observer.tell(&deployment, 0, News::Note { text });
+    for hook in hook::at_the_end(plan, &release, word) {
+        let epoch = ports.journal.epoch();
+        let run = ports.hooks.run(&plan.environment, &hook, &release, epoch, &note).await;
+        if let Err(failure) = run {
+            tracing::warn!(deployment = %plan.deployment, "failed to {}", failure.message);
+            note(format!("warning: failed to {}; the outcome stays", failure.message));
+        }
+    }
 }
 
 /// The oldest failure that any life of the controller journaled.

@@ -1,6 +1,7 @@
 //! The traits through which the engine has effects: one where the world varies.
 
 pub mod clock;
+pub mod hook;
 pub mod job_book;
 pub mod journal;
 pub mod machine;
@@ -20,6 +21,8 @@ pub struct Ports {
     pub runtime: Arc<dyn runtime::Runtime>,
     /// Sends traffic.
     pub router: Arc<dyn router::Router>,
+    /// Runs the owner's programs beside the steps.
+    pub hooks: Arc<dyn hook::HookRunner>,
     /// Asks instances and public routes.
     pub prober: Arc<dyn prober::Prober>,
     /// Keeps releases.

@@ -7,7 +7,7 @@ use model::{
     name::EnvironmentId,
     planner::{Desired, Observed, Wanted},
     preflight::{self, Seen},
-    release::{Release, Source},
+    release::{Release, Source, Standing},
     routes::Claim,
     service::EnvironmentSpec,
 };
@@ -26,6 +26,10 @@ pub(crate) async fn findings(
         _ => (observed.current.as_ref(), None),
     };
     let Some(release) = release else { return Ok(vec![]) };
+    let unproven = match source {
+        Some(_) => unproven(ports, release).await?,
+        None => None,
+    };
     let mut seen = seen(ports, &desired.environment, release, observed, in_force).await?;
     // Others start what ran before, or less than all.
     let starts_all = match &desired.wanted {
@@ -34,7 +38,27 @@ pub(crate) async fn findings(
     };
     seen.memory_available_bytes = seen.memory_available_bytes.filter(|_| starts_all);
     let comes = source.is_some_and(|it| !matches!(it, Source::Kept { .. }));
-    Ok(preflight::findings(&release.spec, comes.then_some(&release.artifact), &seen))
+    let mut all = preflight::findings(&release.spec, comes.then_some(&release.artifact), &seen);
+    all.extend(unproven);
+    Ok(all)
+}
+
+/// Whether another environment should have accepted the content before, and did not.
+async fn unproven(ports: &Ports, release: &Release) -> Result<Option<Finding>, Failure> {
+    let spec = &release.spec;
+    let Some(environment) = spec.control.require.clone() else { return Ok(None) };
+    let before = EnvironmentId { project: spec.id.project.clone(), environment };
+    for (id, _, standing) in ports.journal.standings(&before).await? {
+        if standing != Standing::Accepted {
+            continue;
+        }
+        // One that was removed says nothing any more.
+        let known = ports.releases.read(&before, &id).await;
+        if known.is_ok_and(|it| it.artifact.digest == release.artifact.digest) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(preflight::unproven(&spec.id, &before)))
 }
 
 async fn seen(

@@ -6,6 +6,7 @@ use crate::{
     id::DeploymentId,
     name::EnvironmentId,
     plan::Kind,
+    service::EnvironmentSpec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -80,19 +81,21 @@ pub fn kept_out(environment: &EnvironmentId, mark: &Mark) -> Failure {
 /// What speaks against a change by what was said by hand: findings that stand in the way, and
 /// those that are passed.
 ///
-/// Going back, and all that keeps the release, are not held up by a freeze.
+/// Going back, and all that keeps the release, are not held up by a freeze or a window: `brings` is
+/// the configuration of what is deployed.
 pub fn judge(
     environment: &EnvironmentId,
     marks: &Marks,
-    brings: bool,
+    brings: Option<&EnvironmentSpec>,
     overrides: &Overrides,
+    now_ms: u64,
 ) -> (Vec<Finding>, Vec<Finding>) {
     let (mut against, mut passed) = (vec![], vec![]);
     if let Some(mark) = &marks.lock {
         // Without the override the lock was not given out.
         passed.push(finding(format!("keep the lock: it was kept by {}", mark.told())));
     }
-    if let Some(mark) = marks.freeze.as_ref().filter(|_| brings) {
+    if let Some(mark) = marks.freeze.as_ref().filter(|_| brings.is_some()) {
         let frozen = format!("deploy to {environment}: it is frozen by {}", mark.told());
         match &overrides.freeze {
             Some(why) => passed.push(finding(format!("{frozen}; overridden: {why}"))),
@@ -102,6 +105,19 @@ pub fn judge(
                     .hint("`--override-freeze REASON` goes on in spite of it, and is recorded"),
                 overridable: false,
             }),
+        }
+    }
+    if let Some(Err(closed)) = brings.map(|it| it.control.windows.judge(now_ms)) {
+        let message = format!("deploy to {environment} now: {}", closed.why);
+        match &overrides.window {
+            Some(why) => passed.push(finding(format!("{message}; overridden: {why}"))),
+            None => {
+                let next = closed.next.unwrap_or_else(|| "none within a week".to_owned());
+                let failure = Failure::new(Blame::Request, message)
+                    .hint(format!("the next window begins {next}"))
+                    .hint("`--override-window REASON` goes on in spite of it, and is recorded");
+                against.push(Finding { failure, overridable: false });
+            }
         }
     }
     (against, passed)

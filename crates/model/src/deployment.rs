@@ -80,6 +80,9 @@ pub struct Overrides {
     /// A freeze: why, in the asker's words.
     #[serde(default)]
     pub freeze: Option<String>,
+    /// Windows: why, in the asker's words.
+    #[serde(default)]
+    pub window: Option<String>,
 }
 
 impl Overrides {

@@ -2,6 +2,7 @@
 
 use crate::{
     check::Checks,
+    hook::HookRun,
     id::{Generation, InstanceId},
     instance::Instance,
     name::Name,
@@ -76,6 +77,7 @@ pub fn sentence(step: &Step) -> String {
         Step::Prune { releases, .. } => {
             format!("Remove releases beyond what is kept: {}.", releases.join(", "))
         }
+        Step::Hook { hook } => hooked(hook),
         Step::Manifest => "Write the manifest.".to_owned(),
     }
 }
@@ -87,6 +89,11 @@ fn sent(share: Option<&Share>) -> String {
         }
         None => "Send all requests".to_owned(),
     }
+}
+
+fn hooked(hook: &HookRun) -> String {
+    let limit = seconds(hook.timeout);
+    format!("Run the hook {} as {}, at most {limit}.", hook.name, hook.service)
 }
 
 fn checked(instances: &[Instance], checks: &Checks) -> String {
@@ -128,6 +135,7 @@ pub fn subject(step: &Step) -> String {
         Step::Keep { instances } | Step::Drain { instances, .. } => named(instances.iter()),
         Step::Link { current, .. } => current.clone().unwrap_or_default(),
         Step::Prune { releases, .. } => releases.join(", "),
+        Step::Hook { hook } => hook.name.clone(),
         Step::Manifest => "manifest.json".to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     check::Checks,
+    hook::HookRun,
     id::{DeploymentId, Generation, InstanceId, ReleaseId},
     instance::Instance,
     name::{EnvironmentId, Name},
@@ -234,6 +235,11 @@ pub enum Step {
         /// Versions, chosen by retention when the plan was made.
         releases: Vec<String>,
     },
+    /// Run a program of the owner's, once.
+    Hook {
+        /// It.
+        hook: HookRun,
+    },
     /// Write `manifest.json`.
     Manifest,
 }
@@ -365,6 +371,7 @@ impl Step {
             Step::Stop { .. } => "stop",
             Step::Retire { .. } => "retire",
             Step::Prune { .. } => "clean up",
+            Step::Hook { .. } => "hook",
             Step::Manifest => "manifest",
         }
     }

@@ -3,6 +3,7 @@
 use crate::{
     deployment::Finding,
     failure::{Blame, Failure},
+    name::EnvironmentId,
     release::Artifact,
     routes::Claim,
     service::{EnvironmentSpec, Strategy},
@@ -64,6 +65,15 @@ pub fn findings(spec: &EnvironmentSpec, artifact: Option<&Artifact>, seen: &Seen
     }
     all.extend(variables(spec));
     all
+}
+
+/// The content was not accepted where it has to be before.
+pub fn unproven(environment: &EnvironmentId, before: &EnvironmentId) -> Finding {
+    let message = format!("deploy to {environment}: {before} never accepted this content");
+    let failure = Failure::new(Blame::Request, message)
+        .hint(format!("deploy it to {before} first, then `cutover promote {before} {environment}`"))
+        .hint("`require_staging` in the configuration asks for that");
+    hard(failure)
 }
 
 fn disk(spec: &EnvironmentSpec, artifact: &Artifact, seen: &Seen) -> Option<Finding> {

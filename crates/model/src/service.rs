@@ -2,9 +2,11 @@
 
 use crate::{
     check::Check,
+    hook::Hook,
     name::{EnvironmentId, Name},
     role::QuietSignal,
     schedule::Schedule,
+    window::Windows,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
@@ -44,6 +46,30 @@ pub struct EnvironmentSpec {
     pub services: Vec<ServiceSpec>,
     /// Where the embedded proxy listens; the same for all environments of one root.
     pub listen: Vec<String>,
+    /// Who may deploy when, and what is run beside.
+    #[serde(default, skip_serializing_if = "ControlSpec::is_default")]
+    pub control: ControlSpec,
+}
+
+/// Who may deploy when, and what is run beside the steps.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ControlSpec {
+    /// Whether a deployment is confirmed by typing a word; none: in `production`, where somebody is
+    /// there.
+    pub confirm: Option<bool>,
+    /// When deployments are let in.
+    pub windows: Windows,
+    /// The environment of the same project that must have accepted the content before.
+    pub require: Option<Name>,
+    /// Programs that are run beside the steps.
+    pub hooks: Vec<Hook>,
+}
+
+impl ControlSpec {
+    fn is_default(&self) -> bool {
+        *self == ControlSpec::default()
+    }
 }
 
 /// How an environment's versions look.

@@ -3,6 +3,7 @@
 use crate::{
     address,
     draft::{
+        control,
         project::{self, SourceDraft},
         secret::Secrets,
         service::ServiceDraft,
@@ -12,10 +13,13 @@ use crate::{
     scalar,
     yaml::Value,
 };
-use model::{name::Name, service::VersionScheme};
+use model::{
+    name::Name,
+    service::{ControlSpec, VersionScheme},
+};
 
 /// Every key of an environment.
-pub(crate) const KEYS: [&str; 10] = [
+pub(crate) const KEYS: [&str; 16] = [
     "domains",
     "version",
     "env",
@@ -26,6 +30,12 @@ pub(crate) const KEYS: [&str; 10] = [
     "source",
     "disk_free",
     "keep_releases",
+    "confirm",
+    "windows",
+    "not_at_peak",
+    "timezone",
+    "require_staging",
+    "hooks",
 ];
 
 /// Releases that may be asked to be kept.
@@ -46,6 +56,7 @@ pub(crate) struct EnvironmentDraft {
     pub(crate) disk_free_bytes: Option<Placed<u64>>,
     pub(crate) keep_releases: Option<Placed<u32>>,
     pub(crate) source: Option<SourceDraft>,
+    pub(crate) control: ControlSpec,
     /// What it lays over the project's services.
     pub(crate) services: Vec<(Name, ServiceDraft)>,
     /// `domains` was there but wrong: what depends on it is not judged.
@@ -101,6 +112,7 @@ impl EnvironmentDraft {
         self.keep_releases = table
             .get("keep_releases")
             .and_then(|it| scalar::number(it, 1..=KEEP_RELEASES_MAX, report));
+        self.control = control::read(table, report);
         self.source = table.get("source").and_then(|it| SourceDraft::read(it, report));
     }
 

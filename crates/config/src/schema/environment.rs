@@ -126,6 +126,104 @@ static ENVIRONMENT: Shape = Shape {
             Kind::Number(1, 1000),
             "Releases kept besides those that are needed.  Default: 5.",
         ),
+        Key(
+            "confirm",
+            Kind::Switch,
+            "Whether it is confirmed by typing `deploy`.  Default: in `production`, at a terminal.",
+        ),
+        Key(
+            "windows",
+            Kind::List(&Kind::Text),
+            "When it is deployed to: `mon-fri 09:00-17:00`.  Default: at any time.",
+        ),
+        Key("not_at_peak", Kind::List(&Kind::Text), "When it is not deployed to, as `windows`."),
+        Key("timezone", Kind::Text, "Of `windows` and `not_at_peak`.  Default: UTC."),
+        Key(
+            "require_staging",
+            Kind::Text,
+            "Content must have been accepted there before: `true` for `staging`, or another name.",
+        ),
+        Key("hooks", Kind::Keys(&HOOKS), "Programs that are run before and after steps."),
+    ],
+};
+
+static HOOKS: Shape = Shape {
+    name: "hooks",
+    required: &[],
+    keys: &[
+        Key("before", Kind::Keys(&BEFORE), "By step: run once before the first of its kind."),
+        Key(
+            "after",
+            Kind::Keys(&AFTER),
+            "By step: once after the last of its kind; or by outcome.",
+        ),
+    ],
+};
+
+const HOOK_LIST: Kind = Kind::List(&Kind::Keys(&HOOK));
+
+static HOOK: Shape = Shape {
+    name: "hook",
+    required: &[],
+    keys: &[
+        Key("command", Kind::Argv, "Program and arguments, run in the release's directory."),
+        Key("shell", Kind::Text, "A script for `/bin/sh -eu`; nothing is filled into it."),
+        Key("timeout", Kind::Time, "Then it is ended, and has failed.  Default: 60s."),
+        Key("service", Kind::Text, "As whose user, with whose variables.  Default: the first."),
+    ],
+};
+
+static BEFORE: Shape = Shape {
+    name: "hooks before",
+    required: &[],
+    keys: &[
+        Key("routes", HOOK_LIST, "Routes are written."),
+        Key("hold", HOOK_LIST, "Requests wait."),
+        Key("start", HOOK_LIST, "Instances are started."),
+        Key("health", HOOK_LIST, "They are asked for health."),
+        Key("smoke", HOOK_LIST, "Smoke tests."),
+        Key("check", HOOK_LIST, "Further checks."),
+        Key("switch", HOOK_LIST, "The traffic is moved."),
+        Key("verify", HOOK_LIST, "The public route is asked."),
+        Key("recheck", HOOK_LIST, "Checks after the switch."),
+        Key("bake", HOOK_LIST, "The new release is watched."),
+        Key("confirm", HOOK_LIST, "The probation is ended."),
+        Key("keep", HOOK_LIST, "Instances are kept alive."),
+        Key("link", HOOK_LIST, "Links are pointed."),
+        Key("drain", HOOK_LIST, "Requests to the old finish."),
+        Key("stop", HOOK_LIST, "Instances are stopped."),
+        Key("retire", HOOK_LIST, "The old is kept warm."),
+        Key("cleanup", HOOK_LIST, "Leftovers are removed."),
+        Key("manifest", HOOK_LIST, "The manifest is written."),
+    ],
+};
+
+static AFTER: Shape = Shape {
+    name: "hooks after",
+    required: &[],
+    keys: &[
+        Key("stage", HOOK_LIST, "The content is put in its place."),
+        Key("routes", HOOK_LIST, "Routes are written."),
+        Key("hold", HOOK_LIST, "Requests wait."),
+        Key("start", HOOK_LIST, "Instances are started."),
+        Key("health", HOOK_LIST, "They are asked for health."),
+        Key("smoke", HOOK_LIST, "Smoke tests."),
+        Key("check", HOOK_LIST, "Further checks."),
+        Key("switch", HOOK_LIST, "The traffic is moved."),
+        Key("verify", HOOK_LIST, "The public route is asked."),
+        Key("recheck", HOOK_LIST, "Checks after the switch."),
+        Key("bake", HOOK_LIST, "The new release is watched."),
+        Key("confirm", HOOK_LIST, "The probation is ended."),
+        Key("keep", HOOK_LIST, "Instances are kept alive."),
+        Key("link", HOOK_LIST, "Links are pointed."),
+        Key("drain", HOOK_LIST, "Requests to the old finish."),
+        Key("stop", HOOK_LIST, "Instances are stopped."),
+        Key("retire", HOOK_LIST, "The old is kept warm."),
+        Key("cleanup", HOOK_LIST, "Leftovers are removed."),
+        Key("manifest", HOOK_LIST, "The manifest is written."),
+        Key("deployed", HOOK_LIST, "A deployment that went well."),
+        Key("rolled_back", HOOK_LIST, "Going back, asked for or not."),
+        Key("failed", HOOK_LIST, "Any other end."),
     ],
 };
 

@@ -12,7 +12,7 @@ pub mod run;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use cleanup::Cleanup;
-use control::{Freeze, Lift, Lock, Turn};
+use control::{Freeze, Lift, Lock, Promote, Turn};
 use env::Env;
 use exec::Exec;
 pub use looking::{LogStream, Logs, SupportBundle, Top};
@@ -90,6 +90,8 @@ pub enum Verb {
     Deploy(Deploy),
     /// Show what a deployment would do, and do nothing.
     Plan(Plan),
+    /// Deploy the content that one environment serves to another.
+    Promote(Promote),
     /// Watch a deployment that goes on.
     Attach(Which),
     /// Turn a deployment back.
@@ -253,6 +255,9 @@ pub struct Wanted {
     /// Go on in spite of a freeze, for this reason; it is recorded.
     #[arg(long, value_name = "REASON")]
     pub override_freeze: Option<String>,
+    /// Go on outside the deployment windows, for this reason; it is recorded.
+    #[arg(long, value_name = "REASON")]
+    pub override_window: Option<String>,
     /// Do not ask for health; readiness is still awaited.
     #[arg(long)]
     pub skip_health_check: bool,
@@ -503,7 +508,7 @@ mod tests {
     fn the_verbs_are_these_and_no_others() {
         let command = Cli::command();
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-        let expected = "deploy plan attach abort resume rollback lock unlock freeze \
+        let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
                         unfreeze status history show health ps logs run exec env top \
                         support-bundle restart stop start scale releases cleanup down daemon \
                         proxy doctor demo init check project schema \

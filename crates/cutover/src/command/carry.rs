@@ -12,6 +12,7 @@ use crate::{
     ui::{Manner, failure::Block, verdict, view::View},
     watch::{self, Watched},
 };
+use drivers::releases::Received;
 use model::{deployment::Request, id::DeploymentId, name::EnvironmentId};
 use std::{
     fs,
@@ -145,7 +146,7 @@ fn leftovers(session: &Session, story: &Story, ending: &Ending) {
     }
 }
 
-/// Sends the content, and tells how far it is.
+/// Sends the content, and tells how far it is; gives what was received.
 ///
 /// # Errors
 ///
@@ -156,9 +157,9 @@ pub async fn upload(
     request: &Request,
     content: &Content,
     view: &mut View<'_>,
-) -> Result<(), Halt> {
+) -> Result<Option<Received>, Halt> {
     if content.is_there() {
-        return Ok(());
+        return Ok(None);
     }
     view.doing("upload");
     let progress = Progress::new(content);
@@ -171,7 +172,7 @@ pub async fn upload(
     for note in received.iter().flat_map(|it| &it.notes) {
         view.note(note);
     }
-    Ok(())
+    Ok(received)
 }
 
 /// Waits for something, and tells meanwhile that it does.

@@ -1,7 +1,13 @@
 //! Asks for a word before something that cannot be taken back lightly.
 
-use crate::halt::Halt;
+use crate::{halt::Halt, session::Session};
+use model::service::EnvironmentSpec;
 use std::io::{self, BufRead, Write};
+
+/// The environment in which a deployment is confirmed where nothing is said and somebody is there.
+const CONFIRMED: &str = "production";
+/// What is typed.
+const WORD: &str = "deploy";
 
 /// Goes on only where the word is typed.
 ///
@@ -17,6 +23,31 @@ pub fn typed(word: &str, what: &str) -> Result<(), Halt> {
     match read {
         Ok(_) if line.trim() == word => Ok(()),
         _ => Err(refused(word)),
+    }
+}
+
+/// Has a deployment confirmed where its environment asks for that.
+///
+/// # Errors
+///
+/// Where the word is not typed, or nobody is there to type it.
+pub fn deployment(
+    session: &Session,
+    spec: Option<&EnvironmentSpec>,
+    yes: bool,
+    what: &str,
+) -> Result<(), Halt> {
+    let Some(spec) = spec.filter(|_| !yes) else { return Ok(()) };
+    let can_ask = session.ui.can_ask();
+    let usual = || can_ask && spec.id.environment.as_str() == CONFIRMED;
+    match (spec.control.confirm.unwrap_or_else(usual), can_ask) {
+        (false, _) => Ok(()),
+        (true, true) => typed(WORD, what),
+        (true, false) => {
+            let message = format!("deploy to {}: it is confirmed by typing `{WORD}`", spec.id);
+            Err(Halt::usage(format!("{message}, and nobody can type here"))
+                .hint("`--yes` goes on without asking, as for programs"))
+        }
     }
 }
 

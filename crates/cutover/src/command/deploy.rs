@@ -5,10 +5,10 @@ use super::{
     prepare::{Prepared, prepare},
 };
 use crate::{cli::grammar::Deploy, halt::Halt, session::Session};
-use model::deployment::Change;
-
-/// The environment in which a deployment is confirmed by hand, where a hand is there.
-const CONFIRMED: &str = "production";
+use model::{
+    deployment::{Change, Request},
+    service::EnvironmentSpec,
+};
 
 /// Deploys.
 ///
@@ -22,14 +22,21 @@ pub async fn run(session: &Session, args: Deploy) -> Result<u8, Halt> {
     let mut prepared = prepare(session, &args.release).await?;
     prepared.request.overrides.break_lock = args.turn.break_lock;
     let Prepared { target, request, content } = &prepared;
-    if target.id.environment.as_str() == CONFIRMED && !args.yes && session.ui.can_ask() {
-        let version = match &request.change {
-            _ if args.release.env_only => "another configuration",
-            Change::Deploy { version: Some(version), .. } => version.as_str(),
-            _ => "a new version",
-        };
-        confirm::typed("deploy", &format!("{version} goes to {}.", target.id))?;
-    }
+    let version = match &request.change {
+        _ if args.release.env_only => "another configuration",
+        Change::Deploy { version: Some(version), .. } => version.as_str(),
+        _ => "a new version",
+    };
+    let what = format!("{version} goes to {}.", target.id);
+    confirm::deployment(session, spec(request), args.yes, &what)?;
     let controller = carry::reached(session).await?;
     carry::out(session, controller, target, request, Some(content), &args.turn, args.detach).await
+}
+
+/// The configuration that a request brings.
+pub fn spec(request: &Request) -> Option<&EnvironmentSpec> {
+    match &request.change {
+        Change::Deploy { spec, .. } => Some(spec),
+        _ => None,
+    }
 }

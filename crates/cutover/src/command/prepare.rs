@@ -74,6 +74,7 @@ pub async fn prepare(session: &Session, wanted: &Wanted) -> Result<Prepared, Hal
         skip_smoke: wanted.skip_smoke,
         break_lock: false,
         freeze: wanted.override_freeze.clone(),
+        window: wanted.override_window.clone(),
     };
     let request = Request {
         deployment,

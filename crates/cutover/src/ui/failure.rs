@@ -14,8 +14,8 @@ const EVIDENCE_LINES_MAX: usize = 40;
 /// Characters of such a line.
 const EVIDENCE_LINE_CHARACTERS_MAX: usize = 400;
 /// Words of steps that leave nothing to be undone.
-const LEAVE_NOTHING: [&str; 8] =
-    ["health", "smoke", "check", "verify", "recheck", "bake", "confirm", "keep"];
+const LEAVE_NOTHING: [&str; 9] =
+    ["hook", "health", "smoke", "check", "verify", "recheck", "bake", "confirm", "keep"];
 
 /// The five parts, as plain text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -69,6 +69,7 @@ fn overrides(record: &DeploymentRecord) -> Vec<String> {
         (record.overrides.skip_smoke, "--skip-smoke"),
         (record.overrides.break_lock, "--break-lock"),
         (record.overrides.freeze.is_some(), "--override-freeze"),
+        (record.overrides.window.is_some(), "--override-window"),
     ];
     let given = flags.iter().filter(|it| it.0).map(|it| it.1.to_owned());
     let findings = record.overridden.iter().map(|it| plain(&it.failure.message));

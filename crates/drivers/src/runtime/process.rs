@@ -3,6 +3,7 @@
 mod begin;
 mod environment;
 mod finish;
+mod hook;
 mod lines;
 mod one_off;
 mod sight;

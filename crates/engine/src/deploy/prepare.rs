@@ -31,10 +31,14 @@ pub(super) async fn prepare(ports: &Ports, request: &Request) -> Result<Prepared
     let (observed, in_force) = observe(ports, &request.environment).await?;
     let desired = desire(ports, request, &observed).await?;
     let mut findings = preflight::findings(ports, &desired, &observed, &in_force).await?;
+    let now_ms = ports.clock.now_ms();
     let marks = ports.journal.marks(&request.environment).await?;
-    let brings = matches!(request.change, Change::Deploy { .. });
+    let brings = match &request.change {
+        Change::Deploy { spec, .. } => Some(&**spec),
+        _ => None,
+    };
     let (against, passed) =
-        control::judge(&request.environment, &marks, brings, &request.overrides);
+        control::judge(&request.environment, &marks, brings, &request.overrides, now_ms);
     findings.extend(against);
     Ok(Prepared { findings, passed, observed, in_force, desired })
 }

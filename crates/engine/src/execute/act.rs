@@ -93,6 +93,11 @@ impl Execution<'_> {
             }
             Step::Retire { instance, keep_warm } => self.retire(instance, *keep_warm).await,
             Step::Prune { generations, releases } => self.prune(generations, releases).await,
+            Step::Hook { hook } => {
+                let release = self.release(&hook.release).await?;
+                let note = self.noter();
+                ports.hooks.run(environment, hook, &release, epoch, &note).await
+            }
             Step::Manifest => manifest::write(ports, environment).await,
             Step::Switch { .. } | Step::Bake { .. } | Step::Confirm { .. } => {
                 Err(Failure::new(Blame::Us, format!("do `{}` as a plain step", step.word())))
@@ -212,6 +217,7 @@ fn hears_abort(step: &Step) -> bool {
             | Step::Check { .. }
             | Step::Verify { .. }
             | Step::Bake { .. }
+            | Step::Hook { .. }
             | Step::Drain { .. }
     )
 }

@@ -37,6 +37,7 @@ impl World {
         Ports {
             runtime: life.clone(),
             router: life.clone(),
+            hooks: life.clone(),
             prober: life.clone(),
             releases: life.clone(),
             journal: life.clone(),

@@ -9,6 +9,7 @@ mod control;
 mod drive;
 mod faults;
 mod hearing;
+mod hooks;
 mod journal;
 mod part;
 mod plain;

@@ -82,6 +82,10 @@ pub struct State {
     pub retired: Vec<(Instance, u64)>,
     pub leased: BTreeMap<InstanceId, u16>,
     pub marks: Marks,
+    /// Hooks that were run, each once.
+    pub hooks: Vec<(InstanceId, String)>,
+    /// Names of hooks that fail.
+    pub bad_hooks: BTreeSet<String>,
     // What the test looks at.
     pub news: Vec<News>,
     /// Served before the deployment under test.

@@ -8,6 +8,7 @@ pub use traffic::public_requests;
 
 use super::{Desired, Observed, Wanted, batch::Batches, fleet::Fleet, numbers::Numbers};
 use crate::{
+    hook,
     id::Generation,
     instance::Instance,
     name::Name,
@@ -49,7 +50,7 @@ pub(super) fn draft<'a>(
     let mut steps = draft.advance();
     let commit = steps.len();
     steps.extend(draft.settle());
-    Plan {
+    let plan = Plan {
         version: PLAN_VERSION,
         deployment: desired.deployment.clone(),
         environment: desired.environment.clone(),
@@ -59,7 +60,8 @@ pub(super) fn draft<'a>(
         stays: stays(fleet),
         steps,
         commit,
-    }
+    };
+    hook::woven(plan, fleet.to)
 }
 
 /// Told only where something else is brought: else it is what the plan is about.

@@ -1,7 +1,7 @@
 //! Who may change an environment, and when.
 
 use clap::Args;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// How long a turn is waited for where `--wait` says nothing.
 pub const WAIT: Duration = Duration::from_secs(600);
@@ -79,6 +79,48 @@ pub struct Lift {
     /// Say why; it is recorded.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+}
+
+/// `promote`
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "cutover promote [OPTIONS] FROM TO",
+    after_help = "The very content that FROM serves goes to TO, with the configuration of TO.  It is
+refused where FROM's deployment was not accepted, or FROM is not healthy.
+
+Example:
+  cutover promote staging production --reason \"tested by ann\""
+)]
+pub struct Promote {
+    /// The environment that serves it.
+    #[arg(value_name = "FROM")]
+    pub from: String,
+    /// The environment that shall.
+    #[arg(value_name = "TO")]
+    pub to: String,
+    /// Say why; it is recorded.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Go on in spite of findings that allow it.
+    #[arg(long)]
+    pub force: bool,
+    /// Go on in spite of a freeze, for this reason; it is recorded.
+    #[arg(long, value_name = "REASON")]
+    pub override_freeze: Option<String>,
+    /// Go on outside the deployment windows, for this reason; it is recorded.
+    #[arg(long, value_name = "REASON")]
+    pub override_window: Option<String>,
+    /// Open `age` secrets with the identities in this file.
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+    /// Do not watch: end as soon as it is accepted.
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Do not ask for confirmation.
+    #[arg(short, long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub turn: Turn,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -21,7 +21,7 @@ use model::{
     redact::secret_names,
     release::Release,
 };
-use std::{fs, io::ErrorKind, path::PathBuf};
+use std::{collections::BTreeMap, fs, io::ErrorKind, path::PathBuf};
 use supervise::{
     client::{self, ClientError},
     message::{Answer, Ask, Exit, Status},
@@ -70,14 +70,27 @@ impl OneOffProcesses {
         Ok(there.next().map(|it| it.one_off.id))
     }
 
-    fn begin_now(&self, one_off: &OneOff, release: &Release, epoch: Epoch) -> Result<(), Failure> {
+    /// Where releases and logs lie.
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// With these variables besides those of its service.
+    pub(super) fn begin_now(
+        &self,
+        one_off: &OneOff,
+        release: &Release,
+        epoch: Epoch,
+        more: &BTreeMap<String, String>,
+    ) -> Result<(), Failure> {
         let id = &one_off.id;
         if self.look_now(id)?.is_some_and(|it| it.life != Life::Begun) {
             return Ok(());
         }
         // Of a beginning that was cut short nothing may be beside the new one.
         self.runtime.end_now(id, epoch)?;
-        let spec = self.spec(one_off, release)?;
+        let mut spec = self.spec(one_off, release)?;
+        spec.environment.extend(more.clone());
         let place = self.runtime.layout();
         let path = place.one_off_record(id);
         let record = serde_json::to_vec(one_off).map_err(std::io::Error::from);
@@ -263,7 +276,7 @@ impl OneOffRunner for OneOffProcesses {
         epoch: Epoch,
     ) -> Result<(), Failure> {
         let (this, one_off, release) = (self.clone(), one_off.clone(), release.clone());
-        blocking(move || this.begin_now(&one_off, &release, epoch)).await
+        blocking(move || this.begin_now(&one_off, &release, epoch, &BTreeMap::new())).await
     }
 
     async fn look(&self, id: &InstanceId) -> Result<Option<Seen>, Failure> {
