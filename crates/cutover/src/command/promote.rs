@@ -44,6 +44,7 @@ pub async fn run(session: &Session, args: Promote) -> Result<u8, Halt> {
         words: vec![to.id.to_string(), release.version.clone()],
         from: Some(directory.display().to_string()),
         env_only: false,
+        service: vec![],
         reason: args.reason.clone(),
         force: args.force,
         override_freeze: args.override_freeze.clone(),
