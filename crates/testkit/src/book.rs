@@ -48,7 +48,10 @@ pub fn commands(page: &Path) -> Vec<Typed> {
         }
         let command = line.split_once(" #").map_or(line, |it| it.0);
         for one in command.split("&&").map(str::trim) {
-            let one = one.split_once(" | ").map_or(one, |it| it.0);
+            // What is put in or taken out by a shell is none of its words.
+            let one = [" | ", " < ", " > "]
+                .iter()
+                .fold(one, |it, mark| it.split_once(mark).map_or(it, |parts| parts.0));
             let words = shlex::split(one).unwrap_or_else(|| panic!("{one} cannot be split"));
             typed.push(Typed { place: format!("{name}:{}", index + 1), words });
         }
