@@ -14,28 +14,34 @@ use std::{process::Command, time::Duration};
 
 const DEATH_WAIT: Duration = Duration::from_secs(10);
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
-/// Changes the plan of the deployment that goes on, as text.
-const CHANGE: &str = r#"import sqlite3, sys
+/// Changes the plan of the deployment that goes on: its version by so much, or a step's word.
+const CHANGE: &str = r#"import json, sqlite3, sys
 journal = sqlite3.connect(sys.argv[1])
-changed = journal.execute(
-    "UPDATE deployment SET plan = replace(plan, ?, ?) WHERE stage = 'running' AND plan LIKE ?",
-    (sys.argv[2], sys.argv[3], "%" + sys.argv[2] + "%"))
+found = journal.execute("SELECT id, plan FROM deployment WHERE stage = 'running'").fetchall()
+assert len(found) == 1, found
+plan, what, to = json.loads(found[0][1]), sys.argv[2], sys.argv[3]
+if what == "version":
+    plan["version"] += int(to)
+else:
+    steps = [step for step in plan["steps"] if step["step"] == what]
+    assert len(steps) == 1, plan
+    steps[0].clear()
+    steps[0]["step"] = to
+journal.execute("UPDATE deployment SET plan = ? WHERE id = ?", (json.dumps(plan), found[0][0]))
 journal.commit()
-sys.exit(0 if changed.rowcount == 1 else 1)
 "#;
 
 /// The plan of a build that this one finds.
 #[derive(Clone, Copy, Debug)]
 struct Found {
     name: &'static str,
-    /// As it is in the plan, and as the other build would have it.
-    text: [&'static str; 2],
+    /// What is otherwise in it, and how.
+    change: [&'static str; 2],
 }
 
-const NEWER: Found = Found { name: "newer", text: [r#""version":1,"#, r#""version":99,"#] };
-const OLDER: Found = Found { name: "older", text: [r#""version":1,"#, r#""version":0,"#] };
-const UNKNOWN: Found =
-    Found { name: "unknown step", text: [r#"{"step":"manifest"}"#, r#"{"step":"fly"}"#] };
+const NEWER: Found = Found { name: "newer", change: ["version", "97"] };
+const OLDER: Found = Found { name: "older", change: ["version", "-1"] };
+const UNKNOWN: Found = Found { name: "unknown step", change: ["manifest", "fly"] };
 
 pub(super) fn run(context: &Context) -> Report {
     let mut report = Report::new(context);
@@ -82,8 +88,8 @@ fn found(found: Found, word: &str) -> Scene {
     kill(daemon, Signal::KILL);
     eventually("the daemon is dead", DEATH_WAIT, || (!alive(daemon)).then_some(()));
     let mut python = Command::new("python3");
-    python.args(["-c", CHANGE]).arg(scene.stand.root.join("state.db")).args(found.text);
-    assert!(python.status().expect("python3 is installed").success(), "no plan was changed");
+    python.args(["-c", CHANGE]).arg(scene.stand.root.join("state.db")).args(found.change);
+    assert!(python.status().expect("python3 is installed").success(), "the plan was not changed");
     let ran = scene.stand.cutover(&["daemon", "start"]);
     assert_eq!(ran.code, Some(0), "{}: {}", found.name, ran.text());
     scene
