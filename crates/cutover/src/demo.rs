@@ -5,11 +5,12 @@ mod load;
 mod proof;
 mod stage;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use stage::Stage;
 use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode},
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
@@ -44,13 +45,20 @@ fn perform(options: &DemoOptions) -> Result<()> {
     let generator = beside(options.load.as_deref(), "cutover-load")?;
     let stage = Stage::build(&app)?;
     say(&format!("The stage is {}; it goes away at the end.", stage.folder.path().display()));
+    if let Err(error) = play(&stage, &generator) {
+        return Err(stage.left(error));
+    }
+    say(&format!("\nThe demo took {:.1} s; nothing of it is left.", began.elapsed().as_secs_f64()));
+    Ok(())
+}
 
+fn play(stage: &Stage, generator: &Path) -> Result<()> {
     say("\n1. The first release, v1, of a web application with two instances.");
     stage.cutover(&["deploy", "shop", "1.0.0", "--from", "v1"], 0)?;
 
     say("\n2. Load from a process of its own: GET, POST with checksums, slow requests, new");
     say("   connections, WebSocket, server-sent events.  It counts every request's fate.");
-    let load = load::Load::start(&generator, &stage)?;
+    let load = load::Load::start(generator, stage)?;
     load.until_more(WARM_UP_REQUESTS, WARM_UP_WAIT)?;
 
     say("\n3. v2 under this load.");
@@ -68,12 +76,9 @@ fn perform(options: &DemoOptions) -> Result<()> {
     say("\n6. What is now, and what was counted.");
     stage.cutover(&["status"], 0)?;
     let summary = load.stop()?;
-    let proved = proof::compare(&stage, &summary);
-    stage.cutover(&["down", "--all", "--yes"], 0)?;
-    stage.leave_nothing()?;
-    proved?;
-    say(&format!("\nThe demo took {:.1} s; nothing of it is left.", began.elapsed().as_secs_f64()));
-    Ok(())
+    let proved = proof::compare(stage, &summary);
+    stage.end()?;
+    proved
 }
 
 /// The program as given, or beside this one.
@@ -99,20 +104,50 @@ fn say(text: &str) {
 impl Stage {
     /// Runs this program as a user would, and shows what it prints.
     fn cutover(&self, words: &[&str], expected: i32) -> Result<()> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            bail!("it was interrupted");
+        }
         say(&format!("$ cutover {}", words.join(" ")));
-        let program = std::env::current_exe().context("this program cannot be found")?;
-        let status = Command::new(program)
-            .arg("-f")
-            .arg(self.folder.path().join("cutover.yml"))
-            .arg("--root")
-            .arg(&self.root)
-            .args(words)
-            .current_dir(self.folder.path())
-            .status()
-            .context("cutover could not be started")?;
+        let status = self.command(words)?.status().context("cutover could not be started")?;
         if status.code() != Some(expected) {
             bail!("`cutover {}` ended with {status}, expected {expected}", words.join(" "));
         }
         Ok(())
+    }
+
+    /// Ends all that it started.
+    fn end(&self) -> Result<()> {
+        let words = ["down", "--all", "--yes"];
+        say(&format!("$ cutover {}", words.join(" ")));
+        let status = self.command(&words)?.status().context("cutover could not be started")?;
+        if !status.success() {
+            bail!("`cutover {}` ended with {status}", words.join(" "));
+        }
+        self.leave_nothing()
+    }
+
+    fn command(&self, words: &[&str]) -> Result<Command> {
+        let program = std::env::current_exe().context("this program cannot be found")?;
+        let mut command = Command::new(program);
+        command.arg("-f").arg(self.folder.path().join("cutover.yml"));
+        command.arg("--root").arg(&self.root).args(words).current_dir(self.folder.path());
+        Ok(command)
+    }
+
+    /// Why it failed, and what is left to look at: what was written stays, what ran is ended.
+    fn left(self, error: Error) -> Error {
+        say("\nThe demo failed; what it started is ended.");
+        let ended = self.end();
+        let folder = self.folder.keep();
+        let error = error.context(format!(
+            "it failed, and what was written stays in {0} to be read: logs, journal, releases; \
+             `rm -r {0}` removes it, and running the demo again tells whether it was a passing \
+             trouble",
+            folder.display()
+        ));
+        match ended {
+            Ok(()) => error,
+            Err(more) => error.context(format!("some of it may still run: {more:#}")),
+        }
     }
 }

@@ -113,10 +113,15 @@ impl Prober for LocalProber {
         note: &Note,
     ) -> Result<String, Failure> {
         let notes = Notes::new(note);
-        tokio::select! {
+        let baked = tokio::select! {
             biased;
-            failure = self.first_end_of(instances) => Err(failure),
+            failure = self.first_end_of(instances) => return Err(failure),
             baked = self.watch_route(environment, generation, for_at_least, &notes) => baked,
+        };
+        // The proxy sees dead instances by their requests, mostly sooner than we do by their end.
+        match baked {
+            Err(failure) => Err(self.explained_by_ends(instances, failure).await),
+            baked => baked,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The folder that the demo plays in: three versions of an application, and a configuration.
 
 use anyhow::{Context, Result, bail};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -24,6 +26,8 @@ pub struct Stage {
     pub address: SocketAddr,
     /// Where the application notes the ids of the POSTs it took.
     pub post_log: PathBuf,
+    /// Somebody wants it to end: it still ends what it started.
+    pub interrupted: Arc<AtomicBool>,
 }
 
 impl Stage {
@@ -49,7 +53,12 @@ impl Stage {
         fs::write(&post_log, "")?;
         fs::write(folder.path().join("cutover.yml"), configuration(address, &post_log))?;
         let root = folder.path().join("state");
-        Ok(Stage { folder, root, address, post_log })
+        let interrupted = Arc::default();
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            signal_hook::flag::register(signal, Arc::clone(&interrupted))
+                .context("signals cannot be heard")?;
+        }
+        Ok(Stage { folder, root, address, post_log, interrupted })
     }
 
     /// Fails if the demo left a process or its port behind; the folder goes with the stage.

@@ -41,6 +41,23 @@ impl LocalProber {
         }
     }
 
+    /// What the proxy turned back from, told by the instance that ended, if one did: that
+    /// is why requests failed.
+    pub(super) async fn explained_by_ends(
+        &self,
+        instances: &[InstanceId],
+        failure: Failure,
+    ) -> Failure {
+        for instance in instances {
+            if let Ok(Life::Exited(exited)) = self.runtime.observe(instance).await {
+                let mut ended = self.exited(instance, &exited).await;
+                ended.evidence.insert(0, failure.message);
+                return ended;
+            }
+        }
+        failure
+    }
+
     async fn started_again(&self, instance: &InstanceId) -> Failure {
         let message = format!("keep {instance} running: it ended, and was started again");
         let lines = self.runtime.last_lines(instance, LINES_SHOWN).await;
