@@ -18,6 +18,7 @@ pub mod manifest;
 pub mod name;
 pub mod next;
 pub mod one_off;
+pub mod outlook;
 pub mod plan;
 pub mod planner;
 pub mod preflight;

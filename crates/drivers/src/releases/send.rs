@@ -27,6 +27,8 @@ pub struct Packed {
     pub bytes: u64,
     /// Number of files and links.
     pub files: u64,
+    /// One line a path, with hashes: what the digest is of.
+    pub list: String,
     /// Paths that were left out since they are the repository's, or hold secrets.
     pub left_out: Vec<PathBuf>,
 }
@@ -150,10 +152,12 @@ impl<W: Write> Packing<W> {
         refuse_links_out(&self.content)?;
         let mut writer = self.builder.into_inner().map_err(|error| unsent(&error))?;
         writer.flush().map_err(|error| unsent(&error))?;
+        let list = self.content.text();
         Ok(Packed {
-            digest: self.content.digest(),
+            digest: blake3::hash(list.as_bytes()).to_hex().to_string(),
             bytes: self.content.bytes(),
             files: self.content.files(),
+            list,
             left_out: self.left_out,
         })
     }

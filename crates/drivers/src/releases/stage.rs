@@ -26,6 +26,11 @@ impl DirectoryReleases {
                 let arrived = self.arrived(environment, upload)?.ok_or_else(|| unsent(upload))?;
                 Ok(Artifact { described: described.clone(), commit: commit.clone(), ..arrived })
             }
+            Source::Listed { upload, described, commit } => {
+                let listed = self.listed_artifact(environment, upload)?;
+                let listed = listed.ok_or_else(|| unsent(upload))?;
+                Ok(Artifact { described: described.clone(), commit: commit.clone(), ..listed })
+            }
             Source::Git { url, reference } => self.fetch(environment, url, reference),
             Source::Kept { version } => {
                 segment("a version", version)?;
@@ -56,6 +61,7 @@ impl DirectoryReleases {
                 Some(self.incoming(environment, &git_name(commit))?)
             }
             Source::Kept { .. } => None,
+            Source::Listed { upload, .. } => return Err(unsent(upload)),
         };
         if is_directory(&self.layout.release(environment, version))? {
             self.must_hold(environment, version, &wanted)?;

@@ -96,6 +96,20 @@ impl Difference {
         difference
     }
 
+    /// From nothing: all that the first configuration brings.
+    pub fn first(to: &EnvironmentSpec) -> Difference {
+        let mut difference = Difference::default();
+        for service in &to.services {
+            difference.services_added.push(service.name.to_string());
+            if !service.env.is_empty() {
+                let added = service.env.keys().cloned().collect();
+                let names = Names { added, ..Names::default() };
+                difference.variables.insert(service.name.to_string(), names);
+            }
+        }
+        difference
+    }
+
     /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
         *self == Difference::default()
