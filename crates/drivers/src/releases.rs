@@ -16,6 +16,7 @@ pub mod listing;
 mod placer;
 mod record;
 mod refusal;
+mod saved;
 pub mod send;
 pub mod space;
 mod stage;
@@ -129,6 +130,11 @@ impl Releases for DirectoryReleases {
         let (this, environment) = (self.clone(), environment.clone());
         let version = version.to_owned();
         blocking(move || this.remove_now(&environment, &version)).await
+    }
+
+    async fn prepared(&self, environment: &EnvironmentId) -> Result<Vec<String>, Failure> {
+        let (this, environment) = (self.clone(), environment.clone());
+        blocking(move || this.prepared_now(&environment)).await
     }
 
     async fn discard_upload(

@@ -1,5 +1,6 @@
 //! A request's way: observe, preflight, plan, journal, execute, end.
 
+mod ahead;
 mod foresee;
 mod prepare;
 

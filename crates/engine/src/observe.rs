@@ -104,6 +104,7 @@ pub(crate) async fn observe(
         active,
         releases,
         linked_previous,
+        prepared: ports.releases.prepared(environment).await?,
         ports_free: vec![],
     };
     Ok((observed, sight.in_force))

@@ -28,6 +28,7 @@ pub mod retention;
 pub mod role;
 pub mod roster;
 pub mod routes;
+pub mod saved;
 pub mod schedule;
 pub mod service;
 pub mod verdict;

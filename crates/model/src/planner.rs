@@ -62,6 +62,8 @@ pub struct Observed {
     pub releases: Vec<Kept>,
     /// The version that `previous` points at.
     pub linked_previous: Option<String>,
+    /// Versions that are staged for later.
+    pub prepared: Vec<String>,
     /// Ports that nobody has.
     pub ports_free: Vec<u16>,
 }

@@ -73,6 +73,7 @@ pub async fn report(
         requests: 0,
         failed: 0,
         marks: sources.journal.as_ref().map(|it| it.marks(id)).transpose()?.unwrap_or_default(),
+        saved: crate::saved::briefs(&sources.local.releases, id),
         queue: vec![],
         active,
         attention,

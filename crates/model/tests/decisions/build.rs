@@ -126,6 +126,7 @@ pub fn nothing() -> Observed {
         stopped: vec![],
         releases: vec![],
         linked_previous: None,
+        prepared: vec![],
         ports_free: (20_000..20_050).collect(),
     }
 }
