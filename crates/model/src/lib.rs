@@ -5,6 +5,7 @@
 
 pub mod cause;
 pub mod check;
+pub mod checklist;
 pub mod control;
 pub mod deployment;
 pub mod describe;
