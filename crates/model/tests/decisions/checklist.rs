@@ -1,17 +1,16 @@
 //! What a deployment's record answers of the checklist.
 
-use crate::build::{deploy, nothing, spec, web};
+use crate::build::{deploy, nothing, planned, service, spec};
 use model::{
     checklist::{Answer, checklist},
     deployment::{DeploymentRecord, Overrides, Stage, StepRecord, Traffic},
     describe,
     failure::{Blame, Failure},
     journal::{Outcome, Status},
-    planner::plan,
 };
 
 fn record(status: impl Fn(&str) -> Status) -> DeploymentRecord {
-    let plan = plan(&nothing(), &deploy(1, &spec(vec![web()]))).unwrap();
+    let plan = planned(&nothing(), &deploy(1, &spec(vec![service("web")])));
     let steps = plan.steps.iter().map(|step| {
         let status = status(step.word());
         let why = || Failure::new(Blame::Release, "get a good answer");
