@@ -5,7 +5,7 @@ use crate::{
     check::{Check, Question},
     deployment::{DeploymentRecord, StepRecord},
     journal::Status,
-    plan::Step,
+    plan::{Kind, Step},
 };
 use serde::{Deserialize, Serialize};
 
@@ -37,8 +37,11 @@ pub struct Point {
 /// Steps that are named in one evidence; of more only the number is told.
 const NAMED_MAX: usize = 3;
 
-/// All points, in the order in which people go through them.
+/// All points, in the order in which people go through them; none of a stop.
 pub fn checklist(record: &DeploymentRecord) -> Vec<Point> {
+    if record.kind == Kind::Stop {
+        return vec![];
+    }
     let word =
         |words: &'static [&'static str]| move |it: &Done<'_>| words.contains(&it.0.word.as_str());
     let mut points = vec![

@@ -71,6 +71,9 @@ fn points(record: &DeploymentRecord, clock: &Clock, paint: &Paint) -> Vec<String
         format!("    {mark} {:<36} {word:<9}  {}{at}", it.point, plain(&it.evidence))
     };
     let points = checklist(record);
+    if points.is_empty() {
+        return vec![];
+    }
     [vec!["  checklist".to_owned()], points.iter().map(line).collect()].concat()
 }
 

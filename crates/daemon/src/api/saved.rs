@@ -45,12 +45,13 @@ pub async fn keep(
 
 async fn kept(controller: &Controller, request: &Request, keeps: Keeps) -> Result<Kept, Refusal> {
     let environment = &request.environment;
-    // No deployment begins while something is put in its place.
-    let _turn = controller.gates.turn(environment).await;
-    if keeps == Keeps::Prepared
-        && let Some(holder) = active(controller, environment).await?
-    {
-        return Err(Refusal::busy(Box::new(holder)));
+    let mut turn = None;
+    if keeps == Keeps::Prepared {
+        // No deployment begins while something is put in its place.
+        turn = Some(controller.gates.turn(environment).await);
+        if let Some(holder) = active(controller, environment).await? {
+            return Err(Refusal::busy(Box::new(holder)));
+        }
     }
     let (report, brings) = plans::foreseen(controller, request).await?;
     let passes = |it: &model::deployment::Finding| it.overridable && request.overrides.force;
@@ -79,6 +80,7 @@ async fn kept(controller: &Controller, request: &Request, keeps: Keeps) -> Resul
     };
     let brief = saved.brief();
     let gone = saved::keep(controller, saved).await?;
+    drop(turn);
     Ok(Kept { report, saved: Some(brief), gone })
 }
 

@@ -152,7 +152,11 @@ async fn in_force(sources: &Sources<'_>, id: &EnvironmentId) -> Result<InForce, 
     match &sources.proxy {
         Some(status) => {
             let router = EmbeddedRouter::new(sources.layout.clone(), PathBuf::new());
-            router.in_force_by(status, id)
+            // What was said may be over by now.
+            match router.in_force_by(status, id) {
+                Ok(in_force) => Ok(in_force),
+                Err(_) => sources.local.router.in_force(id).await,
+            }
         }
         None => sources.local.router.in_force(id).await,
     }
