@@ -2,8 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 use serde_json::Value;
-use std::fs;
-use testkit::stand::{Layout, Ran, Stand, TARGET};
+use std::{fs, time::Duration};
+use testkit::{
+    stand::{Layout, Ran, Stand, TARGET},
+    time::eventually,
+};
+
+/// For something that takes a moment.
+const MOMENT: Duration = Duration::from_secs(20);
 
 fn json(ran: &Ran) -> Value {
     serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("no object: {}", ran.text()))
@@ -30,6 +36,8 @@ fn a_saved_plan_is_done_as_it_was_reviewed_or_refused_by_what_changed() {
     stand.cutover(&["deploy", "--plan", &plan, "--yes"]).expect(0);
     let placed = stand.root.join("projects/shop/production/releases/1.1.0/page.txt");
     assert_eq!(fs::read_to_string(placed).unwrap(), "reviewed");
+    let is_kept = || stand.cutover(&["status"]).out.contains(&plan);
+    eventually("the plan is used up", MOMENT, || (!is_kept()).then_some(()));
     stand.cutover(&["deploy", "--plan", &plan, "--yes"]).expect(1);
 
     let directory = stand.release("1.2.0", "").display().to_string();
