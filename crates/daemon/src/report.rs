@@ -16,7 +16,7 @@ use crate::{
     controller::Controller,
 };
 use drivers::{Local, layout::Layout};
-use engine::port::runtime::{Life, Runtime};
+use engine::port::runtime::Life;
 pub use health::health;
 use model::{
     deployment::DeploymentRecord,

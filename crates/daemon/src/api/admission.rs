@@ -29,7 +29,7 @@ pub async fn ask(
     let Change::Deploy { spec, .. } = &request.change else { return Ok(StatusCode::NO_CONTENT) };
     let marks = controller.store.marks(&request.environment).await?;
     let (now_ms, overrides) = (controller.local.clock.now_ms(), &request.overrides);
-    let judged = control::judge(&request.environment, &marks, Some(spec), overrides, now_ms);
+    let judged = control::judge(&request.environment, &marks, Some(&**spec), overrides, now_ms);
     let mut against = judged.0;
     if let Some(digest) = &admission.digest {
         against.extend(controller.engine.unproven(spec, digest).await?);
