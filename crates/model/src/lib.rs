@@ -30,6 +30,7 @@ pub mod roster;
 pub mod routes;
 pub mod schedule;
 pub mod service;
+pub mod shared;
 pub mod verdict;
 pub mod version;
 pub mod window;
