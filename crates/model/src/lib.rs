@@ -32,6 +32,7 @@ pub mod routes;
 pub mod saved;
 pub mod schedule;
 pub mod service;
+pub mod shared;
 pub mod verdict;
 pub mod version;
 pub mod window;

@@ -29,8 +29,8 @@ const SHOWN: [&str; 20] = [
     "upstream_keepalive",
 ];
 /// Keys of an environment whose values are shown.
-const SHOWN_OF_ALL: [&str; 5] =
-    ["domains", "version", "keep_releases", "disk_free_bytes", "listen"];
+const SHOWN_OF_ALL: [&str; 6] =
+    ["domains", "version", "keep_releases", "disk_free_bytes", "listen", "shared"];
 /// Keys that are compared in another way.
 const APART: [&str; 5] = ["name", "env", "secret_env", "id", "services"];
 /// A secret as short as this would take words out of what is shown, and hide nothing.
