@@ -10,8 +10,12 @@ use model::{
     plan::StagedRoutes,
     routes::Claim,
 };
-use proxy::route_file::{
-    Confirms, FellBack, RouteFile, RouteFileError, is_environment_name, remove_abandoned, survivor,
+use proxy::{
+    control::Status,
+    route_file::{
+        Confirms, FellBack, RouteFile, RouteFileError, is_environment_name, remove_abandoned,
+        survivor,
+    },
 };
 use std::{
     collections::BTreeMap,
