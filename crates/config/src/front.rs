@@ -157,6 +157,7 @@ fn empty(draft: &NginxDraft) -> Front {
             key: it.key.value.clone(),
         }),
         challenges,
+        answers_others: draft.default.as_ref().is_none_or(|it| it.value),
         body_bytes_max: draft.body_bytes_max.as_ref().map_or(0, |it| it.value),
         upstreams: BTreeMap::new(),
         hosts: BTreeMap::new(),

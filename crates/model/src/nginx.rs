@@ -16,6 +16,8 @@ pub struct Front {
     pub tls: Option<Tls>,
     /// Who answers the challenges of a certificate authority.
     pub challenges: Option<Challenges>,
+    /// Whether hosts that nobody names are answered by us, with 404, or left to another server block.
+    pub answers_others: bool,
     /// A request's body may have so many; 0: any number.
     pub body_bytes_max: u64,
     /// Groups of servers, by name.

@@ -18,6 +18,7 @@ pub(crate) struct NginxDraft {
     pub(crate) standby: Option<Placed<String>>,
     pub(crate) tls: Option<TlsDraft>,
     pub(crate) acme: Option<Placed<String>>,
+    pub(crate) default: Option<Placed<bool>>,
     pub(crate) body_bytes_max: Option<Placed<u64>>,
     pub(crate) directory: Option<Placed<String>>,
     pub(crate) program: Option<Placed<Vec<String>>>,
@@ -43,7 +44,17 @@ pub(crate) struct TlsDraft {
 impl NginxDraft {
     pub(crate) fn read(field: &Field<'_>, report: &mut Report) -> NginxDraft {
         let mut draft = NginxDraft::default();
-        let known = ["to", "listen", "standby", "tls", "acme", "body_max", "directory", "program"];
+        let known = [
+            "to",
+            "listen",
+            "standby",
+            "tls",
+            "acme",
+            "default",
+            "body_max",
+            "directory",
+            "program",
+        ];
         let Some(table) = Table::read(field, &known, &[], report) else { return draft };
         let leads = [("proxy", Leads::Proxy), ("services", Leads::Services)];
         draft.to = table.get("to").and_then(|it| scalar::choice(it, &leads, report));
@@ -51,6 +62,7 @@ impl NginxDraft {
         draft.standby = table.get("standby").and_then(|it| fixed_listen(it, report));
         draft.tls = table.get("tls").and_then(|it| TlsDraft::read(it, report));
         draft.acme = table.get("acme").and_then(|it| challenges(it, report));
+        draft.default = table.get("default").and_then(|it| scalar::switch(it, report));
         draft.body_bytes_max = table.get("body_max").and_then(|it| scalar::size(it, 0, report));
         draft.directory = table.get("directory").and_then(|it| whole_path(it, false, report));
         draft.program = table.get("program").and_then(|it| argv::command(it, report));

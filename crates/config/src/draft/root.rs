@@ -38,7 +38,7 @@ impl RootDraft {
             ("source", "to a project: `projects: { shop: { source: … } }`"),
             ("listen", "under `proxy`"),
         ];
-        let known = ["proxy", "nginx", "projects", "aliases"];
+        let known = ["proxy", "projects", "aliases", "nginx"];
         let Some(table) = Table::read(&field, &known, &elsewhere, report) else { return draft };
         if let Some(proxy) = table.get("proxy") {
             draft.read_proxy(proxy, report);

@@ -58,6 +58,12 @@ static NGINX: Shape = Shape {
             Kind::Text,
             "Who answers a certificate authority's challenges: a directory, or an address and port.",
         ),
+        Key(
+            "default",
+            Kind::Switch,
+            "It answers hosts that nobody names with 404.  `no` where another server block does.  \
+             Default: yes.",
+        ),
         Key("body_max", Kind::Size, "Of a request's body.  Default: any size."),
         Key(
             "directory",

@@ -122,8 +122,14 @@ fn judge(finished: &Finished, directory: &Path) -> Result<Passed, Failure> {
     }
     if said.contains("cannot load certificate") {
         failure = failure.hint(
-            "get the certificate first: hosts without a file of ours are answered by the first \
-             server block, which has the directory `acme` too",
+            "get the certificate first: challenges for hosts that are not declared yet are \
+             answered from `acme` too",
+        );
+    }
+    if said.contains("duplicate default server") {
+        failure = failure.hint(
+            "another server block answers hosts that nobody names: set `nginx.default: no`, or \
+             take `default_server` out there",
         );
     }
     Err(failure)

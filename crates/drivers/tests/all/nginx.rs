@@ -65,6 +65,7 @@ impl Stage {
                 listen: vec![format!("127.0.0.1:{}", self.port)],
                 tls: None,
                 challenges: None,
+                answers_others: true,
                 body_bytes_max: 0,
                 upstreams: BTreeMap::new(),
                 hosts: BTreeMap::new(),

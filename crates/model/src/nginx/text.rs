@@ -98,7 +98,35 @@ fn base(front: &Front) -> String {
         let upstream = Upstream { server: address.clone(), standby: None, keepalive: false };
         group(&mut text, CHALLENGES, &upstream);
     }
+    if front.answers_others {
+        others(&mut text, front);
+    }
     text
+}
+
+/// Hosts that nobody names are answered by nobody's application.
+fn others(text: &mut String, front: &Front) {
+    if !front.hosts.contains_key("*") {
+        line(text, 0, "server {");
+        listen(text, &front.listen, " default_server");
+        opening(text, front, "_");
+        line(text, 1, "location / {");
+        line(text, 2, "return 404;");
+        line(text, 1, "}");
+        line(text, 0, "}");
+    }
+    if let Some(tls) = &front.tls {
+        line(text, 0, "server {");
+        listen(text, &tls.listen, " ssl http2 default_server");
+        line(text, 1, "server_name _;");
+        line(text, 1, "server_tokens off;");
+        encryption(text);
+        line(text, 1, "ssl_reject_handshake on;");
+        line(text, 1, "location / {");
+        line(text, 2, "return 421;");
+        line(text, 1, "}");
+        line(text, 0, "}");
+    }
 }
 
 /// The group of who answers challenges; a project's has dots in its name.
@@ -126,7 +154,7 @@ fn group(text: &mut String, name: &str, upstream: &Upstream) {
 fn site(front: &Front, host: &str, locations: &[Location]) -> String {
     let mut text = String::new();
     let name = if host == "*" { "_" } else { host };
-    let flag = if host == "*" { " default_server" } else { "" };
+    let flag = if host == "*" && front.answers_others { " default_server" } else { "" };
     // Without a name there is no certificate.
     let tls = front.tls.as_ref().filter(|_| host != "*");
     line(&mut text, 0, "server {");
@@ -183,9 +211,24 @@ fn certificate(text: &mut String, tls: &Tls, host: &str) {
     let of = |template: &str| template.replace("{domain}", host);
     line(text, 1, &format!("ssl_certificate {};", of(&tls.certificate)));
     line(text, 1, &format!("ssl_certificate_key {};", of(&tls.key)));
-    line(text, 1, "ssl_protocols TLSv1.2 TLSv1.3;");
+    encryption(text);
     line(text, 1, "ssl_session_timeout 1d;");
     line(text, 1, "ssl_session_tickets off;");
+}
+
+/// Of TLS 1.2, those that keep a secret also when the key is lost later.
+const CIPHERS: [&str; 6] = [
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+];
+
+fn encryption(text: &mut String) {
+    line(text, 1, "ssl_protocols TLSv1.2 TLSv1.3;");
+    line(text, 1, &format!("ssl_ciphers {};", CIPHERS.join(":")));
 }
 
 fn serving(text: &mut String, front: &Front, locations: &[Location], tls: bool) {
