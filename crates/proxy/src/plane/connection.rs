@@ -90,7 +90,7 @@ async fn read_head(
     // Some clients end a body with an empty line that belongs to nothing.
     let mut may_skip_line = true;
     let client = Address::new(peer);
-    let trusted = thread.plane.trusted.load();
+    let trusted = thread.plane.trusted.load_full();
     let is_trusted = trusted.contains(peer.ip());
     let peer = Peer {
         address: client.text(),
