@@ -25,7 +25,8 @@ static PROXY: Shape = Shape {
         Key(
             "listen",
             Kind::List(&Kind::Text),
-            "Where the embedded proxy listens.  Default: 0.0.0.0:80 as root, else 127.0.0.1:8080.",
+            "Where the embedded proxy listens.  Default: 0.0.0.0:80 as root where there is no `nginx`, \
+             else 127.0.0.1:8080.",
         ),
         Key("tls", Kind::List(&Kind::Text), "Where it will listen for TLS; not built yet."),
         Key(
