@@ -25,8 +25,8 @@ static PROXY: Shape = Shape {
         Key(
             "listen",
             Kind::List(&Kind::Text),
-            "Where the embedded proxy listens.  Default: 0.0.0.0:80 as root where there is no `nginx`, \
-             else 127.0.0.1:8080.",
+            "Where the embedded proxy listens.  Default: 0.0.0.0:80 as root where there is no \
+             `nginx`, else 127.0.0.1:8080.",
         ),
         Key("tls", Kind::List(&Kind::Text), "Where it will listen for TLS; not built yet."),
         Key(
@@ -57,7 +57,8 @@ static NGINX: Shape = Shape {
         Key(
             "acme",
             Kind::Text,
-            "Who answers a certificate authority's challenges: a directory, or an address and port.",
+            "Who answers a certificate authority's challenges: a directory, or an address and \
+             port.",
         ),
         Key(
             "default",

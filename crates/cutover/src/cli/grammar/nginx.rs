@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// `nginx`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "nginx leads to the proxy, and the proxy to the releases: a deployment needs no reload.
+    after_help = "nginx leads to the proxy, and the proxy to the releases: no release needs a reload.
 The files change where projects, host names or `nginx` in the configuration do.
 
 Examples:
