@@ -151,8 +151,8 @@ fn a_thousand_tenants_take_no_time() {
     for number in 0..1000 {
         write!(
             text,
-            "  t{number}:\n    domains: {{ production: t{number}.example }}\n    containers:\n      \
-             api: {{ name: t{number}, port: 3000, api_locations: [/api, /admin] }}\n      \
+            "  t{number}:\n    domains: {{ production: t{number}.example }}\n    containers:\n\
+             \x20     api: {{ name: t{number}, port: 3000, api_locations: [/api, /admin] }}\n      \
              web: {{ name: w{number}, port: 80 }}\n"
         )
         .unwrap();

@@ -138,7 +138,8 @@ fn echo(address: SocketAddr) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(MOMENT)).unwrap();
     let ask = format!(
-        "GET /echo HTTP/1.1\r\nHost: {HOST}\r\nX-Forwarded-For: 6.6.6.6\r\nConnection: close\r\n\r\n"
+        "GET /echo HTTP/1.1\r\nHost: {HOST}\r\nX-Forwarded-For: 6.6.6.6\r\n\
+         Connection: close\r\n\r\n"
     );
     stream.write_all(ask.as_bytes()).unwrap();
     let mut text = String::new();

@@ -16,7 +16,7 @@ pub struct Front {
     pub tls: Option<Tls>,
     /// Who answers the challenges of a certificate authority.
     pub challenges: Option<Challenges>,
-    /// Whether hosts that nobody names are answered by us, with 404, or left to another server block.
+    /// Whether hosts that nobody names are answered by us, with 404, or left to others.
     pub answers_others: bool,
     /// A request's body may have so many; 0: any number.
     pub body_bytes_max: u64,

@@ -62,8 +62,8 @@ impl Nginx {
         Ok(self.test_alone(scratch)?.ports_unseen)
     }
 
-    /// Puts the configuration in force.  `discard_edits`: what was changed by hand on the host stays
-    /// only in the generation that is kept.
+    /// Puts the configuration in force.  `discard_edits`: what was changed by hand on the host
+    /// stays only in the generation that is kept.
     ///
     /// # Errors
     /// As [`Trouble`] says.

@@ -15,7 +15,7 @@ pub const GENERATION_PATH: &str = "/generation";
 const EVERY_HOST_FILE: &str = "conf.d/_.conf";
 /// Idle connections that each worker keeps to one group of servers.
 const KEEPALIVE_CONNECTIONS: u32 = 32;
-/// Less than the proxy keeps an idle client: nginx never sends on a connection that is being closed.
+/// Less than the proxy keeps an idle client: nothing is sent on a connection that is being closed.
 const KEEPALIVE_IDLE_S: u32 = 60;
 /// Nothing is sent either way: how long a WebSocket or an event stream may be silent.
 const SILENCE_S: u32 = 3600;

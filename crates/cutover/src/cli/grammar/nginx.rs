@@ -6,8 +6,8 @@ use std::path::PathBuf;
 /// `nginx`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "nginx leads to the proxy, and the proxy to the releases: no release needs a reload.
-The files change where projects, host names or `nginx` in the configuration do.
+    after_help = "nginx leads to the proxy, and the proxy to the releases: none needs a reload.  The
+files change where projects, host names or `nginx` in the configuration do.
 
 Examples:
   cutover nginx generate -o platform/nginx
