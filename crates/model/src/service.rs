@@ -6,6 +6,7 @@ use crate::{
     name::{EnvironmentId, Name},
     role::QuietSignal,
     schedule::Schedule,
+    shared::Shared,
     window::Windows,
 };
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,9 @@ pub struct EnvironmentSpec {
     /// is said, and what was said before holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted: Option<Vec<String>>,
+    /// What all its releases have in common.
+    #[serde(default, skip_serializing_if = "Shared::is_empty")]
+    pub shared: Shared,
     /// Who may deploy when, and what is run beside.
     #[serde(default, skip_serializing_if = "ControlSpec::is_default")]
     pub control: ControlSpec,
