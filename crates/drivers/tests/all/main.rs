@@ -6,6 +6,7 @@
 
 mod archives;
 mod bake;
+mod external;
 mod git;
 mod one_offs;
 mod ready;
