@@ -63,6 +63,48 @@ pub(crate) fn route(field: &Field<'_>, report: &mut Report) -> Option<Placed<Str
     Some(found.with(trimmed.to_owned()))
 }
 
+/// What a client asks for, in its parts.
+pub(crate) struct PublicUrl {
+    pub(crate) tls: bool,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) path: String,
+}
+
+/// `https://shop.example/path`, with or without a port; nobody's name and password in it.
+pub(crate) fn public_url(field: &Field<'_>, report: &mut Report) -> Option<PublicUrl> {
+    let text = scalar::word(field, report)?.value;
+    let rest = [("https://", true), ("http://", false)]
+        .into_iter()
+        .find_map(|(scheme, tls)| Some((text.strip_prefix(scheme)?, tls)));
+    let Some((rest, tls)) = rest else {
+        field
+            .wrong(report, "an address that begins with `https://` or `http://`")
+            .hint(format!("write `https://{}`", text.trim_start_matches('/')));
+        return None;
+    };
+    let (authority, path) = match rest.find('/') {
+        Some(at) => rest.split_at(at),
+        None => (rest, "/"),
+    };
+    let (host, port) = match authority.split_once(':') {
+        Some((host, port)) => (host, port.parse::<u16>().ok().filter(|it| *it != 0)),
+        None => (authority, Some(if tls { 443 } else { 80 })),
+    };
+    let host = host.to_ascii_lowercase();
+    let (Some(port), true) = (port, is_host(&host)) else {
+        field
+            .error(report, format!("`{authority}` is not a host name, with or without a port"))
+            .hint("write it as clients do: `https://shop.example/`");
+        return None;
+    };
+    if path.contains('#') || !path.bytes().all(|it| it.is_ascii_graphic()) {
+        field.error(report, format!("`{path}` holds what no request's path has"));
+        return None;
+    }
+    Some(PublicUrl { tls, host, port, path: path.to_owned() })
+}
+
 /// The path of a request: led by `/`, visible ASCII.
 pub(crate) fn request_path(field: &Field<'_>, report: &mut Report) -> Option<Placed<String>> {
     let found = scalar::word(field, report)?;

@@ -236,7 +236,10 @@ fn judge_check(check: &Placed<CheckDraft>, service: &ServiceDraft, report: &mut 
         Question::Endpoints { paths } => paths.clone(),
         Question::Performance(it) => vec![it.path.clone()],
         Question::Identity { path, .. } => path.clone().or(health).into_iter().collect(),
-        Question::Tcp { .. } | Question::Command { .. } | Question::Log { .. } => vec![],
+        Question::Tcp { .. }
+        | Question::Command { .. }
+        | Question::Log { .. }
+        | Question::External(_) => vec![],
     };
     let word = question.word();
     let asks_instance = matches!(question, Question::Tcp { address: None }) || !paths.is_empty();

@@ -3,6 +3,7 @@
 mod bake;
 mod check;
 mod explain;
+mod external;
 mod fill;
 mod health;
 mod http;

@@ -57,6 +57,28 @@ pub enum Question {
         /// They.
         paths: Vec<String>,
     },
+    /// What clients elsewhere see under the public name.
+    External(External),
+}
+
+/// A request that goes the clients' way: by name, and with TLS to whom the name leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct External {
+    /// With TLS, its certificate verified.
+    pub tls: bool,
+    /// Resolved as the host does.
+    pub host: String,
+    /// 443 or 80 mostly.
+    pub port: u16,
+    /// Asked by GET.
+    pub path: String,
+    /// Wanted.
+    pub status: u16,
+    /// A certificate that ends sooner is told.
+    pub expires_in: Millis,
+    /// Certificates in PEM that are trusted; none: those that the host trusts.
+    pub trusted: Option<String>,
 }
 
 /// By what a release is known.
@@ -116,6 +138,11 @@ impl Check {
 }
 
 impl Question {
+    /// Whether only what serves can be asked, and never a candidate.
+    pub fn is_of_what_serves(&self) -> bool {
+        matches!(self, Question::External(_))
+    }
+
     /// The key that names it in a configuration.
     pub fn word(&self) -> &'static str {
         match self {
@@ -126,6 +153,7 @@ impl Question {
             Question::Identity { what, .. } => what.word(),
             Question::Performance(_) => "performance",
             Question::Endpoints { .. } => "endpoints",
+            Question::External(_) => "external",
         }
     }
 
@@ -134,6 +162,9 @@ impl Question {
         match self {
             Question::Http { steps } => Millis(steps.iter().map(|it| it.timeout.0).sum()),
             Question::Endpoints { paths } => Millis(timeout.0 * paths.len() as u64),
+            Question::External(_) => {
+                Millis(EXTERNAL_TRIES * timeout.0 + (EXTERNAL_TRIES - 1) * EXTERNAL_PAUSE.0)
+            }
             // The requests of a warm-up, and one that began within the window.
             Question::Performance(it) => Millis(it.window.0 + (WARM_UPS + 1) * timeout.0),
             _ => timeout,
@@ -143,6 +174,23 @@ impl Question {
 
 /// Requests before the window, which are not counted.
 pub const WARM_UPS: u64 = 3;
+/// Names, lines and other people's balancers have hiccups that say nothing of a release.
+pub const EXTERNAL_TRIES: u64 = 3;
+/// Between two of them.
+pub const EXTERNAL_PAUSE: Millis = Millis::seconds(1);
+
+impl External {
+    /// Its address as people write it.
+    pub fn url(&self) -> String {
+        let External { host, port, path, .. } = self;
+        match (self.tls, port) {
+            (true, 443) => format!("https://{host}{path}"),
+            (true, _) => format!("https://{host}:{port}{path}"),
+            (false, 80) => format!("http://{host}{path}"),
+            (false, _) => format!("http://{host}:{port}{path}"),
+        }
+    }
+}
 
 impl Identity {
     /// `version` or `commit`.

@@ -1,5 +1,7 @@
 //! Further questions to a candidate as they were read.
 
+mod external;
+
 use crate::{
     address, argv,
     draft::{
@@ -15,8 +17,8 @@ use model::{
     service::Millis,
 };
 
-const KINDS: [&str; 8] =
-    ["http", "tcp", "command", "log", "version", "commit", "performance", "endpoints"];
+const KINDS: [&str; 9] =
+    ["http", "tcp", "command", "log", "version", "commit", "performance", "endpoints", "external"];
 /// Where nothing else is said.
 const TIMEOUT: Millis = Millis::seconds(5);
 const WINDOW: Millis = Millis::seconds(5);
@@ -54,9 +56,17 @@ impl CheckDraft {
         let limit = Millis(10)..=PROBE_TIME_MAX;
         let timeout = table.get("timeout").and_then(|it| scalar::time(it, limit, report));
         let question = question(kind, report)?;
+        if let (true, Some(false)) =
+            (question.is_of_what_serves(), after.as_ref().map(|it| it.value))
+        {
+            let word = question.word();
+            field
+                .error(report, format!("`{word}` cannot be asked before the switch"))
+                .hint("leave `after` out: the public name leads to what serves");
+        }
         let check = Check {
             name: name.unwrap_or_else(|| question.word().to_owned()),
-            after: after.is_some_and(|it| it.value),
+            after: after.is_some_and(|it| it.value) || question.is_of_what_serves(),
             timeout: timeout.map_or(TIMEOUT, |it| it.value),
             question,
         };
@@ -85,6 +95,7 @@ fn question(field: &Field<'_>, report: &mut Report) -> Option<Question> {
         "version" => identity(Identity::Version, field, report),
         "commit" => identity(Identity::Commit, field, report),
         "performance" => performance(field, report),
+        "external" => external::read(field, report).map(Question::External),
         _ => {
             let paths = scalar::list(field, report, address::request_path)?.value;
             Some(Question::Endpoints { paths: paths.into_iter().map(|it| it.value).collect() })

@@ -78,9 +78,25 @@ static CHECK_KEYS: Shape = Shape {
             "How fast it answers, and what it uses meanwhile.",
         ),
         Key("endpoints", Kind::List(&Kind::Path), "Paths that answer."),
+        Key(
+            "external",
+            Kind::Either(&[Kind::Text, Kind::Keys(&EXTERNAL_KEYS)]),
+            "What clients see by the public name, after the switch: DNS, TLS, certificate, answer.",
+        ),
         Key("name", Kind::Text, "How it is called in messages."),
         Key("after", Kind::Switch, "Also asked after the switch."),
         Key("timeout", Kind::Time, "For the whole question.  Default: 5s."),
+    ],
+};
+
+static EXTERNAL_KEYS: Shape = Shape {
+    name: "external",
+    required: &["url"],
+    keys: &[
+        Key("url", Kind::Text, "As clients write it: `https://shop.example/`."),
+        Key("status", STATUS, "The wanted answer.  Default: 200."),
+        Key("expires_in", Kind::Time, "A certificate that ends sooner is told.  Default: 14d."),
+        Key("trusted", Kind::Text, "Certificates in PEM.  Default: those the host trusts."),
     ],
 };
 

@@ -1,7 +1,7 @@
 //! Further questions: of a candidate before the switch, by the public route after it.
 
 use super::{
-    LocalProber, Notes,
+    LocalProber, Notes, external,
     fill::Filler,
     health::{connected, explained_answer, other_status, unheard},
     http::Question as Request,
@@ -66,6 +66,9 @@ impl LocalProber {
         check: &Check,
         notes: &Notes<'_>,
     ) -> Result<(), Failure> {
+        if let Question::External(asked) = &check.question {
+            return external::ask(asked, check.timeout, notes).await;
+        }
         // By the public route one question is for all of them; what only an instance can say is
         // asked of each.
         let public = match &checks.host {
@@ -140,9 +143,10 @@ impl LocalProber {
                     Question::Performance(bounds) => {
                         self.performance(instance, release, way, bounds, timeout, notes).await
                     }
-                    Question::Tcp { .. } | Question::Command { .. } | Question::Log { .. } => {
-                        Ok(())
-                    }
+                    Question::Tcp { .. }
+                    | Question::Command { .. }
+                    | Question::Log { .. }
+                    | Question::External(_) => Ok(()),
                 }
             }
         }

@@ -9,7 +9,12 @@ use std::{
     io,
     time::{Duration, Instant},
 };
-use tokio::{net::TcpStream, task::JoinHandle, time::timeout_at};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task::JoinHandle,
+    time::timeout_at,
+};
 
 /// Of one response.
 pub(super) const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -23,6 +28,8 @@ const HEADER_CHARACTERS_SHOWN: usize = 200;
 /// What is asked.
 #[derive(Clone, Debug)]
 pub(super) struct Question {
+    /// `http` or `https`.
+    pub(super) scheme: &'static str,
     pub(super) method: String,
     /// `127.0.0.1:20001`.
     pub(super) address: String,
@@ -61,6 +68,7 @@ pub(super) struct Silence {
 impl Question {
     pub(super) fn get(address: &str, path: &str, timeout: Duration) -> Question {
         Question {
+            scheme: "http",
             method: "GET".to_owned(),
             address: address.to_owned(),
             host: None,
@@ -75,22 +83,36 @@ impl Question {
 
     /// What a redirect to the same place begins with.
     pub(super) fn origin(&self) -> String {
-        format!("http://{}", self.host.as_deref().unwrap_or(&self.address))
+        format!("{}://{}", self.scheme, self.host.as_deref().unwrap_or(&self.address))
     }
 
     /// Asks, and reads the whole answer.
     pub(super) async fn ask(&self) -> Result<Response, Silence> {
         let begun = Instant::now();
         let deadline = tokio::time::Instant::now() + self.timeout;
-        let limit = format!("within {} ms", self.timeout.as_millis());
         let silent = |what: String| Silence { what, seen: None };
-        let Some(request) = self.request() else {
-            return Err(silent("was not asked: method, host or path cannot be sent".to_owned()));
-        };
         let stream = match timeout_at(deadline, TcpStream::connect(&self.address)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(silent(unconnected(&error))),
-            Err(_) => return Err(silent(format!("took no connection {limit}"))),
+            Err(_) => return Err(silent(format!("took no connection {}", self.limit()))),
+        };
+        self.ask_on(stream, begun).await
+    }
+
+    fn limit(&self) -> String {
+        format!("within {} ms", self.timeout.as_millis())
+    }
+
+    /// Asks on a connection that was begun then, and reads the whole answer.
+    pub(super) async fn ask_on<S>(&self, stream: S, begun: Instant) -> Result<Response, Silence>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let deadline = tokio::time::Instant::from_std(begun + self.timeout);
+        let limit = self.limit();
+        let silent = |what: String| Silence { what, seen: None };
+        let Some(request) = self.request() else {
+            return Err(silent("was not asked: method, host or path cannot be sent".to_owned()));
         };
         let (response, _connection) = match timeout_at(deadline, send(stream, request)).await {
             Ok(Ok(sent)) => sent,
@@ -144,10 +166,13 @@ impl Question {
     }
 }
 
-async fn send(
-    stream: TcpStream,
+async fn send<S>(
+    stream: S,
     request: Request<Full<Bytes>>,
-) -> Result<(hyper::Response<Incoming>, Connection), hyper::Error> {
+) -> Result<(hyper::Response<Incoming>, Connection), hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = Connection(tokio::spawn(async move {
         // How it ends is told by the request.
@@ -179,7 +204,7 @@ async fn read(mut body: Incoming, into: &mut Vec<u8>) -> Result<(), String> {
     Ok(())
 }
 
-fn unconnected(error: &io::Error) -> String {
+pub(super) fn unconnected(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => REFUSED.to_owned(),
         _ => format!("took no connection: {error}"),
@@ -197,7 +222,7 @@ fn unanswered(error: &hyper::Error) -> String {
 impl fmt::Display for Question {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.shown.as_ref().unwrap_or(&self.path);
-        write!(formatter, "{} http://{}{path}", self.method, self.address)?;
+        write!(formatter, "{} {}://{}{path}", self.method, self.scheme, self.address)?;
         match &self.host {
             Some(host) => write!(formatter, " (Host: {host})"),
             None => Ok(()),

@@ -105,6 +105,7 @@ fn question(filler: &mut Filler<'_>, way: &Way, test: &SmokeTest) -> Result<Ques
     }
     let host = test.headers.get("host").map(|it| filler.text(it)).transpose()?;
     Ok(Question {
+        scheme: "http",
         method: test.method.clone(),
         address: way.address.clone(),
         host: way.host.clone().or(host),

@@ -6,6 +6,7 @@
 
 mod archives;
 mod bake;
+mod external;
 mod git;
 mod nginx;
 mod one_offs;

@@ -38,7 +38,8 @@ impl Draft<'_> {
     }
 
     pub(super) fn check(&self, instance: &Instance) -> Option<Step> {
-        let list = self.asked(self.fleet.service(instance)?);
+        let mut list = self.asked(self.fleet.service(instance)?);
+        list.retain(|it| !it.question.is_of_what_serves());
         let checks = Checks { list, host: None, force: self.desired.overrides.force };
         let instances = vec![instance.clone()];
         (!checks.list.is_empty()).then_some(Step::Check { instances, checks })
