@@ -1,7 +1,7 @@
 //! One environment's part of the report.
 
 use super::{Sources, jobs::jobs, memory::resident_bytes};
-use crate::api::words::{EnvironmentReport, EnvironmentState, InstanceReport};
+use crate::api::words::{EnvironmentReport, EnvironmentState, InstanceReport, STATIC};
 use engine::port::{releases::Releases, router::InForce, runtime::Life};
 use model::{
     deployment::{DeploymentRecord, Stage},
@@ -165,7 +165,11 @@ async fn instances(
     };
     let mut reports: Vec<InstanceReport> = vec![];
     for instance in in_force.routes.iter().flat_map(|it| it.instances()) {
-        reports.push(one(sources, id, instance, "serving", lives.get(&instance.id.0)));
+        let mut report = one(sources, id, instance, "serving", lives.get(&instance.id.0));
+        if in_force.routes.as_ref().is_some_and(|it| it.serves_files_of(&instance.id)) {
+            STATIC.clone_into(&mut report.status);
+        }
+        reports.push(report);
     }
     for (instance, until_ms) in warm.iter().filter(|it| it.0.environment == *id) {
         let mut report = one(sources, id, instance, "warm", lives.get(&instance.id.0));
@@ -272,7 +276,7 @@ fn state(
         EnvironmentState::Deploying
     } else if serving().next().is_none() {
         EnvironmentState::Inactive
-    } else if in_force.alive && serving().any(|it| it.status == "running") {
+    } else if in_force.alive && serving().any(InstanceReport::serves) {
         EnvironmentState::Active
     } else {
         EnvironmentState::Failed
