@@ -205,15 +205,15 @@ enum Entry {
 
 /// Whether there is no such file for anybody who asks.
 fn is_nothing(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let odd = [Errno::LOOP, Errno::NXIO].map(|it| Some(it.raw_os_error()));
     matches!(
         error.kind(),
         ErrorKind::NotFound
             | ErrorKind::NotADirectory
             | ErrorKind::PermissionDenied
             | ErrorKind::InvalidFilename
-            | ErrorKind::FilesystemLoop
-            | ErrorKind::NotSeekable
-    ) || error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error())
+    ) || odd.contains(&error.raw_os_error())
 }
 
 impl Opened {

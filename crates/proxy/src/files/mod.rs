@@ -14,6 +14,6 @@ mod path;
 mod range;
 mod reply;
 
-pub(crate) use find::{Folder, Found, Opened};
+pub(crate) use find::{Folder, Found};
 pub(crate) use path::Asked;
 pub(crate) use reply::{Part, failed, head, not_allowed, not_found, redirect};

@@ -56,8 +56,9 @@ pub(super) fn choose(thread: &Rc<Thread>, request: &Request, tried: &[u64]) -> C
             // Who verifies judges by itself: a trial is of users' traffic.
             let on_trial = target.on_trial && !verifies;
             let trial = prefix.environment.trial.as_ref().filter(|_| on_trial);
-            let claim = Claim::new(thread, target, route.keepalive, trial.cloned(), verifies);
-            Choice::Send(Claim { prefix_bytes: prefix.path.len(), ..claim })
+            let mut claim = Claim::new(thread, target, route.keepalive, trial.cloned(), verifies);
+            claim.prefix_bytes = prefix.path.len();
+            Choice::Send(claim)
         }
         None if tried.is_empty() => Choice::Refuse(Refusal::EMPTY),
         None => Choice::Exhausted,
