@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod container;
 pub(crate) mod control;
 pub(crate) mod environment;
+pub(crate) mod files;
 pub(crate) mod hook;
 pub(crate) mod nginx;
 pub(crate) mod probe;

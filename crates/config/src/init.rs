@@ -79,6 +79,8 @@ pub(crate) struct Found {
     /// None: `web`.
     name: Option<Name>,
     command: Vec<String>,
+    /// The proxy serves its files, and there is no command.
+    is_static: bool,
     routed: bool,
     /// Which file says so, and where in it.
     from: String,

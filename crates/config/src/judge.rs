@@ -1,6 +1,8 @@
 //! What can only be seen when values are put together: services over environments, environments
 //! beside each other.
 
+mod files;
+
 use crate::{
     draft::{
         check::CheckDraft,
@@ -56,6 +58,9 @@ pub(crate) fn laid(
 
 /// Copies that run when nobody says: one if they had to share a port.
 pub(crate) fn instances(service: &ServiceDraft, environment: &Name) -> u16 {
+    if service.is_static() {
+        return 1;
+    }
     if service.schedule.is_some() {
         return 0;
     }
@@ -107,6 +112,10 @@ fn judge_service(
     report: &mut Report,
 ) {
     command(service, report);
+    files::judge(service, report);
+    if service.is_static() {
+        return;
+    }
     let copies = instances(service, environment);
     let routed = !service.routes().is_empty();
     if let Some(given) = &service.instances

@@ -106,7 +106,7 @@ fn health(service: &ServiceDraft, report: &mut Report) {
 
 /// What is worth a word when somebody asks, and none at every deployment.
 pub(crate) fn smoke(service: &ServiceDraft, around: &Around<'_>, report: &mut Report) {
-    let asked = service.smoke.is_some() || service.checks.is_some();
+    let asked = service.smoke.is_some() || service.checks.is_some() || service.is_static();
     if !routed(service) || asked || !around.is_production() || around.copies == 0 {
         return;
     }

@@ -25,7 +25,7 @@ use model::{
     },
     shared::Shared,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The file that names what must be set, for `required_env: example`.
 pub const EXAMPLE_FILE: &str = ".env.example";
@@ -223,7 +223,7 @@ fn refuse_unbuilt(service: &ServiceDraft, report: &mut Report) {
     if let Some(at) = &service.runtime
         && let Runtime::Unbuilt(name) = at.value
     {
-        let instead = "use `runtime: process` with a `command`";
+        let instead = "use `runtime: process` with a `command`, or `static`";
         refuse(at, &format!("runtime `{name}`"), instead, report);
     }
     if let Some(at) = &service.strategy
@@ -279,7 +279,9 @@ impl Filling<'_> {
             let copies = judge::instances(&laid, self.name);
             let around = lint::Around { environment: self.name, copies };
             lint::variables(&laid, &merged, &around, &mut self.report);
-            self.refer(name, &merged);
+            if !laid.is_static() {
+                self.refer(name, &merged);
+            }
             services.push(filled(name, &laid, merged, self.name));
         }
         services
@@ -364,7 +366,7 @@ fn filled(name: &Name, laid: &ServiceDraft, merged: Merged, environment: &Name) 
     let time = |given: &Option<Placed<Millis>>, seconds: u64| {
         given.as_ref().map_or(Millis::seconds(seconds), |it| it.value)
     };
-    let listens = !laid.routes().is_empty() || laid.port.is_some();
+    let listens = (!laid.routes().is_empty() && !laid.is_static()) || laid.port.is_some();
     let readiness = if listens { Readiness::Port } else { Readiness::Running };
     let strategy = match laid.strategy.as_ref().map(|it| it.value) {
         Some(StrategyDraft::Recreate) => Strategy::Recreate,
@@ -376,6 +378,7 @@ fn filled(name: &Name, laid: &ServiceDraft, merged: Merged, environment: &Name) 
     ServiceSpec {
         name: name.clone(),
         command: laid.command.as_ref().map(|it| it.value.clone()).unwrap_or_default(),
+        files: laid.files(),
         instances: judge::instances(laid, environment),
         schedule: schedule(laid),
         routes: laid.routes().iter().map(|it| it.value.clone()).collect(),
@@ -402,8 +405,9 @@ fn filled(name: &Name, laid: &ServiceDraft, merged: Merged, environment: &Name) 
             files: laid.limits.files.as_ref().map(|it| it.value),
         },
         user: laid.user.as_ref().map(|it| it.value.clone()),
-        secret_env: merged.secret_names(),
-        env: merged.values,
+        // Files have no use for variables, and keep none that are secret.
+        secret_env: if laid.is_static() { vec![] } else { merged.secret_names() },
+        env: if laid.is_static() { BTreeMap::new() } else { merged.values },
         upstream_keepalive: laid.upstream_keepalive.as_ref().is_none_or(|it| it.value),
     }
 }

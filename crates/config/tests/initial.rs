@@ -228,11 +228,13 @@ fn what_must_be_run_to_be_read_is_passed_over_or_refused() {
 #[test]
 fn pages_are_served_from_where_they_are() {
     let page = "<title>Shop</title>";
-    let server = "web: python3 -m http.server {port} --bind 127.0.0.1";
-    assert_eq!(services(&[("index.html", page)]), [server]);
-    let (written, _) = written(&[("dist/index.html", page), ("src.txt", "")]);
-    assert!(written.text.contains("source: { directory: dist }"), "{}", written.text);
-    assert_eq!(commands(&written), [server]);
+    for (file, directory) in [("index.html", "."), ("dist/index.html", "dist")] {
+        let (written, _) = written(&[(file, page), ("src.txt", "")]);
+        let source = format!("source: {{ directory: {directory} }}");
+        assert!(written.text.contains(&source), "{}", written.text);
+        assert!(written.text.contains("runtime: static"), "{}", written.text);
+        assert!(!written.text.contains("command"), "{}", written.text);
+    }
 }
 
 #[test]

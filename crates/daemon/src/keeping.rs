@@ -69,6 +69,9 @@ pub async fn look(
             keeping.serving.push(instance.release.clone());
         }
     }
+    for version in in_force.routes.iter().flat_map(|it| it.earlier_files()) {
+        keeping.reasons.add(version, Reason::Reachable);
+    }
     if let Some(version) = &keeping.current {
         keeping.reasons.add(version, Reason::Current);
     }

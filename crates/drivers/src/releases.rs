@@ -9,6 +9,7 @@ mod git;
 mod growth;
 pub mod integrity;
 mod keep;
+mod lacking;
 pub mod left_out;
 mod limits;
 mod links;
@@ -38,6 +39,7 @@ use async_trait::async_trait;
 use engine::port::releases::Releases;
 use model::{
     failure::{Blame, Failure},
+    files::Lack,
     id::{DeploymentId, ReleaseId},
     name::EnvironmentId,
     release::{Artifact, Release, Source},
@@ -113,6 +115,15 @@ impl Releases for DirectoryReleases {
     ) -> Result<Vec<Trouble>, Failure> {
         let (this, release, source) = (self.clone(), release.clone(), source.clone());
         blocking(move || this.shared_trouble_now(&release, &source)).await
+    }
+
+    async fn files_lacking(
+        &self,
+        release: &Release,
+        source: &Source,
+    ) -> Result<Vec<Lack>, Failure> {
+        let (this, release, source) = (self.clone(), release.clone(), source.clone());
+        blocking(move || this.files_lacking_now(&release, &source)).await
     }
 
     async fn verify(&self, release: &Release) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ use crate::port::{Ports, router::InForce};
 use model::{
     deployment::Finding,
     failure::Failure,
+    files::Lack,
     name::EnvironmentId,
     planner::{Desired, Observed, Wanted},
     preflight::{self, Seen},
@@ -44,6 +45,8 @@ pub(crate) async fn findings(
     if let Some(source) = source {
         let trouble = ports.releases.shared_trouble(release, source).await?;
         all.extend(trouble.iter().map(Trouble::finding));
+        let lacking = ports.releases.files_lacking(release, source).await?;
+        all.extend(lacking.iter().map(Lack::finding));
     }
     Ok(all)
 }

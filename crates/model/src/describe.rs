@@ -2,11 +2,12 @@
 
 use crate::{
     check::Checks,
+    files::joined,
     hook::HookRun,
     id::{Generation, InstanceId},
     instance::Instance,
     name::Name,
-    plan::{Kind, Plan, ReleaseLabel, Share, Step, WayBack},
+    plan::{Kind, Plan, ReleaseLabel, Share, StagedRoutes, Step, WayBack},
     release::Source,
     service::{EnvironmentSpec, Millis, ServiceSpec},
 };
@@ -19,7 +20,8 @@ pub fn sentence(step: &Step) -> String {
         }
         Step::StageRoutes { staged } => {
             let numbers: Vec<Generation> = staged.iter().map(|it| it.routes.generation).collect();
-            format!("Write routes {}; none of them is in force yet.", listed(&numbers))
+            let routes = listed(&numbers);
+            format!("Write routes {routes}; none of them is in force yet.{}", files(staged))
         }
         Step::Announce { generation } => format!(
             "Answer 503 with Retry-After until the first release serves (routes {generation})."
@@ -80,6 +82,24 @@ pub fn sentence(step: &Step) -> String {
         Step::Hook { hook } => hooked(hook),
         Step::Manifest => "Write the manifest.".to_owned(),
     }
+}
+
+/// What the proxy will answer with by itself.
+fn files(staged: &[StagedRoutes]) -> String {
+    let tried = staged.iter().filter(|it| it.probation.is_some());
+    let mut all: Vec<String> = vec![];
+    for path in tried.flat_map(|it| &it.routes.paths) {
+        let (Some(files), Some(instance)) = (&path.files, path.instances.first()) else { continue };
+        let place = joined(&instance.version, &files.files.directory);
+        let one = format!("{} from `{place}`", path.service);
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    if all.is_empty() {
+        return String::new();
+    }
+    format!("  The proxy serves files itself: {}.", all.join(", "))
 }
 
 fn sent(share: Option<&Share>) -> String {
@@ -259,7 +279,8 @@ pub fn scaled(plan: &Plan, spec: &EnvironmentSpec) -> Vec<String> {
         let of = |it: &&InstanceId| it.0.split('.').nth(2) == Some(service.name.as_str());
         kept.iter().filter(of).count()
     };
-    spec.services.iter().filter_map(|it| scaled_service(it, count(it))).collect()
+    let processes = spec.services.iter().filter(|it| it.files.is_none());
+    processes.filter_map(|it| scaled_service(it, count(it))).collect()
 }
 
 /// `web 4, configured 2`; none: as configured.

@@ -10,6 +10,7 @@ pub mod control;
 pub mod deployment;
 pub mod describe;
 pub mod failure;
+pub mod files;
 pub mod health_document;
 pub mod hook;
 pub mod id;

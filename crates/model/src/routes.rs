@@ -1,6 +1,7 @@
 //! Where an environment's traffic goes: what its route file says, in the model's words.
 
 use crate::{
+    files::ServedFiles,
     id::{Generation, InstanceId},
     instance::Instance,
     name::Name,
@@ -33,6 +34,9 @@ pub struct PathRoute {
     pub service: Name,
     /// Its instances, each with an equal share.
     pub instances: Vec<Instance>,
+    /// What the router answers with itself: then the instance is no process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<ServedFiles>,
     /// Whether the proxy keeps connections to them.
     pub upstream_keepalive: bool,
 }
@@ -82,6 +86,18 @@ impl Routes {
     /// Whether requests may reach the instance.
     pub fn leads_to(&self, instance: &InstanceId) -> bool {
         self.paths.iter().flat_map(|it| &it.instances).any(|it| it.id == *instance)
+    }
+
+    /// Whether the router answers for the instance itself, with files: it is no process.
+    pub fn serves_files_of(&self, instance: &InstanceId) -> bool {
+        let mut paths = self.paths.iter().filter(|it| it.files.is_some());
+        paths.any(|it| it.instances.iter().any(|it| it.id == *instance))
+    }
+
+    /// The versions of earlier releases whose files stay reachable.
+    pub fn earlier_files(&self) -> impl Iterator<Item = &str> {
+        let files = self.paths.iter().filter_map(|it| it.files.as_ref());
+        files.flat_map(|it| &it.earlier).map(|it| it.version.as_str())
     }
 
     /// Every instance that a path leads to, once each.

@@ -2,6 +2,7 @@
 
 use crate::{
     check::Check,
+    files::Files,
     hook::Hook,
     name::{EnvironmentId, Name},
     role::QuietSignal,
@@ -102,6 +103,9 @@ pub struct ServiceSpec {
     pub name: Name,
     /// Program and arguments; placeholders are filled when an instance is started.
     pub command: Vec<String>,
+    /// Files that the router answers with, and no process; none: a process does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Files>,
     /// Copies that run.
     pub instances: u16,
     /// Its command is run by the clock, and no instance of it runs.

@@ -7,6 +7,7 @@ pub mod client;
 pub mod control;
 mod controller;
 mod error;
+mod files;
 pub mod http1;
 pub mod limits;
 mod listeners;

@@ -96,3 +96,10 @@ pub const DRAIN_DEADLINE_MAX: Duration = Duration::from_secs(24 * 3600);
 pub const TURN_TIMEOUT: Duration = Duration::from_secs(10);
 /// What clients are told to wait when there is nothing to serve them.
 pub const RETRY_AFTER_S: u32 = 1;
+
+/// Bytes of a static file that are read, and held for its client, at a time.  Smaller ones are read
+/// whole when they are opened.
+pub const FILE_CHUNK_BYTES: usize = 64 * 1024;
+
+/// Threads beside each data-plane thread that read static files.
+pub const FILE_THREADS_MAX: usize = 16;

@@ -77,6 +77,34 @@ pub struct RouteTarget {
     pub version: String,
     /// Its share among the route's targets; 0 takes no new request.
     pub weight: u16,
+    /// What the proxy answers with itself; the address is of no use then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Files>,
+}
+
+/// Files of a static service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// That of the release that serves first; in the others is looked for what a page of an
+    /// earlier release may still ask for.
+    pub roots: Vec<FilesRoot>,
+    /// The absolute path of what all releases share: links of a release may lead there.
+    pub shared: Option<String>,
+    /// Answers for a directory.
+    pub index: Option<String>,
+    /// Answers for paths that are no file's.
+    pub fallback: Option<String>,
+}
+
+/// A directory of a release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilesRoot {
+    /// The absolute path of the release: nothing outside it is served.
+    pub release: String,
+    /// Relative to the release; empty: all of it.
+    pub directory: String,
 }
 
 /// The proxy itself returns to `fallback` if the generation proves unfit or nobody confirms it.

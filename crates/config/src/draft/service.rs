@@ -4,6 +4,7 @@ use crate::{
     address, argv,
     draft::{
         check::CheckDraft,
+        files,
         probe::HealthDraft,
         readiness, schedule,
         secret::Secrets,
@@ -21,10 +22,13 @@ use model::{
 };
 
 /// Every key of a service.
-pub(crate) const KEYS: [&str; 35] = [
+pub(crate) const KEYS: [&str; 38] = [
     "command",
     "image",
     "runtime",
+    "directory",
+    "index",
+    "fallback",
     "instances",
     "routes",
     "port",
@@ -71,6 +75,8 @@ const DAY: Millis = Millis::seconds(24 * 3600);
 pub(crate) enum Runtime {
     /// A process that we start; the default.
     Process,
+    /// None: the proxy serves files.
+    Static,
     /// One that may be named, and is refused when it is to be deployed.
     Unbuilt(&'static str),
 }
@@ -120,6 +126,11 @@ pub(crate) struct ServiceDraft {
     pub(crate) runtime: Option<Placed<Runtime>>,
     /// The name that its containers share, and the port within them.
     pub(crate) container: Option<Placed<(String, u16)>>,
+    /// Of a static service, relative to the release; empty: all of it.
+    pub(crate) directory: Option<Placed<String>>,
+    /// Of a static service; inner none: there is none.
+    pub(crate) index: Option<Placed<Option<String>>>,
+    pub(crate) fallback: Option<Placed<String>>,
     pub(crate) instances: Option<Placed<u16>>,
     pub(crate) routes: Option<Placed<Vec<Placed<String>>>>,
     pub(crate) port: Option<Placed<u16>>,
@@ -187,6 +198,7 @@ impl ServiceDraft {
     fn read_process(&mut self, table: &Table<'_>, report: &mut Report) {
         let runtimes = [
             ("process", Runtime::Process),
+            ("static", Runtime::Static),
             ("docker", Runtime::Unbuilt("docker")),
             ("compose", Runtime::Unbuilt("compose")),
             ("pm2", Runtime::Unbuilt("pm2")),
@@ -202,6 +214,9 @@ impl ServiceDraft {
         ];
         self.command = table.get("command").and_then(|it| argv::command(it, report));
         self.runtime = table.get("runtime").and_then(|it| scalar::choice(it, &runtimes, report));
+        self.directory = table.get("directory").and_then(|it| files::directory(it, report));
+        self.index = table.get("index").and_then(|it| files::index(it, report));
+        self.fallback = table.get("fallback").and_then(|it| files::file(it, report));
         self.strategy =
             table.get("strategy").and_then(|it| scalar::choice(it, &strategies, report));
         self.rolling = table.get("rolling").and_then(|it| RollingDraft::read(it, report));
@@ -292,11 +307,17 @@ impl ServiceDraft {
             };
         }
         laid! {
-            command runtime container instances routes port readiness smoke checks strategy rolling
+            command runtime container directory index fallback instances routes port readiness
+            smoke checks strategy rolling
             drain stop_signal quiet_signal kind schedule timezone overlap time_limit catch_up
             grace start_timeout bake keep_warm user env_file required_env upstream_keepalive image
             volumes migrate listen
         }
+    }
+
+    /// Whether the proxy serves files, and nothing runs.
+    pub(crate) fn is_static(&self) -> bool {
+        self.runtime.as_ref().is_some_and(|it| it.value == Runtime::Static)
     }
 
     /// The path prefixes.

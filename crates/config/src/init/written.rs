@@ -57,9 +57,14 @@ fn service(found: &Found, facts: &Facts, out: &mut String, guesses: &mut Vec<Str
     for note in &found.notes {
         let _ = writeln!(out, "        # {}", visible(note));
     }
-    let _ = writeln!(out, "        command: {}", list(&found.command));
-    let command = visible(&found.command.join(" "));
-    guesses.push(format!("{name}: `{command}`, from {}", visible(&found.from)));
+    if found.is_static {
+        out.push_str("        runtime: static\n        routes: [/]\n");
+        guesses.push(format!("{name}: files, from {}", visible(&found.from)));
+    } else {
+        let _ = writeln!(out, "        command: {}", list(&found.command));
+        let command = visible(&found.command.join(" "));
+        guesses.push(format!("{name}: `{command}`, from {}", visible(&found.from)));
+    }
     guesses.extend(found.notes.iter().map(|it| format!("{name}: {}", visible(it))));
     if found.routed {
         let health = health::path(facts);

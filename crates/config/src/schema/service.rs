@@ -19,8 +19,34 @@ pub(super) static SERVICE: Shape = Shape {
         Key("image", Kind::Text, "The image of a container; not built yet."),
         Key(
             "runtime",
-            Kind::OneOf(&["process", "docker", "compose", "pm2", "systemd", "swarm", "kubernetes"]),
-            "What runs it; `process` is the default.  Others may be checked, not yet deployed.",
+            Kind::OneOf(&[
+                "process",
+                "static",
+                "docker",
+                "compose",
+                "pm2",
+                "systemd",
+                "swarm",
+                "kubernetes",
+            ]),
+            "What runs it; `process` is the default.  `static`: nothing, the proxy serves files of \
+             the release.  Others may be checked, not yet deployed.",
+        ),
+        Key(
+            "directory",
+            Kind::Text,
+            "Of a static service: the directory of the release that is served.  Default: all of it.",
+        ),
+        Key(
+            "index",
+            Kind::Text,
+            "Of a static service: what answers for a directory, or `none`.  Default: index.html.",
+        ),
+        Key(
+            "fallback",
+            Kind::Text,
+            "Of a static service: what answers for paths that are no file's, as in an application \
+             of one page.  Default: nothing does, but `404.html` if it is there, with status 404.",
         ),
         Key(
             "instances",

@@ -6,7 +6,7 @@ use super::{
 };
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use daemon::{
-    api::words::{EnvironmentReport, InstanceReport, JobReport},
+    api::words::{EnvironmentReport, InstanceReport, JobReport, STATIC},
     logs::plain,
 };
 use serde_json::{Value, json};
@@ -98,7 +98,7 @@ pub fn objects(
                 "port": it.port,
                 "slot": it.slot,
                 "instances": count(&it.service),
-                "mode": "process",
+                "mode": if it.status == STATIC { "static" } else { "process" },
                 "memory_bytes": it.memory_bytes,
                 "cpu_percent": cpu.get(&it.id),
                 "uptime_ms": uptime_ms(it, now_ms),

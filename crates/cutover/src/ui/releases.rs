@@ -74,6 +74,7 @@ pub fn kept(report: &ReleaseReport, clock: &Clock) -> String {
             Some(until_ms) => format!("warm until {}", clock.minute(until_ms)),
             None => "warm".to_owned(),
         },
+        Reason::Reachable => "pages may be open",
         Reason::Recent => format!("one of the last {}", report.keep),
         other => reason_word(*other).to_owned(),
     };

@@ -225,7 +225,7 @@ impl Screen<'_> {
         let of_role = |role: &'static str| {
             self.environment.instances.iter().filter(move |it| it.role == role)
         };
-        let runs = |it: &&InstanceReport| it.status == "running";
+        let runs = |it: &&InstanceReport| it.serves();
         let (all, running) = (of_role("serving").count(), of_role("serving").filter(runs).count());
         let text = format!("{running} of {all} instances run");
         let mut text = if running == all { text } else { self.paint.bad(&text) };

@@ -479,6 +479,16 @@ pub enum EnvironmentState {
     NeedsAttention,
 }
 
+/// The status of what is no process: the proxy answers with files of its release.
+pub const STATIC: &str = "static";
+
+impl InstanceReport {
+    /// Whether requests to it are answered, as far as can be seen from outside.
+    pub fn serves(&self) -> bool {
+        self.status == "running" || self.status == STATIC
+    }
+}
+
 /// One instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceReport {
@@ -490,7 +500,7 @@ pub struct InstanceReport {
     pub version: String,
     /// `serving`, `warm`, `candidate`, `stray`.
     pub role: String,
-    /// `running`, `exited: …`, `absent`, `stopped`.
+    /// `running`, `exited: …`, `absent`, `stopped`, or [`STATIC`].
     pub status: String,
     /// Its process.
     pub pid: Option<u32>,

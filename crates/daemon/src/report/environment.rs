@@ -1,7 +1,7 @@
 //! One environment's part of the report.
 
 use super::{Sources, jobs::jobs, memory::resident_bytes};
-use crate::api::words::{EnvironmentReport, EnvironmentState, InstanceReport};
+use crate::api::words::{EnvironmentReport, EnvironmentState, InstanceReport, STATIC};
 use drivers::router::EmbeddedRouter;
 use engine::port::{releases::Releases, router::InForce, runtime::Life};
 use model::{
@@ -176,7 +176,11 @@ fn instances(
     let warm = &sources.common.retired;
     let mut reports: Vec<InstanceReport> = vec![];
     for instance in in_force.routes.iter().flat_map(|it| it.instances()) {
-        reports.push(one(sources, id, instance, "serving", life(&instance.id)));
+        let mut report = one(sources, id, instance, "serving", life(&instance.id));
+        if in_force.routes.as_ref().is_some_and(|it| it.serves_files_of(&instance.id)) {
+            STATIC.clone_into(&mut report.status);
+        }
+        reports.push(report);
     }
     for (instance, until_ms) in warm.iter().filter(|it| it.0.environment == *id) {
         let mut report = one(sources, id, instance, "warm", life(&instance.id));
@@ -284,7 +288,7 @@ fn state(
         EnvironmentState::Deploying
     } else if serving().next().is_none() {
         EnvironmentState::Inactive
-    } else if in_force.alive && serving().any(|it| it.status == "running") {
+    } else if in_force.alive && serving().any(InstanceReport::serves) {
         EnvironmentState::Active
     } else {
         EnvironmentState::Failed

@@ -59,7 +59,10 @@ pub async fn health(root: &Path, id: &EnvironmentId) -> Result<HealthReport, Fai
     let before = usages(&local, &instances).await;
     let begun = Instant::now();
     let mut checks = vec![];
-    for instance in &instances {
+    // Files are no process: the public route says whether they are there.
+    let serves_files =
+        |it: &&Instance| in_force.routes.as_ref().is_some_and(|of| of.serves_files_of(&it.id));
+    for instance in instances.iter().filter(|it| !serves_files(it)) {
         let Some(release) = releases.get(&instance.release) else { continue };
         let seen = one(&local, instance, release).await;
         checks.push(result(instance.id.0.clone(), seen));

@@ -43,7 +43,7 @@ impl DirectoryReleases {
     }
 
     /// Where it is written what the release consists of.
-    fn list_of(&self, release: &Release, source: &Source) -> Result<PathBuf, Failure> {
+    pub(super) fn list_of(&self, release: &Release, source: &Source) -> Result<PathBuf, Failure> {
         let environment = &release.spec.id;
         let name = match source {
             Source::Upload { upload, .. } | Source::Listed { upload, .. } => upload.clone(),

@@ -155,6 +155,7 @@ impl World {
             path: "/".to_owned(),
             service: "web".parse().unwrap(),
             instances: instances.iter().map(|it| (*it).clone()).collect(),
+            files: None,
             upstream_keepalive: true,
         };
         Routes {
@@ -214,6 +215,7 @@ pub fn service(mode: &str) -> ServiceSpec {
             .map(str::to_owned)
             .to_vec(),
         instances: 1,
+        files: None,
         schedule: None,
         routes: vec!["/".to_owned()],
         port: None,

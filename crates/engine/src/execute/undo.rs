@@ -98,7 +98,8 @@ impl Execution<'_> {
             return Ok(());
         }
         let mut dead: Vec<&Instance> = vec![];
-        for instance in routes.instances() {
+        let processes = routes.instances().into_iter();
+        for instance in processes.filter(|it| !routes.serves_files_of(&it.id)) {
             // Where the platform does not answer it has said nothing, and the old may well run.
             let life = self.ports.runtime.observe(&instance.id).await;
             if life.is_ok_and(|it| !matches!(it, Life::Running(_))) {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use model::{
     failure::Failure,
+    files::Lack,
     id::{DeploymentId, ReleaseId},
     name::EnvironmentId,
     release::{Artifact, Release, Source},
@@ -47,6 +48,9 @@ pub trait Releases: Send + Sync {
         release: &Release,
         source: &Source,
     ) -> Result<Vec<Trouble>, Failure>;
+    /// What static services need and a release that is to be staged does not bring.
+    async fn files_lacking(&self, release: &Release, source: &Source)
+    -> Result<Vec<Lack>, Failure>;
     /// Whether the content in place is what the record says; altered or missing is a failure.
     async fn verify(&self, release: &Release) -> Result<(), Failure>;
     /// Points `current` and `previous` at versions.  No current leaves its link as it is; no

@@ -32,6 +32,7 @@ pub fn web() -> ServiceSpec {
         name: "web".parse().unwrap(),
         command: vec!["./serve".into()],
         instances: 1,
+        files: None,
         schedule: None,
         routes: vec!["/".into()],
         port: None,

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use engine::port::releases::Releases;
 use model::{
     failure::Failure,
+    files::Lack,
     id::{DeploymentId, ReleaseId},
     name::EnvironmentId,
     release::{Artifact, Release, Source},
@@ -61,6 +62,10 @@ impl Releases for Life {
 
     async fn shared_trouble(&self, _: &Release, _: &Source) -> Result<Vec<Trouble>, Failure> {
         Ok(self.look(|it| it.shared_trouble.clone()).await)
+    }
+
+    async fn files_lacking(&self, _: &Release, _: &Source) -> Result<Vec<Lack>, Failure> {
+        Ok(vec![])
     }
 
     async fn verify(&self, release: &Release) -> Result<(), Failure> {

@@ -137,8 +137,10 @@ impl Draft<'_> {
     /// What cannot run beside its successor gives way in the first batch.
     fn bring_up_batch(&self, at: usize) -> Vec<Step> {
         let beside = |it: &&Instance| !self.fleet.replaces(&it.service);
-        let (beside, instead): (Vec<&Instance>, Vec<&Instance>) =
-            self.batches.new_in(at).iter().copied().partition(beside);
+        let new = self.batches.new_in(at).iter().copied();
+        // What the router serves itself is there as soon as its content is.
+        let processes = new.filter(|it| !self.fleet.is_static(it));
+        let (beside, instead): (Vec<&Instance>, Vec<&Instance>) = processes.partition(beside);
         // A worker works as soon as it runs, so it is started when everything else that is new has
         // proved fit: by then the switch is likely.
         let (served, workers): (Vec<&Instance>, Vec<&Instance>) =
@@ -224,6 +226,7 @@ impl Draft<'_> {
             steps.extend(self.recheck());
         }
         let tried = self.fleet.claimed.iter().chain(self.batches.new_until(at));
+        let tried = tried.filter(|it| !self.fleet.is_static(it));
         steps.push(Step::Bake {
             generation: trial,
             instances: tried.map(|it| it.id.clone()).collect(),

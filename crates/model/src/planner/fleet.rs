@@ -81,6 +81,11 @@ impl<'a> Fleet<'a> {
         service_of(self.to?, &instance.service)
     }
 
+    /// Whether a new instance is no process: the router serves its files.
+    pub(super) fn is_static(&self, instance: &Instance) -> bool {
+        self.service(instance).is_some_and(|it| it.files.is_some())
+    }
+
     /// Whether a service's old instance must be gone before its new one is started.
     pub(super) fn replaces(&self, service: &Name) -> bool {
         self.giving_way.iter().any(|it| it.service == *service)
@@ -193,11 +198,12 @@ impl<'a> Fleet<'a> {
 /// Whether a service's instances are given a port.
 pub(super) fn needs_port(service: &ServiceSpec) -> bool {
     let asked = service.health.as_ref().map(|it| &it.probe);
-    !service.routes.is_empty()
+    let listens = !service.routes.is_empty()
         || service.port.is_some()
         || service.readiness == Readiness::Port
         || !service.smoke.is_empty()
-        || matches!(asked, Some(Probe::Http { .. } | Probe::Tcp))
+        || matches!(asked, Some(Probe::Http { .. } | Probe::Tcp));
+    listens && service.files.is_none()
 }
 
 pub(super) fn service_of<'a>(release: &'a Release, name: &Name) -> Option<&'a ServiceSpec> {
@@ -300,6 +306,15 @@ fn count(observed: &Observed, desired: &Desired, service: &ServiceSpec) -> Resul
         _ => scaled::remembered(observed, service).unwrap_or(service.instances),
     };
     let refuse = |why: String| Failure::new(Blame::Request, why);
+    if service.files.is_some() {
+        return match &desired.wanted {
+            Wanted::Scale { instances } if instances.contains_key(&service.name) => {
+                let why = format!("scale `{}`: it is static", service.name);
+                Err(refuse(why).hint("the proxy serves its files itself: there is no instance"))
+            }
+            _ => Ok(1),
+        };
+    }
     if service.schedule.is_some() {
         return match &desired.wanted {
             Wanted::Scale { instances } if instances.contains_key(&service.name) => {

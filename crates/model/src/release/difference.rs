@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys of a service whose values are shown.  Any other is only named: it may hold a secret.
-const SHOWN: [&str; 20] = [
+const SHOWN: [&str; 21] = [
     "command",
+    "files",
     "instances",
     "schedule",
     "routes",

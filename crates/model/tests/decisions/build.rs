@@ -34,6 +34,7 @@ pub fn service(text: &str) -> ServiceSpec {
         name: name(text),
         command: vec!["./serve".into()],
         instances: 2,
+        files: None,
         schedule: None,
         routes: vec!["/".into()],
         port: None,

@@ -1,6 +1,7 @@
 //! From route files to the table that requests are looked up in.
 
 use super::{Environment, State};
+use crate::files::Folder;
 use crate::limits::RELEASES_KEPT_MAX;
 use crate::plane::instance::{Instance, Release};
 use crate::plane::table::{self, Prefix, Route, Table, Target, covers, normal_prefix};
@@ -80,7 +81,10 @@ fn targets(
 }
 
 fn instance(state: &mut State, environment: &str, target: &RouteTarget) -> Option<Arc<Instance>> {
-    let key = (target.instance.clone(), target.address.clone(), target.release.clone());
+    // Other files behind the same instance are another thing to be served.
+    let files = target.files.as_ref().map(|it| format!("{it:?}")).unwrap_or_default();
+    let place = format!("{}{files}", target.address);
+    let key = (target.instance.clone(), place, target.release.clone());
     if let Some(known) = state.instances.get(&key) {
         known.routed.store(true, Ordering::Relaxed);
         return Some(known.clone());
@@ -95,7 +99,9 @@ fn instance(state: &mut State, environment: &str, target: &RouteTarget) -> Optio
     state.next_instance += 1;
     // The address was checked when the file was read.
     let address = target.address.parse().ok()?;
-    let made = Arc::new(Instance::new(&target.instance, number, address, release, threads));
+    let folder = target.files.as_ref().map(|it| Arc::new(Folder::new(it)));
+    let made = Instance::new(&target.instance, number, address, release, folder, threads);
+    let made = Arc::new(made);
     state.instances.insert(key, made.clone());
     Some(made)
 }

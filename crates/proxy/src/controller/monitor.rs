@@ -10,7 +10,7 @@
 use super::{Controller, marker};
 use crate::limits::{PROBE_INTERVAL, PROBE_NUDGE_INTERVAL, PROBE_TIMEOUT};
 use crate::probation::trial::Trial;
-use crate::route_file::{FellBack, RouteFile};
+use crate::route_file::{FellBack, RouteFile, RouteTarget};
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
@@ -52,7 +52,10 @@ fn subject(controller: &Controller, environment: &str) -> Option<Subject> {
     let underway = known.probation.as_ref()?;
     let fallback = underway.fallback.as_ref()?;
     let old: BTreeSet<&str> = fallback.targets().map(|t| t.instance.as_str()).collect();
-    let new = known.file.targets().filter(|target| !old.contains(target.instance.as_str()));
+    // Nobody connects to files.
+    let listens = |target: &&RouteTarget| target.files.is_none();
+    let new = known.file.targets().filter(listens);
+    let new = new.filter(|target| !old.contains(target.instance.as_str()));
     Some(Subject {
         environment: environment.to_owned(),
         generation: known.file.generation,
@@ -65,7 +68,8 @@ fn subject(controller: &Controller, environment: &str) -> Option<Subject> {
 }
 
 fn addresses(file: &RouteFile) -> Vec<SocketAddr> {
-    file.targets().filter_map(|target| target.address.parse().ok()).collect()
+    let listening = file.targets().filter(|target| target.files.is_none());
+    listening.filter_map(|target| target.address.parse().ok()).collect()
 }
 
 async fn watch(controller: &Rc<Controller>, subject: &Subject) {

@@ -42,6 +42,28 @@ pub struct Request {
 }
 
 impl Request {
+    /// `GET` or another, as it came.
+    pub fn method(&self) -> &str {
+        let end = self.path.start.saturating_sub(1);
+        std::str::from_utf8(&self.head[..end]).unwrap_or_default()
+    }
+
+    /// What came behind the path's `?`.
+    pub fn query(&self) -> Option<&str> {
+        let line = self.head[self.path.end..].split(|it| *it == b' ').next()?;
+        std::str::from_utf8(line.strip_prefix(b"?")?).ok()
+    }
+
+    /// The value of the first field of this name, which is in lower case, if it is text.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.split(|it| *it == b'\n').skip(1);
+        lines.find_map(|line| {
+            let at = memchr::memchr(b':', line)?;
+            let value = std::str::from_utf8(line.get(at + 1..)?).ok()?;
+            line[..at].eq_ignore_ascii_case(name.as_bytes()).then_some(value.trim())
+        })
+    }
+
     /// The path without its query.
     pub fn path(&self) -> &str {
         std::str::from_utf8(&self.head[self.path.clone()]).unwrap_or("/")

@@ -27,6 +27,8 @@ pub(super) enum Choice {
 pub(super) struct Claim {
     pub(super) instance: Arc<Instance>,
     pub(super) keepalive: bool,
+    /// Of the path, that the route takes.
+    pub(super) prefix_bytes: usize,
     /// The thread's entry for it.
     pub(super) slot: usize,
     thread: Rc<Thread>,
@@ -54,7 +56,9 @@ pub(super) fn choose(thread: &Rc<Thread>, request: &Request, tried: &[u64]) -> C
             // Who verifies judges by itself: a trial is of users' traffic.
             let on_trial = target.on_trial && !verifies;
             let trial = prefix.environment.trial.as_ref().filter(|_| on_trial);
-            Choice::Send(Claim::new(thread, target, route.keepalive, trial.cloned(), verifies))
+            let mut claim = Claim::new(thread, target, route.keepalive, trial.cloned(), verifies);
+            claim.prefix_bytes = prefix.path.len();
+            Choice::Send(claim)
         }
         None if tried.is_empty() => Choice::Refuse(Refusal::EMPTY),
         None => Choice::Exhausted,
@@ -95,6 +99,7 @@ impl Claim {
             slot: thread.begin(instance.number),
             instance,
             keepalive,
+            prefix_bytes: 0,
             thread: thread.clone(),
             trial,
             verifies,

@@ -2,6 +2,7 @@
 
 use super::claim::{Choice, Claim, choose};
 use super::download::{self, Answer, Download};
+use super::files;
 use super::hold::HoldPlace;
 use super::thread::Thread;
 use super::tunnel;
@@ -160,6 +161,9 @@ async fn attempt(
     claim: Claim,
     may_reuse: bool,
 ) -> Attempt {
+    if let Some(folder) = claim.instance.folder.clone() {
+        return Attempt::Over(files::serve(client, request, claim, folder).await);
+    }
     let thread = client.thread;
     let repeatable = request.is_idempotent && request.framing == Framing::None;
     let number = claim.instance.number;

@@ -2,6 +2,7 @@
 
 use super::histogram::{Histogram, HistogramSum, add_one};
 use crate::control::ReleaseCounters;
+use crate::files::Folder;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -34,6 +35,8 @@ pub(crate) struct Instance {
     pub(crate) number: u64,
     pub(crate) address: SocketAddr,
     pub(crate) release: Arc<Release>,
+    /// What is answered with, and nobody is connected to.
+    pub(crate) folder: Option<Arc<Folder>>,
     /// Whether the table in force names it, as a target or to fall back to.
     pub(crate) routed: AtomicBool,
     in_flight: PerThread<AtomicU64>,
@@ -45,6 +48,7 @@ impl Instance {
         number: u64,
         address: SocketAddr,
         release: Arc<Release>,
+        folder: Option<Arc<Folder>>,
         threads: usize,
     ) -> Self {
         Instance {
@@ -52,6 +56,7 @@ impl Instance {
             number,
             address,
             release,
+            folder,
             routed: AtomicBool::new(true),
             in_flight: PerThread::new(threads, || AtomicU64::new(0)),
         }

@@ -5,6 +5,7 @@ mod claim;
 mod connection;
 mod download;
 mod exchange;
+mod files;
 pub(crate) mod histogram;
 pub(crate) mod hold;
 pub(crate) mod instance;

@@ -4,7 +4,8 @@ use super::connection;
 use super::pool::Pool;
 use super::{Plane, accept};
 use crate::limits::{
-    POOL_SWEEP_INTERVAL, SCRATCH_BYTES, SHUTDOWN_IDLE_GRACE, SHUTDOWN_INTERVAL, SHUTDOWN_TIMEOUT,
+    FILE_THREADS_MAX, POOL_SWEEP_INTERVAL, SCRATCH_BYTES, SHUTDOWN_IDLE_GRACE, SHUTDOWN_INTERVAL,
+    SHUTDOWN_TIMEOUT,
 };
 use std::cell::{Cell, RefCell};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -119,7 +120,11 @@ pub(crate) fn run(
     inbox: mpsc::UnboundedReceiver<Message>,
     listeners: Vec<TcpListener>,
 ) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(FILE_THREADS_MAX)
+        .build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(%error, "a data-plane thread could not start");

@@ -8,6 +8,7 @@ fn sample() -> RouteFile {
         release: "r1".to_owned(),
         version: "1.0.0".to_owned(),
         weight: 1,
+        files: None,
     };
     let route = Route {
         path: "/".to_owned(),

@@ -1,9 +1,10 @@
 //! Whether what a route file says can be served.
 
-use super::{FORMAT, RouteFile};
+use super::{FORMAT, Files, RouteFile};
 use crate::http1::host;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::{Component, Path};
 
 /// Longest name of an environment.
 const NAME_BYTES_MAX: usize = 200;
@@ -54,11 +55,32 @@ impl RouteFile {
                 return Err(format!("the path '{}' is routed twice", route.path));
             }
             for target in &route.targets {
+                if let Some(files) = &target.files {
+                    check_files(files)?;
+                }
                 if target.address.parse::<SocketAddr>().is_err() {
                     return Err(format!("'{}' is not an address with a port", target.address));
                 }
             }
         }
         Ok(())
+    }
+}
+
+fn check_files(files: &Files) -> Result<(), String> {
+    let whole = files.roots.iter().map(|it| &it.release).chain(&files.shared);
+    if let Some(path) = whole.into_iter().find(|it| !Path::new(it).is_absolute()) {
+        return Err(format!("'{path}' is not an absolute path"));
+    }
+    if files.roots.is_empty() {
+        return Err("files are served from no directory".to_owned());
+    }
+    let parts = files.roots.iter().map(|it| &it.directory);
+    let mut parts = parts.chain(&files.index).chain(&files.fallback);
+    let is_within =
+        |path: &&String| Path::new(path).components().all(|it| matches!(it, Component::Normal(_)));
+    match parts.find(|it| !is_within(it)) {
+        Some(path) => Err(format!("'{path}' does not stay in its directory")),
+        None => Ok(()),
     }
 }

@@ -245,6 +245,7 @@ pub fn target(instance: &str, release: &str, address: &str) -> RouteTarget {
         release: release.to_owned(),
         version: release.to_owned(),
         weight: 1,
+        files: None,
     }
 }
 

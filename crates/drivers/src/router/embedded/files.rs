@@ -44,7 +44,7 @@ impl EmbeddedRouter {
         confirms: Option<Confirms>,
         epoch: Epoch,
     ) -> Result<(), Failure> {
-        let routes = translate::to_file(environment, staged, confirms, epoch)?;
+        let routes = translate::to_file(self.layout(), environment, staged, confirms, epoch)?;
         let directory = self.layout().routes();
         file::make_directory(&directory, file::MODE_PRIVATE_DIRECTORY)
             .and_then(|()| routes.stage(&directory))

@@ -4,6 +4,7 @@ use super::EmbeddedRouter;
 use crate::{layout::Layout, machine::boot_id};
 use model::{
     failure::{Blame, Failure},
+    files::{Earlier, Files, ServedFiles},
     id::{Epoch, Generation, InstanceId, ReleaseId},
     instance::{Instance, Slot},
     name::{EnvironmentId, Name},
@@ -12,12 +13,16 @@ use model::{
     service::Millis,
 };
 use proxy::route_file::{self, Confirms, Probation, Route, RouteFile, RouteTarget};
+use std::path::Path;
 
+/// Of what the proxy answers for itself.
+const NO_ADDRESS: &str = "127.0.0.1:0";
 /// Each target's share.
 const WEIGHT: u16 = 1;
 
 /// As the proxy reads it.
 pub(super) fn to_file(
+    layout: &Layout,
     environment: &EnvironmentId,
     staged: &StagedRoutes,
     confirms: Option<Confirms>,
@@ -31,7 +36,11 @@ pub(super) fn to_file(
         epoch: epoch.0,
         boot_id: boot_id(),
         hosts: routes.hosts.clone(),
-        routes: routes.paths.iter().map(route).collect::<Result<_, _>>()?,
+        routes: routes
+            .paths
+            .iter()
+            .map(|it| route(layout, environment, it))
+            .collect::<Result<_, _>>()?,
         probation: probation
             .map(|it| Probation { fallback: it.fallback.0, expires_ms: it.expires.0 }),
         confirms,
@@ -43,9 +52,11 @@ pub(super) fn to_file(
     Ok(file.seal())
 }
 
-fn route(path: &PathRoute) -> Result<Route, Failure> {
+fn route(layout: &Layout, environment: &EnvironmentId, path: &PathRoute) -> Result<Route, Failure> {
     let target = |instance: &Instance| {
-        let address = instance.address().ok_or_else(|| {
+        let files = path.files.as_ref().map(|it| files(layout, environment, instance, it));
+        let nobody = || files.is_some().then(|| NO_ADDRESS.to_owned());
+        let address = instance.address().or_else(nobody).ok_or_else(|| {
             Failure::new(Blame::Us, format!("route to {}: it has no port", instance.id))
         })?;
         Ok(RouteTarget {
@@ -54,6 +65,7 @@ fn route(path: &PathRoute) -> Result<Route, Failure> {
             release: instance.release.0.clone(),
             version: instance.version.clone(),
             weight: WEIGHT,
+            files,
         })
     };
     Ok(Route {
@@ -61,6 +73,48 @@ fn route(path: &PathRoute) -> Result<Route, Failure> {
         service: path.service.to_string(),
         targets: path.instances.iter().map(target).collect::<Result<_, Failure>>()?,
         upstream_keepalive: path.upstream_keepalive,
+    })
+}
+
+/// By their absolute paths.
+fn files(
+    layout: &Layout,
+    environment: &EnvironmentId,
+    instance: &Instance,
+    served: &ServedFiles,
+) -> route_file::Files {
+    let root = |version: &str, directory: &str| route_file::FilesRoot {
+        release: layout.release(environment, version).display().to_string(),
+        directory: directory.to_owned(),
+    };
+    let mut roots = vec![root(&instance.version, &served.files.directory)];
+    roots.extend(served.earlier.iter().map(|it| root(&it.version, &it.directory)));
+    let shared = layout.environment(environment).join(model::shared::DIRECTORY);
+    route_file::Files {
+        roots,
+        shared: Some(shared.display().to_string()),
+        index: served.files.index.clone(),
+        fallback: served.files.fallback.clone(),
+    }
+}
+
+/// As it was before it became paths; none: it has no root.
+fn served(files: &route_file::Files) -> Option<ServedFiles> {
+    let (own, earlier) = files.roots.split_first()?;
+    let version = |it: &route_file::FilesRoot| {
+        let name = Path::new(&it.release).file_name()?;
+        name.to_str().map(str::to_owned)
+    };
+    let one = |it: &route_file::FilesRoot| {
+        Some(Earlier { version: version(it)?, directory: it.directory.clone() })
+    };
+    Some(ServedFiles {
+        files: Files {
+            directory: own.directory.clone(),
+            index: files.index.clone(),
+            fallback: files.fallback.clone(),
+        },
+        earlier: earlier.iter().map(one).collect::<Option<_>>()?,
     })
 }
 
@@ -88,6 +142,7 @@ impl EmbeddedRouter {
                 path: route.path.clone(),
                 service: service.clone(),
                 instances: instances.collect::<Result<_, Failure>>()?,
+                files: route.targets.iter().find_map(|it| served(it.files.as_ref()?)),
                 upstream_keepalive: route.upstream_keepalive,
             })
         });
@@ -111,7 +166,10 @@ fn instance(
 ) -> Option<Instance> {
     let id = InstanceId(target.instance.clone());
     let number = target.instance.split('.').nth(3)?.parse().ok()?;
-    let port = target.address.rsplit_once(':')?.1.parse().ok()?;
+    let port = match target.files {
+        None => Some(target.address.rsplit_once(':')?.1.parse().ok()?),
+        Some(_) => None,
+    };
     Some(Instance {
         slot: slot(layout, &id),
         id,
@@ -120,7 +178,7 @@ fn instance(
         release: ReleaseId(target.release.clone()),
         version: target.version.clone(),
         number,
-        port: Some(port),
+        port,
     })
 }
 

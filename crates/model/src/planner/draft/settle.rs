@@ -12,9 +12,9 @@ use crate::{
 
 impl Draft<'_> {
     pub(super) fn settle(&self) -> Vec<Step> {
-        let mut steps = vec![Step::Keep {
-            instances: self.fleet.after().into_iter().map(|it| it.id.clone()).collect(),
-        }];
+        let processes = self.fleet.after().into_iter().filter(|it| !self.fleet.is_static(it));
+        let instances = processes.map(|it| it.id.clone()).collect();
+        let mut steps = vec![Step::Keep { instances }];
         steps.extend(self.link());
         let leaving = &self.fleet.leaving;
         let routed: Vec<&Instance> = leaving.iter().filter(|it| self.routed(it)).collect();
@@ -24,7 +24,8 @@ impl Draft<'_> {
                 deadline: self.drain(&routed),
             });
         }
-        steps.extend(leaving.iter().map(|it| self.let_go(it)));
+        let processes = leaving.iter().filter(|it| !self.served_files(it));
+        steps.extend(processes.map(|it| self.let_go(it)));
         steps.extend(self.fleet.surplus.iter().map(|it| self.stop(it)));
         steps.push(Step::Prune {
             generations: self.numbers.useless_at_last(),
@@ -76,6 +77,7 @@ impl Draft<'_> {
         let left = left.into_iter().flatten().flat_map(|it| it.left.values());
         let left = left.filter_map(|it| self.observed.release(it));
         versions.extend(left.map(|it| it.version.clone()));
+        versions.extend(self.after(self.numbers.confirm).earlier_files().map(str::to_owned));
         let running = [&self.fleet.leaving, &self.fleet.surplus, &self.observed.active];
         versions.extend(running.into_iter().flatten().map(|it| it.version.clone()));
         versions.extend(self.observed.prepared.iter().cloned());

@@ -2,6 +2,7 @@
 
 use super::Draft;
 use crate::{
+    files::{EARLIER_MAX, Earlier, Files, ServedFiles},
     id::{Generation, ReleaseId},
     instance::Instance,
     name::Name,
@@ -52,6 +53,11 @@ impl Draft<'_> {
         self.observed.routes.as_ref().is_some_and(|it| it.leads_to(&instance.id))
     }
 
+    /// Whether the router answered for an old instance itself: there is no process to end.
+    pub(super) fn served_files(&self, instance: &Instance) -> bool {
+        self.observed.routes.as_ref().is_some_and(|it| it.serves_files_of(&instance.id))
+    }
+
     /// Asks each route to what is new once, under each host name: a step a release.
     pub(super) fn verify<'n>(
         &self,
@@ -84,13 +90,40 @@ impl Draft<'_> {
 
     fn paths(&self, at: usize, service: &ServiceSpec) -> Vec<PathRoute> {
         let instances = self.batches.serving(at, service);
+        let files = service.files.as_ref().map(|it| self.files(service, it, &instances));
         let path = |path: &String| PathRoute {
             path: path.clone(),
             service: service.name.clone(),
             instances: instances.clone(),
+            files: files.clone(),
             upstream_keepalive: service.upstream_keepalive,
         };
         service.routes.iter().map(path).collect()
+    }
+}
+
+impl Draft<'_> {
+    /// With the files of what served before, and of what was reachable beside it: whoever loaded a
+    /// page of theirs asks for them yet.
+    fn files(&self, service: &ServiceSpec, files: &Files, instances: &[Instance]) -> ServedFiles {
+        let serves = |version: &str| instances.iter().any(|it| it.version == version);
+        let before = self.observed.routes.iter().flat_map(|it| &it.paths);
+        let before = before.filter(|it| it.service == service.name);
+        let mut earlier: Vec<Earlier> = vec![];
+        for path in before {
+            let Some(old) = &path.files else { continue };
+            let own = path.instances.iter().map(|it| Earlier {
+                version: it.version.clone(),
+                directory: old.files.directory.clone(),
+            });
+            for one in own.chain(old.earlier.iter().cloned()) {
+                if !serves(&one.version) && !earlier.contains(&one) {
+                    earlier.push(one);
+                }
+            }
+        }
+        earlier.truncate(EARLIER_MAX);
+        ServedFiles { files: files.clone(), earlier }
     }
 }
 
