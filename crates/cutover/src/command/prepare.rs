@@ -69,12 +69,12 @@ pub async fn prepare(session: &Session, wanted: &Wanted) -> Result<Prepared, Hal
     let deployment = new_deployment();
     let source = content.source(&deployment);
     let overrides = Overrides {
-        force: wanted.force,
+        force: wanted.insisted.force,
         skip_health_check: wanted.skip_health_check,
         skip_smoke: wanted.skip_smoke,
         break_lock: false,
-        freeze: wanted.override_freeze.clone(),
-        window: wanted.override_window.clone(),
+        freeze: wanted.insisted.override_freeze.clone(),
+        window: wanted.insisted.override_window.clone(),
     };
     let request = Request {
         deployment,
@@ -86,7 +86,7 @@ pub async fn prepare(session: &Session, wanted: &Wanted) -> Result<Prepared, Hal
             services: wanted.service.clone(),
         },
         by: session.by.clone(),
-        reason: wanted.reason.clone(),
+        reason: wanted.insisted.reason.clone(),
         overrides,
     };
     Ok(Prepared { target, request, content })
