@@ -7,7 +7,7 @@ use crate::{
     hub::Hub,
     one_off,
     secrets::Secrets,
-    socket::PeerListener,
+    socket::{Peer, PeerListener},
 };
 use drivers::layout::Layout;
 use engine::{deploy::Engine, one_off::OneOffs, port::Ports};
@@ -178,7 +178,10 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
         let _ = ended.wait_for(|it| *it).await;
     };
     tokio::select! {
-        served = async { axum::serve(listener, api::router(controller)).await } => {
+        served = async {
+            let service = api::router(controller).into_make_service_with_connect_info::<Peer>();
+            axum::serve(listener, service).await
+        } => {
             served.map_err(platform("serve the API"))
         }
         () = until => Ok(()),

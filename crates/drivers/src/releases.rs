@@ -12,6 +12,7 @@ mod keep;
 pub mod left_out;
 mod limits;
 mod links;
+pub mod opened;
 mod placer;
 mod record;
 mod refusal;

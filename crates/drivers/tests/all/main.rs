@@ -8,6 +8,7 @@ mod archives;
 mod bake;
 mod git;
 mod one_offs;
+mod opened;
 mod ready;
 mod releases;
 mod router;
