@@ -425,7 +425,7 @@ fn nothing_in_arguments(planted: &Planted) {
     assert!(seen > 3, "only {seen} processes were seen");
 }
 
-/// Nobody but an instance has a value in its environment, and nobody leaves one behind in a core file.
+/// Nobody but an instance has a value in its environment, and nobody leaves one in a core file.
 fn nothing_beside_instances(planted: &Planted) {
     let ours = planted.stand.processes();
     assert!(ours.len() >= 4, "daemon, holder, proxy and a supervise run: {ours:?}");
@@ -594,13 +594,4 @@ fn a_reference_that_leads_nowhere_says_where_it_stands_and_shows_nothing() {
     let listed: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(listed[0]["name"], "A");
     assert!(!marker.exists(), "neither follows a reference");
-}
-
-#[test]
-fn the_schema_is_printed() {
-    let stand = Stand::new(Layout::default());
-    let ran = stand.cutover(&["schema"]).expect(0);
-    let schema: Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
-    assert!(schema["$defs"]["service"]["properties"]["secrets"].is_object());
 }
