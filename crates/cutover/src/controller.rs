@@ -137,6 +137,21 @@ impl Controller {
         Err(CallError::Lost("it ended before all was taken".to_owned()))
     }
 
+    /// Sends only the list of what a directory holds, to plan by.
+    ///
+    /// # Errors
+    ///
+    /// Where it is refused.
+    pub async fn list(
+        &self,
+        environment: &EnvironmentId,
+        deployment: &DeploymentId,
+        list: String,
+    ) -> Result<Received, CallError> {
+        let path = format!("/v1/lists/{environment}/{deployment}");
+        self.ask(Method::PUT, &path, call::text(list), TAKE_WAIT).await
+    }
+
     /// What the request would do.
     ///
     /// # Errors

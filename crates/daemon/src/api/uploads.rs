@@ -69,6 +69,39 @@ pub async fn receive(
     received.map(Json)
 }
 
+/// `PUT /v1/lists/PROJECT/ENVIRONMENT/DEPLOYMENT`
+pub async fn receive_list(
+    State(controller): State<Controller>,
+    Path((project, environment, deployment)): Path<(String, String, String)>,
+    list: Bytes,
+) -> Result<Json<Received>, Refusal> {
+    let (environment, deployment) = named(&project, &environment, deployment)?;
+    let releases = controller.local.releases.clone();
+    let taking = tokio::task::spawn_blocking(move || {
+        releases.receive_list(&environment, &deployment, &list)
+    });
+    let artifact =
+        taking.await.map_err(|it| Failure::new(Blame::Us, format!("take the list: {it}")))??;
+    Ok(Json(Received { artifact, notes: vec![] }))
+}
+
+/// What an upload's path names.
+pub(super) fn named(
+    project: &str,
+    environment: &str,
+    deployment: String,
+) -> Result<(EnvironmentId, DeploymentId), Failure> {
+    let environment = format!("{project}/{environment}")
+        .parse()
+        .map_err(|it: model::name::NotAName| Failure::new(Blame::Request, it.to_string()))?;
+    let deployment = DeploymentId(deployment);
+    if deployment.is_well_formed() {
+        return Ok((environment, deployment));
+    }
+    let message = format!("take `{deployment}` for a deployment's id: it is no ULID");
+    Err(Failure::new(Blame::Request, message))
+}
+
 async fn unpacked(
     controller: &Controller,
     environment: EnvironmentId,
@@ -102,23 +135,6 @@ async fn unpacked(
     let unpacked =
         unpack.await.map_err(|it| Failure::new(Blame::Us, format!("unpack the upload: {it}")))?;
     unpacked.map_err(Refusal::preflight)
-}
-
-/// Whom content is for.
-pub(super) fn named(
-    project: &str,
-    environment: &str,
-    deployment: String,
-) -> Result<(EnvironmentId, DeploymentId), Failure> {
-    let environment: EnvironmentId = format!("{project}/{environment}")
-        .parse()
-        .map_err(|it: model::name::NotAName| Failure::new(Blame::Request, it.to_string()))?;
-    let deployment = DeploymentId(deployment);
-    if !deployment.is_well_formed() {
-        let message = format!("take `{deployment}` for a deployment's id: it is no ULID");
-        return Err(Failure::new(Blame::Request, message));
-    }
-    Ok((environment, deployment))
 }
 
 async fn admitted(
