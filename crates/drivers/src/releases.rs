@@ -14,6 +14,7 @@ pub mod left_out;
 mod limits;
 mod links;
 pub mod listing;
+pub mod opened;
 mod origin;
 mod placer;
 mod record;

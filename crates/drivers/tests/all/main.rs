@@ -10,6 +10,7 @@ mod external;
 mod git;
 mod nginx;
 mod one_offs;
+mod opened;
 mod ready;
 mod releases;
 mod router;
