@@ -131,6 +131,7 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
         runtime: local.runtime.clone(),
         router: local.router.clone(),
         hooks: local.hooks.clone(),
+        builder: local.builder.clone(),
         prober: local.prober.clone(),
         releases: local.releases.clone(),
         journal: Arc::new(MaskedJournal { store: store.clone(), secrets: options.secrets.clone() }),

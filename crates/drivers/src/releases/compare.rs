@@ -26,7 +26,7 @@ impl DirectoryReleases {
     ///
     /// Where one of the lists is gone or damaged.
     pub fn compare(&self, from: &Release, to: &Release) -> Result<FileDifference, Failure> {
-        if from.artifact.digest == to.artifact.digest {
+        if from.artifact.digest_in_place() == to.artifact.digest_in_place() {
             return Ok(FileDifference::default());
         }
         let listed = |of: &Release| self.listed(of)?.ok_or_else(|| gone(&of.version));

@@ -125,7 +125,7 @@ impl DirectoryReleases {
         self.empty_trash(environment)
     }
 
-    fn trash_place(&self, environment: &EnvironmentId, version: &str) -> PathBuf {
+    pub(super) fn trash_place(&self, environment: &EnvironmentId, version: &str) -> PathBuf {
         let at_ms = crate::clock::unix_ms();
         self.layout.releases(environment).join(format!("{TRASH}{version}-{at_ms}"))
     }

@@ -27,7 +27,7 @@ impl DirectoryReleases {
                 Ok(Artifact { described: described.clone(), commit: commit.clone(), ..arrived })
             }
             Source::Git { url, reference } => self.fetch(environment, url, reference),
-            Source::Kept { version } => {
+            Source::Kept { version, .. } => {
                 segment("a version", version)?;
                 let in_place =
                     self.kept_artifact(environment, version)?.ok_or_else(|| gone(version))?;
@@ -57,6 +57,10 @@ impl DirectoryReleases {
             }
             Source::Kept { .. } => None,
         };
+        // What an interrupted build left is nothing to build upon.
+        if incoming.is_some() {
+            self.discard_unbuilt(environment, version)?;
+        }
         if is_directory(&self.layout.release(environment, version))? {
             self.must_hold(environment, version, &wanted)?;
             return incoming.map_or(Ok(()), |it| it.discard());
@@ -125,7 +129,7 @@ impl DirectoryReleases {
 }
 
 /// One call for all files: a release may have very many.
-fn sync_file_system(directory: &Path) -> Result<(), Failure> {
+pub(super) fn sync_file_system(directory: &Path) -> Result<(), Failure> {
     File::open(directory)
         .and_then(|it| Ok(rustix::fs::syncfs(it)?))
         .map_err(|error| file::failure("write to the disk", directory, &error))

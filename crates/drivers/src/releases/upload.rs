@@ -4,6 +4,7 @@ use super::{
     DirectoryReleases,
     archive::{self, Format},
     arrival::{self, Arrival},
+    built::COMPLETE,
     growth::Growth,
     keep::read_artifact,
     make, segment, unwritable,
@@ -164,6 +165,8 @@ impl Incoming {
             files: content.files(),
             commit,
             described: described.to_owned(),
+            built: None,
+            complete: content.entries.contains_key(COMPLETE.as_bytes()),
         };
         write(&self.list, content.text().as_bytes())?;
         file::rename(&arrival.directory, &self.directory)

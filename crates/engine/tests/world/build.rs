@@ -88,6 +88,8 @@ pub fn spec(services: Vec<ServiceSpec>) -> EnvironmentSpec {
         services,
         listen: vec!["127.0.0.1:8080".into()],
         control: Default::default(),
+        builds: vec![],
+        requires: [].into(),
     }
 }
 

@@ -84,6 +84,8 @@ pub fn spec(services: Vec<ServiceSpec>) -> EnvironmentSpec {
         services,
         listen: vec!["127.0.0.1:8080".into()],
         control: Default::default(),
+        builds: vec![],
+        requires: [].into(),
     }
 }
 
@@ -94,6 +96,8 @@ pub fn artifact(digest: &str) -> Artifact {
         files: 10,
         commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
         described: "./app".into(),
+        built: None,
+        complete: false,
     }
 }
 

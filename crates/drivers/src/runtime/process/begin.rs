@@ -9,7 +9,7 @@ use model::{
     name::EnvironmentId,
     redact::secret_names,
     release::Release,
-    service::{Readiness, ServiceSpec},
+    service::Readiness,
 };
 use std::{fs, io::Read, path::Path};
 use supervise::{
@@ -96,7 +96,7 @@ impl ProcessRuntime {
             directory,
             environment: variables(instance, release)?,
             user: user.map(|it| User { uid: it.uid, gid: it.gid }),
-            limits: limits(service),
+            limits: limits(&service.limits),
             stop_signal: service.stop_signal.number(),
             grace_ms: service.grace.0,
             notify: service.readiness == Readiness::Notify,
@@ -125,11 +125,11 @@ pub(super) fn output(layout: &Layout, environment: &EnvironmentId) -> Result<Out
     })
 }
 
-pub(super) fn limits(service: &ServiceSpec) -> Limits {
+pub(super) fn limits(limits: &model::service::Limits) -> Limits {
     Limits {
-        memory_bytes: service.limits.memory_bytes,
-        processes: service.limits.processes,
-        files: service.limits.files,
+        memory_bytes: limits.memory_bytes,
+        processes: limits.processes,
+        files: limits.files,
     }
 }
 
