@@ -18,8 +18,8 @@ pub mod state;
 
 use clock::SystemClock;
 use engine::port::{
-    builder::Builder, clock::Clock, hook::HookRunner, machine::Machine, one_off::OneOffRunner, prober::Prober,
-    router::Router, runtime::Runtime,
+    builder::Builder, clock::Clock, hook::HookRunner, machine::Machine, one_off::OneOffRunner,
+    prober::Prober, router::Router, runtime::Runtime,
 };
 use layout::Layout;
 use machine::LocalMachine;

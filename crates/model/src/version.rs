@@ -116,9 +116,8 @@ pub fn known<'a>(
     }
     if !build::alike(&first.spec, &part.spec) {
         let message = format!("deploy version {version}: it is kept as it was built otherwise");
-        return Err(Failure::new(Blame::Request, message).hint(
-            "commands and variables of the build change the content: use another version",
-        ));
+        return Err(Failure::new(Blame::Request, message)
+            .hint("commands and variables of the build change the content: use another version"));
     }
     Ok(same
         .find(|it| it.spec == part.spec && it.left == part.left)

@@ -77,9 +77,9 @@ impl BuildDraft {
             timeout: table
                 .get("timeout")
                 .and_then(|it| scalar::time(it, Millis(1)..=TIMEOUT_MAX, report)),
-            limits: table.get("limits").map_or_else(LimitsDraft::default, |it| {
-                LimitsDraft::read(it, report)
-            }),
+            limits: table
+                .get("limits")
+                .map_or_else(LimitsDraft::default, |it| LimitsDraft::read(it, report)),
             user: table.get("user").and_then(|it| address::user(it, report)),
             secrets: table.get("secrets").and_then(|it| {
                 scalar::list(it, report, |it, report| {
@@ -183,7 +183,9 @@ fn below(field: &Field<'_>, report: &mut Report) -> Option<Placed<String>> {
     let is_odd = |part: &str| part.is_empty() || part == ".." || part == ".";
     if path.starts_with(['/', '-']) || path.split('/').any(is_odd) {
         let message = format!("`{}` is no path below the release's directory", found.value);
-        field.error(report, message).hint("write it without a leading `/`, `.` or `..`: `web/.next`");
+        field
+            .error(report, message)
+            .hint("write it without a leading `/`, `.` or `..`: `web/.next`");
         return None;
     }
     let path = path.to_owned();
@@ -191,16 +193,15 @@ fn below(field: &Field<'_>, report: &mut Report) -> Option<Placed<String>> {
 }
 
 /// `requires: { node: ">=18" }`.
-pub(crate) fn requires(
-    field: &Field<'_>,
-    report: &mut Report,
-) -> BTreeMap<String, String> {
+pub(crate) fn requires(field: &Field<'_>, report: &mut Report) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for (program, inner) in field.entries(report, "a mapping of programs to versions") {
         let fits = |it: char| it.is_ascii_alphanumeric() || "._+-".contains(it);
         if program.is_empty() || program.starts_with(['-', '.']) || !program.chars().all(fits) {
             let message = format!("`{}` is no program's name", program.escape_debug());
-            inner.error(report, message).hint("write `node`, and no path: it is looked for in PATH");
+            inner
+                .error(report, message)
+                .hint("write `node`, and no path: it is looked for in PATH");
             continue;
         }
         let Some(version) = scalar::word(&inner, report) else { continue };

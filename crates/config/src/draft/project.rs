@@ -2,7 +2,12 @@
 
 use crate::{
     address,
-    draft::{build::{self, BuildDraft}, container, environment::EnvironmentDraft, service::ServiceDraft},
+    draft::{
+        build::{self, BuildDraft},
+        container,
+        environment::EnvironmentDraft,
+        service::ServiceDraft,
+    },
     nearest::nearest,
     report::{Field, Placed, Report, Table, quoted_list},
     scalar,

@@ -60,10 +60,7 @@ impl DirectoryReleases {
         let directory = self.layout.release(environment, super::segment("a version", version)?);
         let failed = |error| file::failure("sum up", &directory, &error);
         if let Some(builder) = builder {
-            let us = (
-                rustix::process::geteuid().as_raw(),
-                rustix::process::getegid().as_raw(),
-            );
+            let us = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
             Self::hand_over(&directory, builder, us)?;
         }
         let content = sealed(&directory).map_err(failed)?;

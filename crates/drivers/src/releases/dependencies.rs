@@ -220,10 +220,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::layout::Layout;
-    use model::{
-        build::TIMEOUT,
-        service::Limits,
-    };
+    use model::{build::TIMEOUT, service::Limits};
 
     fn build(install: &[&str]) -> BuildSpec {
         BuildSpec {

@@ -138,7 +138,9 @@ fn a_crash_at_any_call_of_a_build_is_survived() {
             let outcome = world.ask(&deploy(2, &built()));
             let there = world.state().placed.contains("v2");
             match outcome {
-                Outcome::Deployed => assert_eq!((serving(&world).as_str(), bad_build), ("v2", false)),
+                Outcome::Deployed => {
+                    assert_eq!((serving(&world).as_str(), bad_build), ("v2", false))
+                }
                 Outcome::Aborted | Outcome::RolledBack => {
                     assert_eq!(serving(&world), "v1", "call {at}");
                     assert!(!(there && bad_build), "call {at}: what was built in part is there");

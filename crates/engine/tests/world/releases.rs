@@ -41,9 +41,8 @@ impl Releases for Life {
     async fn list(&self, _: &EnvironmentId) -> Result<Vec<Release>, Failure> {
         Ok(self
             .look(|it| {
-                let placed = |release: &&Release| {
-                    it.placed.contains(&release.version) && release.is_whole()
-                };
+                let placed =
+                    |release: &&Release| it.placed.contains(&release.version) && release.is_whole();
                 it.releases.iter().filter(placed).cloned().collect()
             })
             .await)

@@ -126,11 +126,7 @@ pub(super) fn output(layout: &Layout, environment: &EnvironmentId) -> Result<Out
 }
 
 pub(super) fn limits(limits: &model::service::Limits) -> Limits {
-    Limits {
-        memory_bytes: limits.memory_bytes,
-        processes: limits.processes,
-        files: limits.files,
-    }
+    Limits { memory_bytes: limits.memory_bytes, processes: limits.processes, files: limits.files }
 }
 
 fn refuse_taken_port(instance: &Instance) -> Result<(), Failure> {

@@ -10,8 +10,7 @@ use crate::{
     account::{self, Account},
     blocking::blocking,
     clock::SystemClock,
-    file,
-    host,
+    file, host,
     releases::{DirectoryReleases, dependencies},
 };
 use async_trait::async_trait;
@@ -141,8 +140,7 @@ impl HostBuilder {
         file::make_directory(&home, file::MODE_PRIVATE_DIRECTORY).map_err(failed)?;
         let Some(account) = &work.account else { return Ok(()) };
         let us = rustix::process::geteuid().as_raw();
-        let release =
-            self.one_offs.layout().release(&work.environment, &work.release.version);
+        let release = self.one_offs.layout().release(&work.environment, &work.release.version);
         for directory in [&home, &release] {
             DirectoryReleases::hand_over(directory, us, (account.uid, account.gid))?;
         }
@@ -160,8 +158,7 @@ impl HostBuilder {
         let (this, to_begin, to_do) = (self.clone(), one_off.clone(), work.clone());
         blocking(move || this.begin(&to_do, &to_begin)).await?;
         let name = command.part.word();
-        let following =
-            self.one_offs.follow(&work.environment, &command.id, name, LINES_MAX, note);
+        let following = self.one_offs.follow(&work.environment, &command.id, name, LINES_MAX, note);
         let (ended, last) = following.await?;
         let (this, id, epoch) = (self.clone(), command.id.clone(), work.epoch);
         blocking(move || this.one_offs.clear_now(&id, epoch)).await?;

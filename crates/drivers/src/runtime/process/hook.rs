@@ -32,8 +32,7 @@ impl HookRunner for OneOffProcesses {
         let directory = self.layout().release(environment, &hook.version);
         variables.insert("CUTOVER_RELEASE_DIR".into(), directory.display().to_string());
         blocking(move || this.begin_now(&to_begin, &release, epoch, &variables)).await?;
-        let (ended, told) =
-            self.follow(environment, &hook.id, &hook.name, LINES_MAX, note).await?;
+        let (ended, told) = self.follow(environment, &hook.id, &hook.name, LINES_MAX, note).await?;
         judged(hook, &ended, &told)
     }
 
