@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 use testkit::{
+    app::App,
     stand::{HOST, Layout, Ran, Stand, TARGET, kill},
     time::eventually,
 };
@@ -67,7 +68,7 @@ const BUILD: &str = "env | sort > seen; cp server.in server.js";
 
 #[test]
 fn builds_that_fail_hang_or_are_killed_leave_the_old() {
-    let stand = Stand::new(Layout::default());
+    let stand = Stand::new(Layout { app: App::Node, ..Layout::default() });
     let source = stand.release("1.0.0", "");
     fs::rename(source.join("server.js"), source.join("server.in")).unwrap();
     let shell = |script: &str| format!("{{ commands: [{{ shell: {script:?} }}], timeout: 120s }}");
