@@ -8,6 +8,7 @@ use crate::{
         project::{self, SourceDraft},
         secret::Secrets,
         service::ServiceDraft,
+        shared,
         variable::{self, EnvFileDraft, Required, Variables},
     },
     report::{Field, Place, Placed, Report, Table},
@@ -17,11 +18,12 @@ use crate::{
 use model::{
     name::Name,
     service::{ControlSpec, VersionScheme},
+    shared::Shared,
 };
 use std::collections::BTreeMap;
 
 /// Every key of an environment.
-pub(crate) const KEYS: [&str; 18] = [
+pub(crate) const KEYS: [&str; 19] = [
     "domains",
     "version",
     "env",
@@ -34,6 +36,7 @@ pub(crate) const KEYS: [&str; 18] = [
     "requires",
     "disk_free",
     "keep_releases",
+    "shared",
     "confirm",
     "windows",
     "not_at_peak",
@@ -62,6 +65,7 @@ pub(crate) struct EnvironmentDraft {
     pub(crate) source: Option<SourceDraft>,
     pub(crate) build: Option<Placed<BuildDraft>>,
     pub(crate) requires: BTreeMap<String, String>,
+    pub(crate) shared: Option<Placed<Shared>>,
     pub(crate) control: ControlSpec,
     /// What it lays over the project's services.
     pub(crate) services: Vec<(Name, ServiceDraft)>,
@@ -123,6 +127,7 @@ impl EnvironmentDraft {
         if let Some(requires) = table.get("requires") {
             self.requires = build::requires(requires, report);
         }
+        self.shared = table.get("shared").and_then(|it| shared::read(it, report));
         self.source = table.get("source").and_then(|it| SourceDraft::read(it, report));
     }
 

@@ -7,13 +7,14 @@ use crate::{
         container,
         environment::EnvironmentDraft,
         service::ServiceDraft,
+        shared,
     },
     nearest::nearest,
     report::{Field, Placed, Report, Table, quoted_list},
     scalar,
     yaml::Value,
 };
-use model::name::Name;
+use model::{name::Name, shared::Shared};
 use std::collections::BTreeMap;
 
 /// One project.
@@ -22,6 +23,7 @@ pub(crate) struct ProjectDraft {
     pub(crate) source: Option<SourceDraft>,
     pub(crate) build: Option<Placed<BuildDraft>>,
     pub(crate) requires: BTreeMap<String, String>,
+    pub(crate) shared: Option<Placed<Shared>>,
     pub(crate) services: Vec<(Name, ServiceDraft)>,
     pub(crate) environments: Vec<(Name, EnvironmentDraft)>,
 }
@@ -36,8 +38,16 @@ pub(crate) enum SourceDraft {
 impl ProjectDraft {
     pub(crate) fn read(field: &Field<'_>, report: &mut Report) -> ProjectDraft {
         let mut draft = ProjectDraft::default();
-        let known =
-            ["source", "build", "requires", "services", "environments", "containers", "domains"];
+        let known = [
+            "source",
+            "build",
+            "requires",
+            "shared",
+            "services",
+            "environments",
+            "containers",
+            "domains",
+        ];
         let elsewhere = [
             ("command", "to a service: `services: { web: { command: … } }`"),
             ("routes", "to a service: `services: { web: { routes: … } }`"),
@@ -46,6 +56,7 @@ impl ProjectDraft {
             ("version", "to an environment"),
         ];
         let Some(table) = Table::read(field, &known, &elsewhere, report) else { return draft };
+        draft.shared = table.get("shared").and_then(|it| shared::read(it, report));
         draft.source = table.get("source").and_then(|it| SourceDraft::read(it, report));
         draft.build = table.get("build").and_then(|it| BuildDraft::read(it, report));
         if let Some(requires) = table.get("requires") {

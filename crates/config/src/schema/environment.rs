@@ -43,6 +43,11 @@ static PROJECT: Shape = Shape {
         Key("build", Kind::Keys(&BUILD), "How its content is built on the host."),
         Key("requires", REQUIRES, REQUIRES_ABOUT),
         Key(
+            "shared",
+            Kind::Keys(&SHARED),
+            "Files and directories that all releases of an environment have in common.",
+        ),
+        Key(
             "services",
             Kind::Named(&Kind::Keys(&SERVICE)),
             "What runs.  An environment may give any key of a service another value.",
@@ -74,6 +79,23 @@ static CONTAINER: Shape = Shape {
         Key("port", Kind::Number(1, 65535), "The port within the container."),
         Key("api_locations", Kind::List(&Kind::Path), "Path prefixes that lead here."),
         Key("health", HEALTH, "Asked before traffic moves to it."),
+    ],
+};
+
+static SHARED: Shape = Shape {
+    name: "shared",
+    required: &[],
+    keys: &[
+        Key(
+            "files",
+            Kind::List(&Kind::Text),
+            "Paths in a release that are links to files in `shared/`.",
+        ),
+        Key(
+            "directories",
+            Kind::List(&Kind::Text),
+            "Paths in a release that are links to directories in `shared/`.",
+        ),
     ],
 };
 
@@ -135,6 +157,7 @@ static ENVIRONMENT: Shape = Shape {
             Kind::Number(1, 1000),
             "Releases kept besides those that are needed.  Default: 5.",
         ),
+        Key("shared", Kind::Keys(&SHARED), "Instead of what the project shares."),
         Key(
             "confirm",
             Kind::Switch,

@@ -29,6 +29,8 @@ use std::{
 
 /// Content that holds this at its top says that nothing is left to be built.
 pub(super) const COMPLETE: &str = ".cutover-complete";
+/// The list of what something was built from, beside the list of what it was built to.
+pub(super) const SOURCE: &str = "source";
 /// Caches, which programs change while they run: they are no part of what is compared.
 const CACHES: [&[u8]; 3] = [b".next/cache", b"node_modules/.cache", b"__pycache__"];
 /// For the owner all, for others to read: an application runs as another user than we do.
@@ -77,6 +79,7 @@ impl DirectoryReleases {
         let contents = self.layout.contents(environment);
         make(&contents, file::MODE_PRIVATE_DIRECTORY)?;
         let text = serde_json::to_vec(&artifact).map_err(|error| unwritable(&error))?;
+        self.keep_source_list(release)?;
         // The record is written last: it is what says that the release is whole.
         for (kind, bytes) in [("list", content.text().as_bytes()), ("json", &text)] {
             let path = contents.join(format!("{version}.{kind}"));
@@ -85,6 +88,36 @@ impl DirectoryReleases {
         }
         self.write_record(&Release { artifact, ..release.clone() })?;
         Ok(built)
+    }
+
+    /// A plan compares sources, where nobody has built what is to come.
+    fn keep_source_list(&self, release: &Release) -> Result<(), Failure> {
+        let contents = self.layout.contents(&release.spec.id);
+        let list = contents.join(format!("{}.list", release.version));
+        let failed = |error| file::failure("read", &list, &error);
+        let is_source =
+            |bytes: &Vec<u8>| blake3::hash(bytes).to_hex().as_str() == release.artifact.digest;
+        let Some(bytes) = file::read(&list).map_err(failed)?.filter(is_source) else {
+            return Ok(());
+        };
+        let path = contents.join(format!("{}.{SOURCE}", release.version));
+        file::write(&path, &bytes, file::MODE_PRIVATE)
+            .map_err(|error| file::failure("write", &path, &error))
+    }
+
+    /// What a release consisted of before it was built; none where that is not known any more.
+    pub(super) fn listed_source(&self, release: &Release) -> Result<Option<Content>, Failure> {
+        if release.artifact.built.is_none() {
+            return self.listed(release);
+        }
+        let name = format!("{}.{SOURCE}", super::segment("a version", &release.version)?);
+        let path = self.layout.contents(&release.spec.id).join(name);
+        let list = file::read(&path).map_err(|error| file::failure("read", &path, &error))?;
+        let text = list.and_then(|bytes| String::from_utf8(bytes).ok());
+        let is_it = |text: &String| {
+            blake3::hash(text.as_bytes()).to_hex().as_str() == release.artifact.digest
+        };
+        Ok(text.filter(is_it).and_then(|text| Content::parse(&text)))
     }
 
     /// Removes a version's content unless it is whole.
@@ -104,7 +137,7 @@ impl DirectoryReleases {
         let trash = self.trash_place(environment, version);
         file::rename(&directory, &trash)
             .map_err(|error| file::failure("move away", &directory, &error))?;
-        for kind in ["json", "list"] {
+        for kind in ["json", "list", SOURCE] {
             let path = self.layout.contents(environment).join(format!("{version}.{kind}"));
             super::keep::remove_file(&path)?;
         }

@@ -1,6 +1,6 @@
 //! Which releases are kept, which of them serves, and how one is removed.
 
-use super::{DirectoryReleases, segment, space::TRASH};
+use super::{DirectoryReleases, built::SOURCE, segment, space::TRASH};
 use crate::{file, runtime::OneOffProcesses};
 use model::{
     failure::{Blame, Failure},
@@ -119,7 +119,9 @@ impl DirectoryReleases {
         for record in records {
             remove_file(&self.layout.record(environment, &record.id))?;
         }
-        for kind in ["json", "list"] {
+        let brought = self.brought(environment, version);
+        file::remove_tree(&brought).map_err(|error| file::failure("remove", &brought, &error))?;
+        for kind in ["json", "list", SOURCE] {
             remove_file(&self.layout.contents(environment).join(format!("{version}.{kind}")))?;
         }
         self.empty_trash(environment)

@@ -12,5 +12,6 @@ mod ready;
 mod releases;
 mod router;
 mod runtime;
+mod shared;
 mod upload;
 mod world;
