@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use std::time::Instant;
 
 /// A program that tests need, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: [(&str, &str); 13] = [
     ("git", "git"),
     ("node", "nodejs"),
     ("npm", "npm"),
@@ -15,6 +15,10 @@ const NEEDED: [(&str, &str); 9] = [
     ("mount", "mount"),
     ("faketime", "faketime"),
     ("cc", "gcc"),
+    ("age", "age"),
+    ("sqlite3", "sqlite3"),
+    ("pg_dump", "postgresql"),
+    ("mariadb-dump", "mariadb-server"),
 ];
 
 /// Runs all of it; the first that fails ends it.

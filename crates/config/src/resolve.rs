@@ -17,6 +17,7 @@ use crate::{
     variables::{FilesRead, Kept, Merged, is_stand_in},
 };
 use model::{
+    backup::BackupSpec,
     name::{EnvironmentId, Name},
     schedule::{Overlap, Schedule},
     service::{
@@ -156,6 +157,7 @@ impl Document {
             report,
         };
         let services = filling.services();
+        let backup = filling.backup(&services);
         let spec = EnvironmentSpec {
             id: id.clone(),
             domains: environment.domains().iter().map(|it| it.value.clone()).collect(),
@@ -165,6 +167,7 @@ impl Document {
             services,
             listen: self.listen(is_root),
             control: environment.control.clone(),
+            backup,
         };
         let resolved = Resolved {
             spec,
@@ -275,6 +278,21 @@ impl Filling<'_> {
             services.push(filled(name, &laid, merged, self.name));
         }
         services
+    }
+
+    /// What leads to a database must be a variable of some service.
+    fn backup(&mut self, services: &[ServiceSpec]) -> Option<BackupSpec> {
+        let draft = self.environment.backup.as_ref()?;
+        for name in &draft.variables {
+            let given = services.iter().any(|it| it.env.contains_key(&name.value));
+            let referred = self.references.all.iter().any(|it| it.name == name.value);
+            if !given && !referred {
+                let message = format!("no service has the variable `{}`", name.value);
+                let reported = self.report.error(name.place, name.path.clone(), message);
+                reported.hint("set it under `env` or `secrets`, or in an env file");
+            }
+        }
+        Some(draft.spec.clone())
     }
 
     /// Notes where the service's secrets come from.

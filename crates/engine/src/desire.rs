@@ -1,5 +1,7 @@
 //! From a request to what is wanted, with all that has to be looked up for it.
 
+mod secure;
+
 use crate::port::Ports;
 use model::{
     deployment::{Change, Request},
@@ -25,7 +27,7 @@ pub(crate) async fn desire(
             let asked = Asked { part: &part, version, source, artifact, now_ms };
             to_deploy(request, observed, asked)?
         }
-        Change::Rollback { to } => {
+        Change::Rollback { to, .. } => {
             let release = to_return_to(request, observed, to.as_deref())?;
             expect_intact(ports, observed, release).await?;
             expect_left(ports, observed, release).await?;
@@ -43,11 +45,15 @@ pub(crate) async fn desire(
         ports.releases.verify(current).await?;
         expect_left(ports, observed, current).await?;
     }
+    let restore = secure::to_restore(ports, request, observed, &wanted).await?;
+    let backup = secure::name(ports, request, observed, &wanted).await?;
     Ok(Desired {
         deployment: request.deployment.clone(),
         environment: request.environment.clone(),
         wanted,
         overrides: request.overrides.clone(),
+        backup,
+        restore,
     })
 }
 

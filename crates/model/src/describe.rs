@@ -14,6 +14,12 @@ use crate::{
 /// What the step does, in one sentence.
 pub fn sentence(step: &Step) -> String {
     match step {
+        Step::Backup { backup } => {
+            format!("Back up databases, files and configuration as {}.", backup.name)
+        }
+        Step::Restore { backup, before, .. } => format!(
+            "Put the databases and files of {backup} in place; an undo puts those of {before} back."
+        ),
         Step::Stage { version, source, .. } => {
             format!("Put release {version} in its place, from {}.", described(source))
         }
@@ -71,6 +77,9 @@ pub fn sentence(step: &Step) -> String {
         Step::Retire { instance, keep_warm } => {
             format!("Keep {} running for {} as a quick way back.", instance.id, seconds(*keep_warm))
         }
+        Step::Prune { releases, backups: Some(_), .. } if releases.is_empty() => {
+            "Remove routes that were not used, and backups beyond what is kept.".to_owned()
+        }
         Step::Prune { releases, .. } if releases.is_empty() => {
             "Remove routes that were not used.".to_owned()
         }
@@ -106,6 +115,8 @@ fn checked(instances: &[Instance], checks: &Checks) -> String {
 /// What the step is about, in a word or two: an instance, a version.
 pub fn subject(step: &Step) -> String {
     match step {
+        Step::Backup { backup } => backup.name.to_string(),
+        Step::Restore { backup, .. } => backup.to_string(),
         Step::Stage { version, .. } => version.clone(),
         Step::StageRoutes { staged } => {
             let numbers: Vec<Generation> = staged.iter().map(|it| it.routes.generation).collect();

@@ -1,6 +1,7 @@
 //! A service with every value resolved for one environment: what the configuration comes to.
 
 use crate::{
+    backup::BackupSpec,
     check::Check,
     hook::Hook,
     name::{EnvironmentId, Name},
@@ -49,6 +50,9 @@ pub struct EnvironmentSpec {
     /// Who may deploy when, and what is run beside.
     #[serde(default, skip_serializing_if = "ControlSpec::is_default")]
     pub control: ControlSpec,
+    /// What is backed up; none: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupSpec>,
 }
 
 /// Who may deploy when, and what is run beside the steps.

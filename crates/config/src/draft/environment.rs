@@ -3,6 +3,7 @@
 use crate::{
     address,
     draft::{
+        backup::BackupDraft,
         control,
         project::{self, SourceDraft},
         secret::Secrets,
@@ -19,7 +20,7 @@ use model::{
 };
 
 /// Every key of an environment.
-pub(crate) const KEYS: [&str; 16] = [
+pub(crate) const KEYS: [&str; 17] = [
     "domains",
     "version",
     "env",
@@ -36,6 +37,7 @@ pub(crate) const KEYS: [&str; 16] = [
     "timezone",
     "require_staging",
     "hooks",
+    "backup",
 ];
 
 /// Releases that may be asked to be kept.
@@ -57,6 +59,7 @@ pub(crate) struct EnvironmentDraft {
     pub(crate) keep_releases: Option<Placed<u32>>,
     pub(crate) source: Option<SourceDraft>,
     pub(crate) control: ControlSpec,
+    pub(crate) backup: Option<BackupDraft>,
     /// What it lays over the project's services.
     pub(crate) services: Vec<(Name, ServiceDraft)>,
     /// `domains` was there but wrong: what depends on it is not judged.
@@ -113,6 +116,7 @@ impl EnvironmentDraft {
             .get("keep_releases")
             .and_then(|it| scalar::number(it, 1..=KEEP_RELEASES_MAX, report));
         self.control = control::read(table, report);
+        self.backup = table.get("backup").and_then(|it| BackupDraft::read(it, report));
         self.source = table.get("source").and_then(|it| SourceDraft::read(it, report));
     }
 

@@ -1,6 +1,6 @@
 //! Keys of the whole file, of a project and of an environment.
 
-use super::{Key, Kind, Shape, probe::HEALTH, service::SERVICE};
+use super::{Key, Kind, Shape, backup::BACKUP, probe::HEALTH, service::SERVICE};
 
 /// The whole file.
 pub(super) static ROOT: Shape = Shape {
@@ -143,6 +143,7 @@ static ENVIRONMENT: Shape = Shape {
             Kind::Text,
             "Content must have been accepted there before: `true` for `staging`, or another name.",
         ),
+        Key("backup", Kind::Keys(&BACKUP), "Databases and files that are backed up, and how."),
         Key("hooks", Kind::Keys(&HOOKS), "Programs that are run before and after steps."),
     ],
 };

@@ -1,5 +1,6 @@
 //! What may be typed.
 
+pub mod backup;
 pub mod cleanup;
 pub mod control;
 pub mod env;
@@ -10,6 +11,7 @@ pub mod project;
 pub mod releases;
 pub mod run;
 
+use backup::Backup;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use cleanup::Cleanup;
 use control::{Freeze, Lift, Lock, Promote, Turn};
@@ -141,6 +143,8 @@ pub enum Verb {
     Scale(Scale),
     /// List, show, compare, verify and remove releases.
     Releases(Releases),
+    /// Make, list, show, verify, try, restore and remove backups.
+    Backup(Backup),
     /// Free space on a disk that is full.
     Cleanup(Cleanup),
     /// End everything of ours under this state directory, or one environment.
@@ -264,6 +268,9 @@ pub struct Wanted {
     /// Do not run smoke tests.
     #[arg(long)]
     pub skip_smoke: bool,
+    /// Back nothing up before the first change: a rollback cannot bring data back then.
+    #[arg(long)]
+    pub skip_backup: bool,
     /// Open `age` secrets with the identities in this file.
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
@@ -284,6 +291,7 @@ pub struct Which {
     after_help = "Examples:
   cutover rollback production
   cutover rollback production --to 1.1.0 --reason \"1.2.0 loses orders\"
+  cutover rollback production --with-db
   cutover rollback production --list"
 )]
 pub struct Rollback {
@@ -293,6 +301,10 @@ pub struct Rollback {
     /// Go to this version, also forward again.
     #[arg(long, value_name = "VERSION")]
     pub to: Option<String>,
+    /// Also bring databases and files back, from the backup that was made when the release came that
+    /// is left; what there is now is backed up first.
+    #[arg(long)]
+    pub with_db: bool,
     /// Say why; it is recorded.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
@@ -510,7 +522,7 @@ mod tests {
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
                         unfreeze status history show health ps logs run exec env top \
-                        support-bundle restart stop start scale releases cleanup down daemon \
+                        support-bundle restart stop start scale releases backup cleanup down daemon \
                         proxy doctor demo init check project schema \
                         secrets completion man version";
         assert_eq!(verbs.join(" "), expected);

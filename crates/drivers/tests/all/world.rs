@@ -110,6 +110,7 @@ impl World {
             services: vec![service],
             listen: vec!["127.0.0.1:0".to_owned()],
             control: Default::default(),
+            backup: None,
         }
     }
 

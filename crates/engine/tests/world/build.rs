@@ -88,6 +88,7 @@ pub fn spec(services: Vec<ServiceSpec>) -> EnvironmentSpec {
         services,
         listen: vec!["127.0.0.1:8080".into()],
         control: Default::default(),
+        backup: None,
     }
 }
 

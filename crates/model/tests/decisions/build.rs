@@ -84,6 +84,7 @@ pub fn spec(services: Vec<ServiceSpec>) -> EnvironmentSpec {
         services,
         listen: vec!["127.0.0.1:8080".into()],
         control: Default::default(),
+        backup: None,
     }
 }
 
@@ -132,7 +133,14 @@ pub fn nothing() -> Observed {
 
 pub fn desired(number: u32, wanted: Wanted) -> Desired {
     let (deployment, environment) = (deployment(number), production());
-    Desired { deployment, environment, wanted, overrides: Overrides::default() }
+    Desired {
+        deployment,
+        environment,
+        wanted,
+        overrides: Overrides::default(),
+        backup: None,
+        restore: None,
+    }
 }
 
 pub fn deploy(number: u32, spec: &EnvironmentSpec) -> Desired {
