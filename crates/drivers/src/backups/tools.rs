@@ -23,6 +23,6 @@ fn version(program: &str) -> Option<String> {
         Ok(told)
     });
     let (told, finished) = told.ok()?;
-    let told = String::from_utf8(told?).ok()?.trim().to_owned();
+    let told = String::from_utf8(told).ok()?.trim().to_owned();
     (finished.success && !told.is_empty()).then_some(told)
 }

@@ -12,8 +12,11 @@ use rustix::{
 use std::{
     io::{self, Read, Write},
     os::fd::AsFd,
-    process::Stdio,
-    sync::mpsc,
+    process::{ChildStdin, Stdio},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -35,7 +38,7 @@ pub fn pipe<T>(
     command: &Command,
     feed: Option<Feed<'_>>,
     consume: impl FnOnce(&mut dyn Read) -> Result<T, Failure>,
-) -> Result<(Option<T>, Finished), Failure> {
+) -> Result<(T, Finished), Failure> {
     let deadline = Instant::now() + command.time_limit;
     let stdin = if feed.is_some() { Stdio::piped() } else { Stdio::null() };
     let mut child = spawn_with(command, stdin)?;
@@ -43,9 +46,11 @@ pub fn pipe<T>(
     let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let output_bytes_max = command.output_bytes_max;
     let (over, is_over) = mpsc::channel::<()>();
+    let closed = AtomicBool::new(false);
+    let closed = &closed;
     thread::scope(|scope| {
         let fed = scope.spawn(move || match (feed, input) {
-            (Some(feed), Some(mut input)) => feed(&mut input),
+            (Some(feed), Some(inner)) => feed(&mut Input { inner, closed }),
             _ => Ok(()),
         });
         let errors = scope.spawn(move || {
@@ -86,15 +91,15 @@ pub fn pipe<T>(
         let in_time = watched.join().unwrap_or(false);
         drop(over);
         let fed = fed.join().unwrap_or_else(|_| Err(Failure::new(Blame::Us, "feed a program")));
+        // Who has read enough may close its input: how it ends is what counts.
+        let fed = if closed.load(Ordering::Relaxed) { Ok(()) } else { fed };
         let stderr = errors.join().unwrap_or_default();
         let status = child.wait().map_err(|error| unwaited(command, &error))?;
         let how = if in_time || consumed.is_err() { how(status) } else { overdue(command) };
         let finished =
             Finished { success: in_time && status.success(), how, stdout: vec![], stderr };
         match (consumed, fed) {
-            (Ok(value), Ok(())) => Ok((Some(value), finished)),
-            // A program that failed by itself explains better than half of its data.
-            (_, fed) if in_time && !finished.success && fed_by_pipe(&fed) => Ok((None, finished)),
+            (Ok(value), Ok(())) => Ok((value, finished)),
             (Err(failure), _) | (_, Err(failure)) => Err(failure),
         }
     })
@@ -103,9 +108,24 @@ pub fn pipe<T>(
 /// Between two looks whether what it wrote is still wanted.
 const WATCH_STEP: Duration = Duration::from_millis(100);
 
-/// A program that ended did not read all; that is no reason of its own.
-fn fed_by_pipe(fed: &Result<(), Failure>) -> bool {
-    fed.as_ref().err().is_none_or(|it| it.blame == Blame::Platform)
+/// What a program reads, and whether it closed it.
+struct Input<'i> {
+    inner: ChildStdin,
+    closed: &'i AtomicBool,
+}
+
+impl Write for Input<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner.write(bytes).inspect_err(|error| {
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                self.closed.store(true, Ordering::Relaxed);
+            }
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 /// Reads until a deadline.
@@ -150,7 +170,7 @@ mod tests {
             to.write_all(&data).map_err(|it| Failure::new(Blame::Platform, it.to_string()))
         };
         let (read, finished) = pipe(&command("cat", &[]), Some(&mut feed), all).unwrap();
-        assert!(finished.success && read.unwrap() == data);
+        assert!(finished.success && read == data);
     }
 
     #[test]

@@ -96,10 +96,8 @@ impl Kept {
             Some(_) => BackupName::at(now_ms),
             None => self.backups.free_name(&self.world.environment, now_ms)?,
         };
-        let label = model::plan::ReleaseLabel {
-            id: self.by.id.clone(),
-            version: self.by.version.clone(),
-        };
+        let label =
+            model::plan::ReleaseLabel { id: self.by.id.clone(), version: self.by.version.clone() };
         let wanted = Wanted {
             name: &name,
             by: &self.by,
@@ -297,11 +295,8 @@ fn what_is_encrypted_is_opened_by_its_key_only_and_by_the_stock_tool() {
         (path, String::from_utf8(told.stdout).unwrap().trim().to_owned())
     };
     let ((right, recipient), (wrong, _)) = (key("right"), key("wrong"));
-    let encrypted = BackupSpec {
-        files: vec!["shared/f".into()],
-        encrypt_to: vec![recipient],
-        ..spec()
-    };
+    let encrypted =
+        BackupSpec { files: vec!["shared/f".into()], encrypt_to: vec![recipient], ..spec() };
     let mut kept = Kept::new(encrypted, &[]);
     fs::write(kept.place("shared/f"), "a secret of the shop").unwrap();
     let made = kept.make().unwrap();
@@ -361,12 +356,8 @@ fn a_deployment_makes_its_backup_once_and_what_is_missing_leaves_nothing() {
 fn a_copy_lies_in_the_second_place_and_the_oldest_go() {
     let second = tempfile::tempdir().unwrap();
     let place = SecondPlace::Directory(second.path().to_str().unwrap().to_owned());
-    let kept = BackupSpec {
-        files: vec!["shared/f".into()],
-        keep: 2,
-        second_place: Some(place),
-        ..spec()
-    };
+    let kept =
+        BackupSpec { files: vec!["shared/f".into()], keep: 2, second_place: Some(place), ..spec() };
     let kept = Kept::new(kept, &[]);
     fs::write(kept.place("shared/f"), "x").unwrap();
     let made: Vec<Metadata> =

@@ -117,10 +117,7 @@ impl Mariadb {
             .arguments(["--connect-timeout=20", "--default-character-set=utf8mb4"])
             .argument(format!("--database={}", self.name()));
         let (told, finished) = pipe(&command, Some(feed), |it| bounds.text(it))?;
-        match told {
-            Some(told) if finished.success => Ok(told),
-            _ => Err(self.refused(&finished, doing)),
-        }
+        if finished.success { Ok(told) } else { Err(self.refused(&finished, doing)) }
     }
 }
 
@@ -129,9 +126,10 @@ impl Database for Mariadb {
         let program = found(["mariadb-dump", "mysqldump"]);
         let command = Command::new(program, bounds.time_limit).argument("--version");
         let (told, finished) = pipe(&command, None, |it| bounds.text(it))?;
-        match told {
-            Some(told) if finished.success => Ok(told.trim().to_owned()),
-            _ => Err(self.refused(&finished, "find the program that backs up")),
+        if finished.success {
+            Ok(told.trim().to_owned())
+        } else {
+            Err(self.refused(&finished, "find the program that backs up"))
         }
     }
 

@@ -144,10 +144,7 @@ impl Postgresql {
         let mut feed =
             |to: &mut dyn Write| bounds.written(to.write_all(format!("{sql};\n").as_bytes()));
         let (answer, finished) = pipe(&command, Some(&mut feed), |it| bounds.text(it))?;
-        match answer {
-            Some(answer) if finished.success => Ok(answer),
-            _ => Err(self.refused(&finished, doing)),
-        }
+        if finished.success { Ok(answer) } else { Err(self.refused(&finished, doing)) }
     }
 
     /// Lines of a dump's table of contents, without those of extensions that are there already.
@@ -159,8 +156,9 @@ impl Postgresql {
         let mut dump = from()?;
         let mut feed = |to: &mut dyn Write| bounds.copied(&mut dump, to);
         let (list, finished) = pipe(&command, Some(&mut feed), |it| bounds.text(it))?;
-        let list = list.filter(|_| finished.success);
-        let list = list.ok_or_else(|| self.refused(&finished, "read the backup of"))?;
+        if !finished.success {
+            return Err(self.refused(&finished, "read the backup of"));
+        }
         let is_there = |line: &str| {
             let words: Vec<&str> = line.split_whitespace().collect();
             let at = words.iter().position(|it| *it == "EXTENSION");
@@ -175,9 +173,10 @@ impl Database for Postgresql {
     fn tool(&self, bounds: &Bounds<'_>) -> Result<String, Failure> {
         let command = Command::new("pg_dump", bounds.time_limit).argument("--version");
         let (told, finished) = pipe(&command, None, |it| bounds.text(it))?;
-        match told {
-            Some(told) if finished.success => Ok(told.trim().to_owned()),
-            _ => Err(self.refused(&finished, "find the program that backs up")),
+        if finished.success {
+            Ok(told.trim().to_owned())
+        } else {
+            Err(self.refused(&finished, "find the program that backs up"))
         }
     }
 

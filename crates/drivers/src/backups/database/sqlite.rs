@@ -53,7 +53,12 @@ impl Sqlite {
 
     fn open(&self, flags: OpenFlags, doing: &str) -> Result<Connection, Failure> {
         let flags = flags | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let opened = Connection::open_with_flags(&self.path, flags);
+        // The directory may be reached by a link; the file itself is none.
+        let parent = self.path.parent().unwrap_or(Path::new("/"));
+        let parent = fs::canonicalize(parent);
+        let parent = parent.map_err(|it| file::failure("look at", &self.path, &it))?;
+        let path = parent.join(self.path.file_name().unwrap_or_default());
+        let opened = Connection::open_with_flags(path, flags);
         let connection = opened.and_then(|it| it.busy_timeout(BUSY).map(|()| it));
         let path = self.path.display().to_string();
         connection.map_err(|it| self.failed(doing, it).evidence(path))

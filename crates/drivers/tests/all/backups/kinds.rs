@@ -1,6 +1,10 @@
 //! One suite for every kind of database.
 
-use super::{Kept, forge, server::{PASSWORD, Server, said}, spec, sqlite};
+use super::{
+    Kept, forge,
+    server::{PASSWORD, Server, said},
+    spec, sqlite,
+};
 use model::backup::{BackupSpec, DatabaseKind, DatabasePlace, DatabaseSpec};
 use std::{fs, process::Command};
 
@@ -66,7 +70,16 @@ fn sqlite_conforms() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("app.db");
     let path = path.to_str().unwrap();
-    let sql = |text: &str| said({ let mut it = Command::new("sqlite3"); it.arg(path); it }, text);
+    let sql = |text: &str| {
+        said(
+            {
+                let mut it = Command::new("sqlite3");
+                it.arg(path);
+                it
+            },
+            text,
+        )
+    };
     sql("PRAGMA journal_mode = WAL");
     sql("CREATE TABLE orders (id INTEGER PRIMARY KEY AUTOINCREMENT, note TEXT, data BLOB)");
     sql(&format!(
@@ -147,17 +160,18 @@ fn mariadb_conforms() {
                  WHERE table_schema = DATABASE() ORDER BY 1",
         databases: Some("SHOW DATABASES"),
     });
-    refuses(DatabaseKind::Mariadb, &url("mysql", "nobody", socket.to_str().unwrap(), "x", "socket"));
+    refuses(
+        DatabaseKind::Mariadb,
+        &url("mysql", "nobody", socket.to_str().unwrap(), "x", "socket"),
+    );
 }
 
 /// A server that lets nobody in is told of, and the password is not.
 fn refuses(kind: DatabaseKind, url: &str) {
     let place = DatabasePlace::Variable("DATABASE_URL".into());
     let database = DatabaseSpec { name: "main".parse().unwrap(), kind, place };
-    let kept = Kept::new(
-        BackupSpec { databases: vec![database], ..spec() },
-        &[("DATABASE_URL", url)],
-    );
+    let kept =
+        Kept::new(BackupSpec { databases: vec![database], ..spec() }, &[("DATABASE_URL", url)]);
     let failure = kept.make().unwrap_err();
     assert!(failure.message.contains("database `main`"), "{failure:?}");
     assert!(!failure.evidence.is_empty() && !format!("{failure:?}").contains(PASSWORD));
