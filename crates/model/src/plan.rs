@@ -92,8 +92,8 @@ pub enum Step {
         /// It.
         backup: BackupRun,
     },
-    /// Put what a backup holds in the place of databases and directories, once the current state was
-    /// backed up.
+    /// Put what a backup holds in the place of databases and directories, once the current state
+    /// was backed up.
     Restore {
         /// What is restored.
         backup: BackupName,

@@ -90,9 +90,9 @@ fn databases(
     let mut all = vec![];
     for (name, inner) in field.entries(report, "a mapping of names") {
         let Ok(name) = name.parse::<Name>() else {
-            inner.error(report, format!("`{name}` is no name of a database")).hint(
-                "use lower-case letters, digits and `-`: it is what the database is called in backups",
-            );
+            inner
+                .error(report, format!("`{name}` is no name of a database"))
+                .hint("use lower-case letters, digits and `-`: backups call it so");
             continue;
         };
         all.extend(database(name, &inner, variables, report));
@@ -125,7 +125,7 @@ fn database(
         (DatabaseKind::Sqlite, ..) => {
             field
                 .error(report, format!("`{name}` is a file: it has a `path`, and nothing else"))
-                .hint("write `path: shared/app.db`, in the environment's directory, or an absolute one");
+                .hint("write `path: shared/app.db`, or an absolute one");
             return None;
         }
         (_, Some(variable), None) => {

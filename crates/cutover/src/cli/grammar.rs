@@ -301,8 +301,8 @@ pub struct Rollback {
     /// Go to this version, also forward again.
     #[arg(long, value_name = "VERSION")]
     pub to: Option<String>,
-    /// Also bring databases and files back, from the backup that was made when the release came that
-    /// is left; what there is now is backed up first.
+    /// Also bring databases and files back, from the backup that was made when the release came
+    /// that is left; what there is now is backed up first.
     #[arg(long)]
     pub with_db: bool,
     /// Say why; it is recorded.
@@ -522,8 +522,8 @@ mod tests {
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
                         unfreeze status history show health ps logs run exec env top \
-                        support-bundle restart stop start scale releases backup cleanup down daemon \
-                        proxy doctor demo init check project schema \
+                        support-bundle restart stop start scale releases backup cleanup \
+                        down daemon proxy doctor demo init check project schema \
                         secrets completion man version";
         assert_eq!(verbs.join(" "), expected);
     }

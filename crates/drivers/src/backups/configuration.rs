@@ -1,5 +1,5 @@
-//! The configuration as a part of a backup: the record of the release that served, the manifest, and
-//! env files.
+//! The configuration as a part of a backup: the record of the release that served, the manifest,
+//! and env files.
 
 use super::{bounds::Bounds, read_release};
 use crate::{file, layout::Layout};

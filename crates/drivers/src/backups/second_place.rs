@@ -71,8 +71,8 @@ fn to_directory(
     })
 }
 
-/// The other machine's shell reads words of ours, and of the configuration only such as hold letters,
-/// digits and `/._-`: the files come by stdin.
+/// The other machine's shell reads words of ours, and of the configuration only such as hold
+/// letters, digits and `/._-`: the files come by stdin.
 fn to_host(
     bounds: &Bounds<'_>,
     from: &Path,

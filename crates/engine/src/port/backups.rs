@@ -36,8 +36,8 @@ pub trait Backups: Send + Sync {
         by: &Release,
         note: &Note,
     ) -> Result<(), Failure>;
-    /// Ends the making of it, if it goes on, and removes what is unfinished of it; one that is whole
-    /// stays.
+    /// Ends the making of it, if it goes on, and removes what is unfinished of it; one that is
+    /// whole stays.
     async fn abandon(&self, environment: &EnvironmentId, run: &BackupRun) -> Result<(), Failure>;
     /// Puts the databases and files that it holds in place of those that are.
     async fn restore(

@@ -31,10 +31,12 @@ ORDER BY 1";
 
 /// Statements that remove what is there, so that nothing is left that was made since.
 const EMPTY: &str = "\
-SELECT CONCAT('DROP ', IF(table_type = 'VIEW', 'VIEW', IF(table_type = 'SEQUENCE', 'SEQUENCE', 'TABLE')),
+SELECT CONCAT('DROP ',
+  IF(table_type = 'VIEW', 'VIEW', IF(table_type = 'SEQUENCE', 'SEQUENCE', 'TABLE')),
   ' IF EXISTS `', REPLACE(table_name, '`', '``'), '`;')
 FROM information_schema.tables WHERE table_schema = DATABASE()
-UNION ALL SELECT CONCAT('DROP ', routine_type, ' IF EXISTS `', REPLACE(routine_name, '`', '``'), '`;')
+UNION ALL SELECT CONCAT(
+  'DROP ', routine_type, ' IF EXISTS `', REPLACE(routine_name, '`', '``'), '`;')
 FROM information_schema.routines WHERE routine_schema = DATABASE()
 UNION ALL SELECT CONCAT('DROP EVENT IF EXISTS `', REPLACE(event_name, '`', '``'), '`;')
 FROM information_schema.events WHERE event_schema = DATABASE()";

@@ -31,7 +31,8 @@ const SCRATCH: &str = "cutover_drill_";
 const COUNT: &str = "\
 SELECT n.nspname || '.' || c.relname,
   (xpath('/row/c/text()', query_to_xml(
-    format('SELECT count(*) AS c FROM ONLY %I.%I', n.nspname, c.relname), false, true, '')))[1]::text
+    format('SELECT count(*) AS c FROM ONLY %I.%I', n.nspname, c.relname),
+    false, true, '')))[1]::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 ORDER BY 1";
