@@ -96,7 +96,7 @@ impl Place {
                     .hint(format!("`cutover backup create {environment}` makes one"))
             });
         };
-        let parsed: BackupName = name.parse().map_err(|error| {
+        let parsed = name.parse::<BackupName>().map_err(|error| {
             Halt::usage(format!("find a backup: {error}"))
                 .hint(format!("`cutover backup list {environment}` lists them"))
         })?;

@@ -102,7 +102,8 @@ pub fn drilled(name: &BackupName, all: &[Drilled], paint: &Paint) -> String {
         };
         lines.push(format!("    {:<28} {told}", it.shown));
         let table = |it: &drivers::backups::Table| {
-            format!("        {:<28} {} rows", it.name.escape_debug().to_string(), it.rows)
+            let name = it.name.escape_debug().to_string();
+            format!("        {name:<28} {} rows", it.rows)
         };
         lines.extend(it.tables.iter().map(table));
     }
