@@ -155,6 +155,8 @@ impl DirectoryBackups {
     pub fn make(&self, wanted: &Wanted<'_>, note: &dyn Fn(String)) -> Result<Metadata, Failure> {
         let environment = &wanted.by.spec.id;
         let lock = lock(&self.layout, environment)?;
+        // Under the lock nobody makes another: what is unfinished is a dead one's.
+        remove_unfinished(&self.layout.backups(environment));
         let making = Making::new(self, self.layout.backup(environment, wanted.name));
         let made = create::create(&self.layout, wanted, &making.cancelled, note)?;
         drop(lock);
@@ -290,6 +292,18 @@ fn abandoned(place: &Path) {
         let process = process.and_then(|it| it.split('-').next()?.parse::<u32>().ok());
         if process.is_some_and(|it| !Path::new("/proc").join(it.to_string()).exists()) {
             // Whoever works next tries again.
+            let _ = file::remove_tree(&entry.path());
+        }
+    }
+}
+
+/// Removes what those left who were killed while they made or removed a backup.
+fn remove_unfinished(place: &Path) {
+    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let inner = name.to_str().and_then(|it| it.strip_prefix('.')?.strip_suffix(".unfinished"));
+        if inner.is_some_and(|it| it.parse::<BackupName>().is_ok()) {
+            // Where it cannot be removed it costs space, and nothing else.
             let _ = file::remove_tree(&entry.path());
         }
     }

@@ -343,6 +343,7 @@ fn a_deployment_makes_its_backup_once_and_what_is_missing_leaves_nothing() {
     let half = kept.world.layout.unfinished_backup(&kept.world.environment, &made.name);
     fs::create_dir(&half).unwrap();
     assert_eq!(kept.make_at(NOW_MS, Some(&one)).unwrap(), made, "it is there already");
+    assert_eq!(kept.leftovers(), Vec::<String>::new());
     assert!(kept.make_at(NOW_MS, Some(&other)).is_err(), "it is another's");
     symlink("/etc", kept.place("shared/link")).unwrap();
     let linked = BackupSpec { files: vec!["shared/link".into()], ..spec() };
