@@ -1,6 +1,7 @@
 //! A plan in sentences that a person reads.
 
 use crate::{
+    backup::BackupName,
     check::Checks,
     hook::HookRun,
     id::{Generation, InstanceId},
@@ -14,12 +15,8 @@ use crate::{
 /// What the step does, in one sentence.
 pub fn sentence(step: &Step) -> String {
     match step {
-        Step::Backup { backup } => {
-            format!("Back up databases, files and configuration as {}.", backup.name)
-        }
-        Step::Restore { backup, before, .. } => format!(
-            "Put the databases and files of {backup} in place; an undo puts those of {before} back."
-        ),
+        Step::Backup { backup } => format!("Back up data and configuration as {}.", backup.name),
+        Step::Restore { backup, before, .. } => restored(backup, before),
         Step::Stage { version, source, .. } => {
             format!("Put release {version} in its place, from {}.", described(source))
         }
@@ -77,15 +74,7 @@ pub fn sentence(step: &Step) -> String {
         Step::Retire { instance, keep_warm } => {
             format!("Keep {} running for {} as a quick way back.", instance.id, seconds(*keep_warm))
         }
-        Step::Prune { releases, backups: Some(_), .. } if releases.is_empty() => {
-            "Remove routes that were not used, and backups beyond what is kept.".to_owned()
-        }
-        Step::Prune { releases, .. } if releases.is_empty() => {
-            "Remove routes that were not used.".to_owned()
-        }
-        Step::Prune { releases, .. } => {
-            format!("Remove releases beyond what is kept: {}.", releases.join(", "))
-        }
+        Step::Prune { releases, backups, .. } => pruned(releases, backups.is_some()),
         Step::Hook { hook } => hooked(hook),
         Step::Manifest => "Write the manifest.".to_owned(),
     }
@@ -98,6 +87,21 @@ fn sent(share: Option<&Share>) -> String {
         }
         None => "Send all requests".to_owned(),
     }
+}
+
+fn restored(backup: &BackupName, before: &BackupName) -> String {
+    format!("Put the data of {backup} in place; an undo puts that of {before} back.")
+}
+
+fn pruned(releases: &[String], backups: bool) -> String {
+    let backups = if backups { "; also backups" } else { "" };
+    if releases.is_empty() {
+        return match backups {
+            "" => "Remove routes that were not used.".to_owned(),
+            _ => "Remove routes that were not used, and backups beyond what is kept.".to_owned(),
+        };
+    }
+    format!("Remove releases beyond what is kept: {}{backups}.", releases.join(", "))
 }
 
 fn hooked(hook: &HookRun) -> String {
