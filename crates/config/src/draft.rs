@@ -14,5 +14,6 @@ pub(crate) mod root;
 pub(crate) mod schedule;
 pub(crate) mod secret;
 pub(crate) mod service;
+pub(crate) mod shared;
 pub(crate) mod smoke;
 pub(crate) mod variable;

@@ -24,6 +24,7 @@ use model::{
         EnvironmentSpec, Limits, Millis, Readiness, Rolling, ServiceSpec, StopSignal, Strategy,
         VersionScheme,
     },
+    shared::Shared,
 };
 use std::collections::BTreeSet;
 
@@ -166,6 +167,7 @@ impl Document {
             disk_free_bytes: environment.disk_free_bytes.as_ref().map(|it| it.value),
             services,
             listen: self.listen(is_root),
+            shared: shared(project, environment),
             control: environment.control.clone(),
             backup,
         };
@@ -197,6 +199,11 @@ fn source(project: &ProjectDraft, environment: &EnvironmentDraft) -> SourceConfi
             SourceConfig::Git { url: url.clone(), reference: reference.clone() }
         }
     }
+}
+
+fn shared(project: &ProjectDraft, environment: &EnvironmentDraft) -> Shared {
+    let given = environment.shared.as_ref().or(project.shared.as_ref());
+    given.map_or_else(Shared::default, |it| it.value.clone())
 }
 
 fn refuse<T>(at: &Placed<T>, what: &str, instead: &str, report: &mut Report) {

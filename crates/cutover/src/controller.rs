@@ -102,6 +102,21 @@ impl Controller {
         call::whole(response, TAKE_WAIT).await
     }
 
+    /// Sends only the list of what a directory holds, to plan by.
+    ///
+    /// # Errors
+    ///
+    /// Where it is refused.
+    pub async fn list(
+        &self,
+        environment: &EnvironmentId,
+        deployment: &DeploymentId,
+        list: String,
+    ) -> Result<Received, CallError> {
+        let path = format!("/v1/lists/{environment}/{deployment}");
+        self.ask(Method::PUT, &path, call::text(list), TAKE_WAIT).await
+    }
+
     /// What the request would do.
     ///
     /// # Errors

@@ -12,10 +12,14 @@ mod keep;
 pub mod left_out;
 mod limits;
 mod links;
+pub mod listing;
+mod origin;
 mod placer;
 mod record;
 mod refusal;
 pub mod send;
+mod shared;
+mod shared_trouble;
 pub mod space;
 mod stage;
 mod upload;
@@ -36,6 +40,7 @@ use model::{
     id::{DeploymentId, ReleaseId},
     name::EnvironmentId,
     release::{Artifact, Release, Source},
+    shared::Trouble,
 };
 use std::path::{Path, PathBuf};
 
@@ -98,6 +103,15 @@ impl Releases for DirectoryReleases {
         let (this, environment, release) = (self.clone(), environment.clone(), release.clone());
         let (version, source) = (version.to_owned(), source.clone());
         blocking(move || this.stage_now(&environment, &release, &version, &source)).await
+    }
+
+    async fn shared_trouble(
+        &self,
+        release: &Release,
+        source: &Source,
+    ) -> Result<Vec<Trouble>, Failure> {
+        let (this, release, source) = (self.clone(), release.clone(), source.clone());
+        blocking(move || this.shared_trouble_now(&release, &source)).await
     }
 
     async fn verify(&self, release: &Release) -> Result<(), Failure> {

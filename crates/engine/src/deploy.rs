@@ -1,6 +1,9 @@
 //! A request's way: observe, preflight, plan, journal, execute, end.
 
+mod foresee;
 mod prepare;
+
+pub use foresee::Foreseen;
 
 use crate::{
     abort::AbortFlag,
@@ -75,13 +78,9 @@ impl Engine {
     /// # Errors
     ///
     /// Where it cannot be planned, or something cannot be looked at.
-    pub async fn plan_only(
-        &self,
-        request: &Request,
-    ) -> Result<(Vec<Finding>, Option<Plan>), Failure> {
+    pub async fn plan_only(&self, request: &Request) -> Result<Foreseen, Failure> {
         let prepared = prepare::prepare(&self.ports, request).await?;
-        let plan = prepared.plan(&self.ports).await?;
-        Ok((prepared.findings, Some(plan)))
+        prepared.foresee(&self.ports).await
     }
 
     /// Does what was asked, to its end.

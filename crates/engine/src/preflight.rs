@@ -10,6 +10,7 @@ use model::{
     release::{Release, Source, Standing},
     routes::Claim,
     service::EnvironmentSpec,
+    shared::Trouble,
 };
 use std::collections::BTreeSet;
 
@@ -40,6 +41,10 @@ pub(crate) async fn findings(
     let comes = source.is_some_and(|it| !matches!(it, Source::Kept { .. }));
     let mut all = preflight::findings(&release.spec, comes.then_some(&release.artifact), &seen);
     all.extend(unproven);
+    if let Some(source) = source {
+        let trouble = ports.releases.shared_trouble(release, source).await?;
+        all.extend(trouble.iter().map(Trouble::finding));
+    }
     Ok(all)
 }
 

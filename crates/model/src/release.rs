@@ -20,6 +20,15 @@ pub enum Source {
         /// The commit of a work tree it was read from, if it was one.
         commit: Option<String>,
     },
+    /// Of which only the list was sent: it can be planned for, and never staged.
+    Listed {
+        /// The list's name: the deployment's id.
+        upload: String,
+        /// What it was read from, to show.
+        described: String,
+        /// The commit of a work tree it was read from, if it was one.
+        commit: Option<String>,
+    },
     /// A repository, kept as a bare mirror.
     Git {
         /// As `git` takes it; never led by `-`.

@@ -7,6 +7,7 @@ use crate::{
     name::{EnvironmentId, Name},
     role::QuietSignal,
     schedule::Schedule,
+    shared::Shared,
     window::Windows,
 };
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,9 @@ pub struct EnvironmentSpec {
     pub services: Vec<ServiceSpec>,
     /// Where the embedded proxy listens; the same for all environments of one root.
     pub listen: Vec<String>,
+    /// What all its releases have in common.
+    #[serde(default, skip_serializing_if = "Shared::is_empty")]
+    pub shared: Shared,
     /// Who may deploy when, and what is run beside.
     #[serde(default, skip_serializing_if = "ControlSpec::is_default")]
     pub control: ControlSpec,

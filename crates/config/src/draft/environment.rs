@@ -8,6 +8,7 @@ use crate::{
         project::{self, SourceDraft},
         secret::Secrets,
         service::ServiceDraft,
+        shared,
         variable::{self, EnvFileDraft, Required, Variables},
     },
     report::{Field, Place, Placed, Report, Table},
@@ -17,10 +18,11 @@ use crate::{
 use model::{
     name::Name,
     service::{ControlSpec, VersionScheme},
+    shared::Shared,
 };
 
 /// Every key of an environment.
-pub(crate) const KEYS: [&str; 17] = [
+pub(crate) const KEYS: [&str; 18] = [
     "domains",
     "version",
     "env",
@@ -31,6 +33,7 @@ pub(crate) const KEYS: [&str; 17] = [
     "source",
     "disk_free",
     "keep_releases",
+    "shared",
     "confirm",
     "windows",
     "not_at_peak",
@@ -58,6 +61,7 @@ pub(crate) struct EnvironmentDraft {
     pub(crate) disk_free_bytes: Option<Placed<u64>>,
     pub(crate) keep_releases: Option<Placed<u32>>,
     pub(crate) source: Option<SourceDraft>,
+    pub(crate) shared: Option<Placed<Shared>>,
     pub(crate) control: ControlSpec,
     pub(crate) backup: Option<BackupDraft>,
     /// What it lays over the project's services.
@@ -117,6 +121,7 @@ impl EnvironmentDraft {
             .and_then(|it| scalar::number(it, 1..=KEEP_RELEASES_MAX, report));
         self.control = control::read(table, report);
         self.backup = table.get("backup").and_then(|it| BackupDraft::read(it, report));
+        self.shared = table.get("shared").and_then(|it| shared::read(it, report));
         self.source = table.get("source").and_then(|it| SourceDraft::read(it, report));
     }
 

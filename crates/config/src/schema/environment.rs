@@ -36,6 +36,11 @@ static PROJECT: Shape = Shape {
     keys: &[
         Key("source", Kind::Keys(&SOURCE), "Where a release's content comes from."),
         Key(
+            "shared",
+            Kind::Keys(&SHARED),
+            "Files and directories that all releases of an environment have in common.",
+        ),
+        Key(
             "services",
             Kind::Named(&Kind::Keys(&SERVICE)),
             "What runs.  An environment may give any key of a service another value.",
@@ -67,6 +72,23 @@ static CONTAINER: Shape = Shape {
         Key("port", Kind::Number(1, 65535), "The port within the container."),
         Key("api_locations", Kind::List(&Kind::Path), "Path prefixes that lead here."),
         Key("health", HEALTH, "Asked before traffic moves to it."),
+    ],
+};
+
+static SHARED: Shape = Shape {
+    name: "shared",
+    required: &[],
+    keys: &[
+        Key(
+            "files",
+            Kind::List(&Kind::Text),
+            "Paths in a release that are links to files in `shared/`.",
+        ),
+        Key(
+            "directories",
+            Kind::List(&Kind::Text),
+            "Paths in a release that are links to directories in `shared/`.",
+        ),
     ],
 };
 
@@ -126,6 +148,7 @@ static ENVIRONMENT: Shape = Shape {
             Kind::Number(1, 1000),
             "Releases kept besides those that are needed.  Default: 5.",
         ),
+        Key("shared", Kind::Keys(&SHARED), "Instead of what the project shares."),
         Key(
             "confirm",
             Kind::Switch,

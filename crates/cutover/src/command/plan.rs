@@ -8,6 +8,7 @@ use crate::{
     cli::grammar::Wanted,
     halt::Halt,
     session::Session,
+    source::list,
     ui::{plan as printed, view::View},
 };
 
@@ -20,10 +21,13 @@ const EXIT_REFUSED: u8 = 2;
 ///
 /// Where it cannot be planned.
 pub async fn run(session: &Session, wanted: &Wanted) -> Result<u8, Halt> {
-    let Prepared { target, request, content } = prepare(session, wanted).await?;
+    let Prepared { target, mut request, content } = prepare(session, wanted).await?;
     let controller = carry::reached(session).await?;
-    let mut view = View::new(&session.ui, "upload");
-    carry::upload(session, &controller, &request, &content, &mut view).await?;
+    let mut view = View::new(&session.ui, "the list of files");
+    let listing = list::stand_in(&controller, &mut request, &content, &session.root);
+    if !carry::ticking(&mut view, |_| (), listing).await? {
+        carry::upload(session, &controller, &request, &content, &mut view).await?;
+    }
     view.doing("the plan");
     let planned = carry::ticking(&mut view, |_| (), controller.plan(&request)).await;
     drop(view);

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{story::Story, target::Target};
 use daemon::api::words::{
-    EnvironmentReport, EnvironmentState, ErrorReport, Info, InstanceReport, JobReport, JobRun,
-    PlanReport, ProxyReport, StatusReport,
+    Disk, EnvironmentReport, EnvironmentState, ErrorReport, Info, InstanceReport, JobReport,
+    JobRun, PlanReport, ProxyReport, StatusReport,
 };
 use model::{
     deployment::{Finding, Overrides, Progress},
@@ -121,7 +121,9 @@ fn a_plan_says_what_stands_in_the_way() {
     let finding = |overridable| Finding { failure: sample::unhealthy(), overridable };
     let report = PlanReport {
         scaled: vec!["web 4, configured 2".into()],
-        changes: None,
+        changes: Some(sample::changes()),
+        outlook: Some(sample::outlook()),
+        disk: Some(Disk { needed_bytes: 2400, asked_bytes: 1 << 30, free_bytes: 5 << 30 }),
         findings: vec![finding(true), finding(false)],
         plan: Some(sample::plan(Kind::Update)),
         sentences: (1..=6).map(|it| format!("Sentence {it}.")).collect(),

@@ -3,7 +3,7 @@
 use crate::{
     api::{
         refusal::Refusal,
-        words::{Accepted, Asked, Changes, PlanReport},
+        words::{Accepted, Asked},
     },
     controller::Controller,
 };
@@ -18,12 +18,9 @@ use engine::port::{
 };
 use model::{
     deployment::{Change, DeploymentRecord, Request, Stage},
-    describe,
     failure::{Blame, Failure},
-    id::{DeploymentId, ReleaseId},
+    id::DeploymentId,
     name::EnvironmentId,
-    plan::Plan,
-    release::{Source, difference::Difference, part::Part},
 };
 use serde::Deserialize;
 
@@ -119,74 +116,6 @@ pub(super) async fn discard(
     if let Err(failure) = releases.discard_upload(environment, deployment).await {
         tracing::warn!(%deployment, "its upload stays: failed to {}", failure.message);
     }
-}
-
-/// `POST /v1/plan`
-pub async fn plan(
-    State(controller): State<Controller>,
-    Json(request): Json<Request>,
-) -> Result<Json<PlanReport>, Refusal> {
-    admit(&request)?;
-    let request = controller.secrets.met(request);
-    let planned = controller.engine.plan_only(&request).await;
-    let from = planned.as_ref().ok().and_then(|(_, plan)| plan.as_ref()?.from.clone());
-    let changes = match from {
-        Some(from) => changes(&controller, &request, &from.id).await,
-        None => Ok(None),
-    };
-    // What was uploaded was looked at, unless somebody goes on to deploy it.
-    if controller.store.deployment(&request.deployment).await?.is_none() {
-        let releases = &controller.local.releases;
-        releases.discard_upload(&request.environment, &request.deployment).await?;
-    }
-    let (findings, plan) = planned?;
-    let changes = changes?;
-    let redactor = controller.secrets.redactor();
-    let findings = findings.into_iter().map(|it| redactor.finding(it)).collect();
-    let sentences = plan.iter().flat_map(|it| &it.steps).map(describe::sentence).collect();
-    let downtime = plan.as_ref().map(describe::downtime).unwrap_or_default();
-    let scaled = match &plan {
-        Some(plan) => scaled(&controller, &request, plan).await?,
-        None => vec![],
-    };
-    Ok(Json(PlanReport { findings, plan, sentences, downtime, scaled, changes }))
-}
-
-async fn scaled(
-    controller: &Controller,
-    request: &Request,
-    plan: &Plan,
-) -> Result<Vec<String>, Failure> {
-    match (&request.change, &plan.to) {
-        (Change::Deploy { spec, .. }, _) => Ok(describe::scaled(plan, spec)),
-        (_, Some(to)) => {
-            let release = controller.local.releases.read(&request.environment, &to.id).await?;
-            Ok(describe::scaled(plan, &release.spec))
-        }
-        (_, None) => Ok(vec![]),
-    }
-}
-
-/// What would differ from the release that serves.
-async fn changes(
-    controller: &Controller,
-    request: &Request,
-    from: &ReleaseId,
-) -> Result<Option<Changes>, Failure> {
-    let Change::Deploy { spec, source, services, .. } = &request.change else { return Ok(None) };
-    let releases = &controller.local.releases;
-    let from = releases.read(&request.environment, from).await?;
-    let same_content = match source {
-        // It would be fetched once more.
-        Source::Git { .. } => None,
-        source => {
-            let artifact = releases.inspect(&request.environment, source).await?;
-            Some(artifact.digest == from.artifact.digest)
-        }
-    };
-    let part = Part::of(spec, services, Some(&from))?;
-    let configuration = Difference::between(&from.spec, &part.spec);
-    Ok(Some(Changes { same_content, configuration }))
 }
 
 /// `GET /v1/deployments`

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `GET /v1/info` | | [`Info`] |
 //! | `PUT /v1/uploads/PROJECT/ENVIRONMENT/DEPLOYMENT?archive=` | tar, or that format | `Received` |
+//! | `PUT /v1/lists/PROJECT/ENVIRONMENT/DEPLOYMENT` | a content list, to plan by | `Received` |
 //! | `POST /v1/plan` | `model::deployment::Request` | [`PlanReport`] |
 //! | `POST /v1/deployments` | `model::deployment::Request` | [`Accepted`] |
 //! | `POST /v1/turns` | [`Turn`] | [`TurnReport`] within a second |
@@ -33,6 +34,7 @@ use model::{
     failure::Failure,
     id::DeploymentId,
     name::EnvironmentId,
+    outlook::Outlook,
     plan::{Plan, ReleaseLabel},
     release::difference::Difference,
 };
@@ -153,18 +155,60 @@ pub struct PlanReport {
     /// Services that would run in another number than is configured, since they were scaled.
     #[serde(default)]
     pub scaled: Vec<String>,
-    /// What would differ from what serves; none: nothing does, or the change is no deployment.
+    /// What would differ from what serves, or from nothing; none: the change is no deployment.
     #[serde(default)]
     pub changes: Option<Changes>,
+    /// Routes, instances and ports as they would be, and what stays done.
+    #[serde(default)]
+    pub outlook: Option<Outlook>,
+    /// None: nothing is put in its place.
+    #[serde(default)]
+    pub disk: Option<Disk>,
 }
 
 /// What a deployment would change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
-    /// The content is what serves; none: only the deployment finds out.
+    /// The content is what serves; none: nothing serves.
     pub same_content: Option<bool>,
     /// Variables by name, and everything else that is configured.
     pub configuration: Difference,
+    /// By the hashes of both; none: told by an older build.
+    #[serde(default)]
+    pub files: Option<FileChanges>,
+}
+
+/// Files and links that differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileChanges {
+    /// Only there afterwards.
+    pub added: Files,
+    /// There now and afterwards, with other content, mode or kind.
+    pub changed: Files,
+    /// Only there now.
+    pub removed: Files,
+}
+
+/// Some files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// All of them.
+    pub count: usize,
+    /// Of all of them.
+    pub bytes: u64,
+    /// The first, by path.
+    pub names: Vec<String>,
+}
+
+/// Room on the file system of the state directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// What the content takes for a moment.
+    pub needed_bytes: u64,
+    /// What has to be free: less is a finding.
+    pub asked_bytes: u64,
+    /// What is.
+    pub free_bytes: u64,
 }
 
 /// Why not.

@@ -13,5 +13,6 @@ mod ready;
 mod releases;
 mod router;
 mod runtime;
+mod shared;
 mod upload;
 mod world;

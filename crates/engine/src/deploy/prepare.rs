@@ -21,9 +21,9 @@ pub(super) struct Prepared {
     pub(super) findings: Vec<Finding>,
     /// What was said by hand, and is passed.
     pub(super) passed: Vec<Finding>,
-    observed: Observed,
+    pub(super) observed: Observed,
     in_force: InForce,
-    desired: Desired,
+    pub(super) desired: Desired,
 }
 
 /// Looks, and changes nothing.

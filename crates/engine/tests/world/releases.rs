@@ -8,6 +8,7 @@ use model::{
     id::{DeploymentId, ReleaseId},
     name::EnvironmentId,
     release::{Artifact, Release, Source},
+    shared::Trouble,
 };
 
 #[async_trait]
@@ -56,6 +57,10 @@ impl Releases for Life {
             Ok(())
         })
         .await
+    }
+
+    async fn shared_trouble(&self, _: &Release, _: &Source) -> Result<Vec<Trouble>, Failure> {
+        Ok(self.look(|it| it.shared_trouble.clone()).await)
     }
 
     async fn verify(&self, release: &Release) -> Result<(), Failure> {

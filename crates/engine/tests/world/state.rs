@@ -50,6 +50,8 @@ pub struct State {
     pub now_ms: u64,
     pub calls: usize,
     pub faults: Vec<(usize, Fault)>,
+    /// What speaks against links of the next release.
+    pub shared_trouble: Vec<model::shared::Trouble>,
     /// The controller that makes calls is dead.
     pub dead: bool,
     /// Since the machine was started anew nobody has brought anything back yet.
