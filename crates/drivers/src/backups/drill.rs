@@ -57,8 +57,8 @@ fn one(
     let mut drilled = Drilled { shown: item.content.shown(), tables: vec![], files: None };
     match &item.content {
         Content::Database { name, database: kind } => {
-            let spec = by.spec.backup.iter().flat_map(|it| &it.databases);
-            let spec = spec.filter(|it| it.name == *name && it.kind == *kind).next_back();
+            let mut known = by.spec.backup.iter().flat_map(|it| &it.databases);
+            let spec = known.find(|it| it.name == *name && it.kind == *kind);
             let spec = spec.ok_or_else(|| {
                 let message = format!("restore the {}: the configuration has none", drilled.shown);
                 Failure::new(Blame::Request, message).hint("name it under `backup:`")

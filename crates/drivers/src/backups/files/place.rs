@@ -51,7 +51,7 @@ pub(in crate::backups) fn place(
             Err(Errno::NOENT) => renameat(&work, ROOT, &parent, name)?,
             swapped => swapped?,
         }
-        Ok(File::from(parent.try_clone()?).sync_all()?)
+        File::from(parent.try_clone()?).sync_all()
     };
     swap().map_err(|error| {
         let failure = failed(error);
