@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use std::time::Instant;
 
 /// A program that tests need, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 10] = [
+const NEEDED: [(&str, &str); 14] = [
     ("git", "git"),
     ("node", "nodejs"),
     ("npm", "npm"),
@@ -16,6 +16,10 @@ const NEEDED: [(&str, &str); 10] = [
     ("faketime", "faketime"),
     ("cc", "gcc"),
     ("nginx", "nginx"),
+    ("age", "age"),
+    ("sqlite3", "sqlite3"),
+    ("pg_dump", "postgresql"),
+    ("mariadb-dump", "mariadb-server"),
 ];
 
 /// Runs all of it; the first that fails ends it.

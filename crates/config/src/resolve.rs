@@ -19,6 +19,7 @@ use crate::{
     variables::{FilesRead, Kept, Merged, is_stand_in},
 };
 use model::{
+    backup::BackupSpec,
     name::{EnvironmentId, Name},
     schedule::{Overlap, Schedule},
     service::{
@@ -160,6 +161,7 @@ impl Document {
         let builds = filling.builds(&services);
         let mut requires = project.requires.clone();
         requires.extend(environment.requires.clone());
+        let backup = filling.backup(&services);
         let spec = EnvironmentSpec {
             id: id.clone(),
             domains: environment.domains().iter().map(|it| it.value.clone()).collect(),
@@ -173,6 +175,7 @@ impl Document {
             control: environment.control.clone(),
             builds,
             requires,
+            backup,
         };
         let resolved = Resolved {
             spec,
@@ -280,6 +283,21 @@ impl Filling<'_> {
             services.push(filled(name, &laid, merged, self.name));
         }
         services
+    }
+
+    /// What leads to a database must be a variable of some service.
+    fn backup(&mut self, services: &[ServiceSpec]) -> Option<BackupSpec> {
+        let draft = self.environment.backup.as_ref()?;
+        for name in &draft.variables {
+            let given = services.iter().any(|it| it.env.contains_key(&name.value));
+            let referred = self.references.all.iter().any(|it| it.name == name.value);
+            if !given && !referred {
+                let message = format!("no service has the variable `{}`", name.value);
+                let reported = self.report.error(name.place, name.path.clone(), message);
+                reported.hint("set it under `env` or `secrets`, or in an env file");
+            }
+        }
+        Some(draft.spec.clone())
     }
 
     /// Notes where the service's secrets come from.

@@ -3,6 +3,7 @@
 mod abort;
 mod admission;
 mod attach;
+mod backup;
 mod carry;
 mod check;
 mod cleanup;
@@ -86,6 +87,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Start(args) => running::run(session, args, Change::Start).await,
         Verb::Scale(args) => scale::run(session, args).await,
         Verb::Releases(args) => releases::run(session, args).await,
+        Verb::Backup(args) => backup::run(session, args).await,
         Verb::Cleanup(args) => cleanup::run(session, &args).await,
         Verb::Down(args) => down::run(session, &args).await,
         Verb::Daemon(args) => daemon::run(session, &args.act).await,

@@ -139,6 +139,7 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
         hooks: local.hooks.clone(),
         builder: local.builder.clone(),
         prober: local.prober.clone(),
+        backups: local.backups.clone(),
         releases: local.releases.clone(),
         journal: store.clone(),
         machine: local.machine.clone(),

@@ -141,7 +141,7 @@ fn waiter(turn: &Turn) -> Waiter {
         kind: kind(request),
         version: match &request.change {
             Change::Deploy { version, .. } => version.clone(),
-            Change::Rollback { to } => to.clone(),
+            Change::Rollback { to, .. } => to.clone(),
             _ => None,
         },
         by: request.by.clone(),

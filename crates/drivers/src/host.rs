@@ -3,9 +3,11 @@
 //! A command is a list of arguments: no value is ever quoted into a shell.
 
 mod command;
+mod pipe;
 mod run;
 
 pub use command::{Arg, Command};
+pub use pipe::{Feed, pipe};
 pub use run::{Finished, run, run_now, stream};
 
 /// Where programs are looked for.

@@ -1,6 +1,7 @@
 //! Where everything lies under the state directory.
 
 use model::{
+    backup::BackupName,
     id::{DeploymentId, Generation, InstanceId, ReleaseId},
     name::{EnvironmentId, Name},
 };
@@ -186,6 +187,26 @@ impl Layout {
     /// Plans and prepared releases that are kept for later.
     pub fn saved(&self, environment: &EnvironmentId) -> PathBuf {
         self.environment(environment).join("plans")
+    }
+
+    /// The directories of all backups.
+    pub fn backups(&self, environment: &EnvironmentId) -> PathBuf {
+        self.environment(environment).join("backups")
+    }
+
+    /// One backup.
+    pub fn backup(&self, environment: &EnvironmentId, backup: &BackupName) -> PathBuf {
+        self.backups(environment).join(backup.as_str())
+    }
+
+    /// What is not a backup yet.
+    pub fn unfinished_backup(&self, environment: &EnvironmentId, backup: &BackupName) -> PathBuf {
+        self.backups(environment).join(format!(".{backup}.unfinished"))
+    }
+
+    /// Locked while backups are made, restored or removed.
+    pub fn backups_lock(&self, environment: &EnvironmentId) -> PathBuf {
+        self.backups(environment).join(".lock")
     }
 
     /// Content that is not a release yet.

@@ -2,6 +2,7 @@
 
 pub mod abandoned;
 mod account;
+pub mod backups;
 mod blocking;
 pub mod clock;
 pub mod file;
@@ -17,6 +18,7 @@ pub mod runtime;
 pub mod secrets;
 pub mod state;
 
+use backups::DirectoryBackups;
 use clock::SystemClock;
 use engine::port::{
     builder::Builder, clock::Clock, hook::HookRunner, machine::Machine, one_off::OneOffRunner,
@@ -45,6 +47,8 @@ pub struct Local {
     pub router: Arc<dyn Router>,
     /// Asks them.
     pub prober: Arc<dyn Prober>,
+    /// Backups in directories.
+    pub backups: Arc<DirectoryBackups>,
     /// Also takes uploads.
     pub releases: Arc<DirectoryReleases>,
     /// Space, memory, ports, users.
@@ -86,6 +90,7 @@ fn parts(
         one_offs: Arc::new(one_offs),
         router: Arc::new(router),
         prober: Arc::new(prober),
+        backups: Arc::new(DirectoryBackups::new(layout.clone())),
         releases: Arc::new(DirectoryReleases::new(layout.clone())),
         machine: Arc::new(LocalMachine::new(layout)),
         clock: Arc::new(SystemClock),

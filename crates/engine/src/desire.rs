@@ -1,5 +1,7 @@
 //! From a request to what is wanted, with all that has to be looked up for it.
 
+mod secure;
+
 use crate::port::Ports;
 use model::{
     build,
@@ -27,7 +29,7 @@ pub(crate) async fn desire(
             let asked = Asked { part: &part, version, source, artifact, now_ms };
             to_deploy(request, observed, asked)?
         }
-        Change::Rollback { to } => {
+        Change::Rollback { to, .. } => {
             let release = to_return_to(request, observed, to.as_deref())?;
             expect_intact(ports, observed, release).await?;
             expect_left(ports, observed, release).await?;
@@ -45,11 +47,15 @@ pub(crate) async fn desire(
         ports.releases.verify(current).await?;
         expect_left(ports, observed, current).await?;
     }
+    let restore = secure::to_restore(ports, request, observed, &wanted).await?;
+    let backup = secure::name(ports, request, observed, &wanted).await?;
     Ok(Desired {
         deployment: request.deployment.clone(),
         environment: request.environment.clone(),
         wanted,
         overrides: request.overrides.clone(),
+        backup,
+        restore,
     })
 }
 

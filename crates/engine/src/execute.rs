@@ -3,6 +3,7 @@
 mod act;
 mod confirm;
 mod fit;
+mod secure;
 mod start;
 mod undo;
 

@@ -104,7 +104,7 @@ impl Engine {
         Ok(Some(Request {
             deployment,
             environment: environment.clone(),
-            change: Change::Rollback { to: None },
+            change: Change::Rollback { to: None, with_data: false },
             by: BY.to_owned(),
             reason: Some(reason),
             overrides: Overrides::default(),

@@ -1,5 +1,6 @@
 //! The traits through which the engine has effects: one where the world varies.
 
+pub mod backups;
 pub mod builder;
 pub mod clock;
 pub mod hook;
@@ -28,6 +29,8 @@ pub struct Ports {
     pub hooks: Arc<dyn hook::HookRunner>,
     /// Asks instances and public routes.
     pub prober: Arc<dyn prober::Prober>,
+    /// Keeps backups.
+    pub backups: Arc<dyn backups::Backups>,
     /// Keeps releases.
     pub releases: Arc<dyn releases::Releases>,
     /// Keeps intents and outcomes.

@@ -50,6 +50,9 @@ pub enum Change {
     Rollback {
         /// None: the newest accepted before the current one that was never rolled back.
         to: Option<String>,
+        /// Also restore the backup that was made before the release came that is left.
+        #[serde(default)]
+        with_data: bool,
     },
     /// New instances of the current release.
     Restart,
@@ -74,6 +77,9 @@ pub struct Overrides {
     pub skip_health_check: bool,
     /// Smoke tests.
     pub skip_smoke: bool,
+    /// The backup before the first change.
+    #[serde(default)]
+    pub skip_backup: bool,
     /// A lock that somebody keeps by hand.
     #[serde(default)]
     pub break_lock: bool,
@@ -90,7 +96,12 @@ impl Overrides {
     pub fn left_out(&self) -> Vec<&'static str> {
         let health = "health is not asked (--skip-health-check): only readiness is awaited";
         let smoke = "no smoke test is run (--skip-smoke)";
-        let given = [(self.skip_health_check, health), (self.skip_smoke, smoke)];
+        let backup = "nothing is backed up (--skip-backup): a rollback cannot bring data back";
+        let given = [
+            (self.skip_backup, backup),
+            (self.skip_health_check, health),
+            (self.skip_smoke, smoke),
+        ];
         given.into_iter().filter(|it| it.0).map(|it| it.1).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! A plan in sentences that a person reads.
 
 use crate::{
+    backup::BackupName,
     build::BuildRun,
     check::Checks,
     files::joined,
@@ -16,6 +17,8 @@ use crate::{
 /// What the step does, in one sentence.
 pub fn sentence(step: &Step) -> String {
     match step {
+        Step::Backup { backup } => format!("Back up data and configuration as {}.", backup.name),
+        Step::Restore { backup, before, .. } => restored(backup, before),
         Step::Stage { version, source, .. } => {
             format!("Put release {version} in its place, from {}.", described(source))
         }
@@ -75,12 +78,7 @@ pub fn sentence(step: &Step) -> String {
         Step::Retire { instance, keep_warm } => {
             format!("Keep {} running for {} as a quick way back.", instance.id, seconds(*keep_warm))
         }
-        Step::Prune { releases, .. } if releases.is_empty() => {
-            "Remove routes that were not used.".to_owned()
-        }
-        Step::Prune { releases, .. } => {
-            format!("Remove releases beyond what is kept: {}.", releases.join(", "))
-        }
+        Step::Prune { releases, backups, .. } => pruned(releases, backups.is_some()),
         Step::Hook { hook } => hooked(hook),
         Step::Manifest => "Write the manifest.".to_owned(),
     }
@@ -113,6 +111,21 @@ fn sent(share: Option<&Share>) -> String {
     }
 }
 
+fn restored(backup: &BackupName, before: &BackupName) -> String {
+    format!("Put the data of {backup} in place; an undo puts that of {before} back.")
+}
+
+fn pruned(releases: &[String], backups: bool) -> String {
+    let backups = if backups { "; also backups" } else { "" };
+    if releases.is_empty() {
+        return match backups {
+            "" => "Remove routes that were not used.".to_owned(),
+            _ => "Remove routes that were not used, and backups beyond what is kept.".to_owned(),
+        };
+    }
+    format!("Remove releases beyond what is kept: {}{backups}.", releases.join(", "))
+}
+
 fn hooked(hook: &HookRun) -> String {
     let limit = seconds(hook.timeout);
     format!("Run the hook {} as {}, at most {limit}.", hook.name, hook.service)
@@ -138,6 +151,8 @@ fn checked(instances: &[Instance], checks: &Checks) -> String {
 /// What the step is about, in a word or two: an instance, a version.
 pub fn subject(step: &Step) -> String {
     match step {
+        Step::Backup { backup } => backup.name.to_string(),
+        Step::Restore { backup, .. } => backup.to_string(),
         Step::Stage { version, .. } => version.clone(),
         Step::Build { build } => build.version.clone(),
         Step::StageRoutes { staged } => {

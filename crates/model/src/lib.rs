@@ -3,6 +3,7 @@
 //! Nothing here can fail for a reason outside its arguments: no clock, no randomness, no I/O, no
 //! async.
 
+pub mod backup;
 pub mod build;
 pub mod cause;
 pub mod check;

@@ -1,9 +1,11 @@
 //! `manifest.json`: what serves, and the last deployments, for people and their scripts.
 
 use crate::{
+    backup::BackupName,
     deployment::{DeploymentRecord, Stage},
-    journal::Outcome,
+    journal::{Outcome, Status},
     name::{EnvironmentId, Name},
+    plan::Step,
     release::Release,
     roster::is_committed,
 };
@@ -40,7 +42,7 @@ fn entry(record: &DeploymentRecord, releases: &[Release]) -> Value {
         "deployed_at": time(record.ended_at_ms.unwrap_or(record.started_at_ms)),
         "deployed_by": record.by,
         "git_sha": release.and_then(|it| it.artifact.commit.as_ref()),
-        "backup": null,
+        "backup": backup(record),
         "images": {},
         "deployment": record.id,
         "release": label.map(|it| &it.id),
@@ -53,6 +55,14 @@ fn entry(record: &DeploymentRecord, releases: &[Release]) -> Value {
         "overridden": record.overridden.iter().map(|it| &it.failure.message).collect::<Vec<_>>(),
         "failure": record.failure.as_ref().map(|it| &it.message),
     })
+}
+
+/// The backup that it made, once its step is done.
+fn backup(record: &DeploymentRecord) -> Option<&BackupName> {
+    let plan = record.plan.as_ref()?;
+    let at = plan.steps.iter().position(|it| matches!(it, Step::Backup { .. }))?;
+    let done = record.steps.get(at).is_some_and(|it| it.status == Status::Done);
+    plan.backup().filter(|_| done).map(|it| &it.name)
 }
 
 /// What each service runs: this release, or one that it was left to.

@@ -1,6 +1,7 @@
 //! What a deployment will do, whole, before any of it is done.
 
 use crate::{
+    backup::{BackupName, BackupRun},
     build::BuildRun,
     check::Checks,
     hook::HookRun,
@@ -17,8 +18,8 @@ use std::collections::BTreeMap;
 
 /// The plan version this build writes.  It resumes its own and the one before, and unwinds others.
 ///
-/// Since 2 a plan may have several switches.
-pub const PLAN_VERSION: u32 = 2;
+/// Since 2 a plan may have several switches; since 3 backups.
+pub const PLAN_VERSION: u32 = 3;
 
 /// Everything one deployment will do, decided before any of it is done.
 ///
@@ -87,6 +88,21 @@ pub struct ReleaseLabel {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Step {
+    /// Back up what the deployment may change, before anything is changed.
+    Backup {
+        /// It.
+        backup: BackupRun,
+    },
+    /// Put what a backup holds in the place of databases and directories, once the current state
+    /// was backed up.
+    Restore {
+        /// What is restored.
+        backup: BackupName,
+        /// Of the current state: what an undo restores.
+        before: BackupName,
+        /// By whose configuration and variables.
+        by: ReleaseId,
+    },
     /// Put the release's content in its place.
     Stage {
         /// Whose record was written before the plan.
@@ -240,6 +256,9 @@ pub enum Step {
         generations: Vec<Generation>,
         /// Versions, chosen by retention when the plan was made.
         releases: Vec<String>,
+        /// Whose backups beyond what is kept go, by its configuration.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        backups: Option<ReleaseId>,
     },
     /// Run a program of the owner's, once.
     Hook {
@@ -317,6 +336,14 @@ pub enum WayBack {
 }
 
 impl Plan {
+    /// The backup that it makes.
+    pub fn backup(&self) -> Option<&BackupRun> {
+        self.steps.iter().find_map(|it| match it {
+            Step::Backup { backup } => Some(backup),
+            _ => None,
+        })
+    }
+
     /// How the old release would return if a step before the commit failed.
     pub fn way_back(&self) -> WayBack {
         let stops = |it: &Step| matches!(it, Step::Stop { .. });
@@ -356,6 +383,8 @@ impl Step {
     /// The word that progress, history and errors show for it.
     pub fn word(&self) -> &'static str {
         match self {
+            Step::Backup { .. } => "backup",
+            Step::Restore { .. } => "restore",
             Step::Stage { .. } => "stage",
             Step::Build { .. } => "build",
             Step::StageRoutes { .. } => "routes",

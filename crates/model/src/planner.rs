@@ -26,6 +26,7 @@ mod fleet;
 mod numbers;
 
 use crate::{
+    backup::BackupName,
     deployment::Overrides,
     failure::Failure,
     id::{DeploymentId, Generation, ReleaseId},
@@ -109,6 +110,10 @@ pub struct Desired {
     pub wanted: Wanted,
     /// What is left out.
     pub overrides: Overrides,
+    /// What a backup that is made first is called; none: none is made.
+    pub backup: Option<BackupName>,
+    /// The backup whose data comes back.
+    pub restore: Option<BackupName>,
 }
 
 /// What is wanted of an environment.

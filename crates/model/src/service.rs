@@ -1,6 +1,7 @@
 //! A service with every value resolved for one environment: what the configuration comes to.
 
 use crate::{
+    backup::BackupSpec,
     build::BuildSpec,
     check::Check,
     files::Files,
@@ -65,6 +66,9 @@ pub struct EnvironmentSpec {
     /// Programs that the host must have, and the versions that will do: `node` to `>=18`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub requires: BTreeMap<String, String>,
+    /// What is backed up; none: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupSpec>,
 }
 
 /// Who may deploy when, and what is run beside the steps.

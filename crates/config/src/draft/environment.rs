@@ -3,6 +3,7 @@
 use crate::{
     address,
     draft::{
+        backup::BackupDraft,
         build::{self, BuildDraft},
         control,
         project::{self, SourceDraft},
@@ -23,7 +24,7 @@ use model::{
 use std::collections::BTreeMap;
 
 /// Every key of an environment.
-pub(crate) const KEYS: [&str; 19] = [
+pub(crate) const KEYS: [&str; 20] = [
     "domains",
     "version",
     "env",
@@ -43,6 +44,7 @@ pub(crate) const KEYS: [&str; 19] = [
     "timezone",
     "require_staging",
     "hooks",
+    "backup",
 ];
 
 /// Releases that may be asked to be kept.
@@ -67,6 +69,7 @@ pub(crate) struct EnvironmentDraft {
     pub(crate) requires: BTreeMap<String, String>,
     pub(crate) shared: Option<Placed<Shared>>,
     pub(crate) control: ControlSpec,
+    pub(crate) backup: Option<BackupDraft>,
     /// What it lays over the project's services.
     pub(crate) services: Vec<(Name, ServiceDraft)>,
     /// `domains` was there but wrong: what depends on it is not judged.
@@ -127,6 +130,7 @@ impl EnvironmentDraft {
         if let Some(requires) = table.get("requires") {
             self.requires = build::requires(requires, report);
         }
+        self.backup = table.get("backup").and_then(|it| BackupDraft::read(it, report));
         self.shared = table.get("shared").and_then(|it| shared::read(it, report));
         self.source = table.get("source").and_then(|it| SourceDraft::read(it, report));
     }

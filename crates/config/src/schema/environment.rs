@@ -2,6 +2,7 @@
 
 use super::{
     Key, Kind, Shape,
+    backup::BACKUP,
     build::{BUILD, REQUIRES, REQUIRES_ABOUT},
     probe::HEALTH,
     service::SERVICE,
@@ -231,6 +232,7 @@ static ENVIRONMENT: Shape = Shape {
             Kind::Text,
             "Content must have been accepted there before: `true` for `staging`, or another name.",
         ),
+        Key("backup", Kind::Keys(&BACKUP), "Databases and files that are backed up, and how."),
         Key("hooks", Kind::Keys(&HOOKS), "Programs that are run before and after steps."),
     ],
 };

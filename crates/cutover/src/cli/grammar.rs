@@ -1,5 +1,6 @@
 //! What may be typed.
 
+pub mod backup;
 pub mod cleanup;
 pub mod control;
 pub mod env;
@@ -12,6 +13,7 @@ pub mod project;
 pub mod releases;
 pub mod run;
 
+use backup::Backup;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use cleanup::Cleanup;
 use control::{Freeze, Insisted, Lift, Lock, Promote, Turn};
@@ -145,6 +147,8 @@ pub enum Verb {
     Scale(Scale),
     /// List, show, compare, verify and remove releases.
     Releases(Releases),
+    /// Make, list, show, verify, try, restore and remove backups.
+    Backup(Backup),
     /// Free space on a disk that is full.
     Cleanup(Cleanup),
     /// End everything of ours under this state directory, or one environment.
@@ -266,6 +270,9 @@ pub struct Wanted {
     /// Do not run smoke tests.
     #[arg(long)]
     pub skip_smoke: bool,
+    /// Back nothing up before the first change: a rollback cannot bring data back then.
+    #[arg(long)]
+    pub skip_backup: bool,
     /// Open `age` secrets with the identities in this file.
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
@@ -286,6 +293,7 @@ pub struct Which {
     after_help = "Examples:
   cutover rollback production
   cutover rollback production --to 1.1.0 --reason \"1.2.0 loses orders\"
+  cutover rollback production --with-db
   cutover rollback production --list"
 )]
 pub struct Rollback {
@@ -295,6 +303,10 @@ pub struct Rollback {
     /// Go to this version, also forward again.
     #[arg(long, value_name = "VERSION")]
     pub to: Option<String>,
+    /// Also bring databases and files back, from the backup that was made when the release came
+    /// that is left; what there is now is backed up first.
+    #[arg(long)]
+    pub with_db: bool,
     /// Say why; it is recorded.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
@@ -512,8 +524,8 @@ mod tests {
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
                         unfreeze status history show health ps logs run exec env top \
-                        support-bundle restart stop start scale releases cleanup down daemon \
-                        proxy doctor demo init check project nginx schema \
+                         support-bundle restart stop start scale releases backup cleanup \
+                         down daemon proxy doctor demo init check project nginx schema \
                         secrets completion man version";
         assert_eq!(verbs.join(" "), expected);
     }

@@ -90,6 +90,7 @@ pub fn overrides(wanted: &Wanted) -> Overrides {
         force: wanted.insisted.force,
         skip_health_check: wanted.skip_health_check,
         skip_smoke: wanted.skip_smoke,
+        skip_backup: wanted.skip_backup,
         break_lock: false,
         freeze: wanted.insisted.override_freeze.clone(),
         window: wanted.insisted.override_window.clone(),

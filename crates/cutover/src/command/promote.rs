@@ -49,6 +49,7 @@ pub async fn run(session: &Session, args: Promote) -> Result<u8, Halt> {
         insisted: args.insisted.clone(),
         skip_health_check: false,
         skip_smoke: false,
+        skip_backup: false,
         identity: args.identity.clone(),
     };
     let mut prepared = prepare(session, &wanted).await?;

@@ -31,7 +31,7 @@ pub async fn run(session: &Session, args: Rollback) -> Result<u8, Halt> {
     if let Some(text) = announced(session, &controller, &target.id, args.to.as_deref()).await {
         session.ui.note(&text);
     }
-    let change = Change::Rollback { to: args.to };
+    let change = Change::Rollback { to: args.to, with_data: args.with_db };
     let mut request = request(session, &target, change, args.reason);
     request.overrides.break_lock = args.turn.break_lock;
     carry::out(session, controller, &target, &request, None, &args.turn, false).await

@@ -109,6 +109,10 @@ pub fn stream<T: Send + 'static>(
 }
 
 fn spawn(command: &Command) -> Result<Child, Failure> {
+    spawn_with(command, Stdio::null())
+}
+
+pub(super) fn spawn_with(command: &Command, stdin: Stdio) -> Result<Child, Failure> {
     let mut builder = std::process::Command::new(&command.program);
     builder
         .args(command.arguments.iter().map(|it| match it {
@@ -120,7 +124,7 @@ fn spawn(command: &Command) -> Result<Child, Failure> {
         .envs(std::env::var_os("HOME").map(|home| ("HOME", home)))
         .envs(&command.environment)
         .current_dir(command.directory.as_deref().unwrap_or("/".as_ref()))
-        .stdin(Stdio::null())
+        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
@@ -139,7 +143,7 @@ fn spawn(command: &Command) -> Result<Child, Failure> {
     })
 }
 
-fn group(child: &Child) -> Result<Pid, Failure> {
+pub(super) fn group(child: &Child) -> Result<Pid, Failure> {
     i32::try_from(child.id())
         .ok()
         .and_then(Pid::from_raw)
@@ -159,7 +163,7 @@ fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> mp
     receiver
 }
 
-fn first_bytes(output: &mut dyn Read, bytes_max: usize) -> Vec<u8> {
+pub(super) fn first_bytes(output: &mut dyn Read, bytes_max: usize) -> Vec<u8> {
     let mut kept = Vec::new();
     // An error ends the output as its end does: what is kept is only shown.
     let _ = output.take(bytes_max as u64).read_to_end(&mut kept);
@@ -168,7 +172,7 @@ fn first_bytes(output: &mut dyn Read, bytes_max: usize) -> Vec<u8> {
 }
 
 /// Waits, without reaping, until it ended or time is up.
-fn ended(pid: Pid, deadline: Instant) -> bool {
+pub(super) fn ended(pid: Pid, deadline: Instant) -> bool {
     let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -185,7 +189,7 @@ fn ended(pid: Pid, deadline: Instant) -> bool {
     }
 }
 
-fn how(status: ExitStatus) -> String {
+pub(super) fn how(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
         (None, Some(signal)) => format!("signal {signal}"),
@@ -193,11 +197,11 @@ fn how(status: ExitStatus) -> String {
     }
 }
 
-fn overdue(command: &Command) -> String {
+pub(super) fn overdue(command: &Command) -> String {
     format!("no end within {} ms", command.time_limit.as_millis())
 }
 
-fn unwaited(command: &Command, error: &io::Error) -> Failure {
+pub(super) fn unwaited(command: &Command, error: &io::Error) -> Failure {
     Failure::new(Blame::Platform, format!("wait for `{}`: {error}", command.shown()))
 }
 

@@ -5,6 +5,7 @@
 #![allow(missing_docs, reason = "nothing outside of this file can see it")]
 
 mod archives;
+mod backups;
 mod bake;
 mod external;
 mod git;

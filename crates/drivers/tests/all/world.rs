@@ -112,6 +112,7 @@ impl World {
             trusted: None,
             shared: Default::default(),
             control: Default::default(),
+            backup: None,
         }
     }
 

@@ -46,6 +46,8 @@ impl Execution<'_> {
         let ports = self.ports;
         let (environment, epoch) = (&self.plan.environment, ports.journal.epoch());
         match step {
+            Step::Backup { backup } => self.back_up(backup).await,
+            Step::Restore { backup, by, .. } => self.restore(backup, by).await,
             Step::Stage { release, version, source } => {
                 let work = ports.releases.stage(environment, release, version, source);
                 self.noted(&describe::sentence(step), work).await
@@ -97,7 +99,9 @@ impl Execution<'_> {
                 ports.journal.buried(&instance.id).await
             }
             Step::Retire { instance, keep_warm } => self.retire(instance, *keep_warm).await,
-            Step::Prune { generations, releases } => self.prune(generations, releases).await,
+            Step::Prune { generations, releases, backups } => {
+                self.prune(generations, releases, backups.as_ref()).await
+            }
             Step::Hook { hook } => {
                 let release = self.release(&hook.release).await?;
                 let note = self.noter();
@@ -202,12 +206,21 @@ impl Execution<'_> {
     }
 
     /// Goes on where one of them stays, and says why it stayed.
-    async fn prune(&self, generations: &[Generation], versions: &[String]) -> Result<(), Failure> {
+    async fn prune(
+        &self,
+        generations: &[Generation],
+        versions: &[String],
+        backups: Option<&ReleaseId>,
+    ) -> Result<(), Failure> {
         let environment = &self.plan.environment;
         let mut outcome = self.ports.router.unstage(environment, generations).await;
         for version in versions {
             let removed = self.ports.releases.remove(environment, version).await;
             outcome = outcome.and(removed);
+        }
+        if let Some(by) = backups {
+            let by = self.release(by).await?;
+            outcome = outcome.and(self.ports.backups.prune(environment, &by).await);
         }
         outcome
     }
@@ -217,7 +230,8 @@ impl Execution<'_> {
 fn hears_abort(step: &Step) -> bool {
     matches!(
         step,
-        Step::Await { .. }
+        Step::Backup { .. }
+            | Step::Await { .. }
             | Step::Smoke { .. }
             | Step::Check { .. }
             | Step::Verify { .. }

@@ -22,6 +22,8 @@ impl Execution<'_> {
         let ports = self.ports;
         let (environment, epoch) = (&self.plan.environment, ports.journal.epoch());
         match step {
+            Step::Backup { backup } => ports.backups.abandon(environment, backup).await,
+            Step::Restore { before, by, .. } => self.restore(before, by).await,
             Step::StageRoutes { staged } => {
                 let all: Vec<Generation> = staged.iter().map(|it| it.routes.generation).collect();
                 ports.router.unstage(environment, &all).await

@@ -93,6 +93,7 @@ pub fn spec(services: Vec<ServiceSpec>) -> EnvironmentSpec {
         control: Default::default(),
         builds: vec![],
         requires: [].into(),
+        backup: None,
     }
 }
 

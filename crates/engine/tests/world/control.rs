@@ -26,7 +26,10 @@ fn a_freeze_keeps_releases_away_and_lets_everybody_go_back() {
     assert!(failure.message.ends_with("holidays"), "{}", failure.message);
     // What brings no other release goes on.
     assert_eq!(world.ask(&request(4, Change::Restart)), Outcome::Deployed);
-    assert_eq!(world.ask(&request(5, Change::Rollback { to: None })), Outcome::Deployed);
+    assert_eq!(
+        world.ask(&request(5, Change::Rollback { to: None, with_data: false })),
+        Outcome::Deployed
+    );
 
     let mut urgent = deploy(6, &spec(vec![web()]));
     urgent.overrides.freeze = Some("orders are lost".into());

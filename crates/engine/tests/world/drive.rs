@@ -39,6 +39,7 @@ impl World {
             router: life.clone(),
             hooks: life.clone(),
             builder: life.clone(),
+            backups: life.clone(),
             prober: life.clone(),
             releases: life.clone(),
             journal: life.clone(),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
 mod attention;
+mod backups;
 mod build;
 mod builds;
 mod clock;

@@ -38,7 +38,7 @@ fn manifest(world: &World) -> serde_json::Value {
 
 #[test]
 fn only_what_is_named_is_started_and_the_set_is_what_is_gone_back_to() {
-    let back = |number| request(number, Change::Rollback { to: None });
+    let back = |number| request(number, Change::Rollback { to: None, with_data: false });
     let world = World::of(world(&[deploy(1, &both())]));
     let before: Vec<_> = world.state().running.keys().cloned().collect();
     assert_eq!(world.ask(&deploy_only(2, &both(), "api")), Outcome::Deployed);

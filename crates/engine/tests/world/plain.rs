@@ -75,7 +75,7 @@ fn looking_at_a_plan_changes_nothing() {
 #[test]
 fn a_release_that_was_rolled_back_is_passed_over() {
     let plain = spec(vec![web(), worker()]);
-    let back = |number| request(number, Change::Rollback { to: None });
+    let back = |number| request(number, Change::Rollback { to: None, with_data: false });
     let three = [deploy(1, &plain), deploy(2, &plain), deploy(3, &plain)];
     let mut kept = spec(vec![web(), worker()]);
     kept.keep_releases = 5;
@@ -97,7 +97,7 @@ fn a_release_that_was_rolled_back_is_passed_over() {
     assert_eq!(world.ask(&back(5)), Outcome::Deployed, "{:?}", last(&world));
     assert_eq!(serving(&world), "v1", "a rollback of a rollback goes further back");
     assert_eq!(world.ask(&back(6)), Outcome::Refused, "there is nothing before the first");
-    let forward = request(7, Change::Rollback { to: Some("v3".into()) });
+    let forward = request(7, Change::Rollback { to: Some("v3".into()), with_data: false });
     assert_eq!(world.ask(&forward), Outcome::Deployed, "{:?}", last(&world));
     assert_eq!(serving(&world), "v3");
     let standing = world.state().standings.iter().find(|it| it.1 == "v1").map(|it| it.2);
@@ -110,7 +110,7 @@ fn content_that_is_gone_is_refused_before_anything_is_touched() {
     let world = World::of(world(&[deploy(1, &plain), deploy(2, &plain)]));
     world.state().placed.remove("v1");
     let running = world.state().running.clone();
-    let back = request(3, Change::Rollback { to: Some("v1".into()) });
+    let back = request(3, Change::Rollback { to: Some("v1".into()), with_data: false });
     assert_eq!(world.ask(&back), Outcome::Refused);
     assert_eq!(world.state().running, running);
 }

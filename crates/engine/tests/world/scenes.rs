@@ -1,6 +1,7 @@
 //! Every kind of change, of every strategy, from a world in which it makes sense.
 
 use crate::{
+    backups::{back_with_data, backed_up},
     build::{api, deploy, deploy_only, request, spec, web, worker},
     drive::world,
     state::State,
@@ -36,7 +37,7 @@ pub fn scenes() -> Vec<Scene> {
         ServiceSpec { strategy: Strategy::Recreate, port: Some(3000), ..api() },
     ]);
     let scale = |count| Change::Scale { instances: [("web".parse().unwrap(), count)].into() };
-    let back = || Change::Rollback { to: None };
+    let back = || Change::Rollback { to: None, with_data: false };
     let scene = |name, before: &[Request], request| Scene {
         name,
         state: world(before),
@@ -49,6 +50,8 @@ pub fn scenes() -> Vec<Scene> {
     let both = spec(vec![ServiceSpec { instances: 2, ..web() }, api()]);
     let of_two = [deploy(1, &both), deploy_only(2, &both, "api")];
     let of_three = [&of_two[..], &[deploy_only(3, &both, "web")]].concat();
+    let kept = backed_up(&small);
+    let two_kept = [deploy(1, &kept), deploy(2, &kept)];
     let stopped = [deploy(1, &small), request(2, Change::Stop)];
     let mut all = vec![
         scene("first deployment", &[], deploy(1, &plain)),
@@ -73,10 +76,15 @@ pub fn scenes() -> Vec<Scene> {
         scene("scale up", &[deploy(1, &small)], request(2, scale(3))),
         scene("scale down", &[deploy(1, &plain)], request(2, scale(1))),
         scene("stop", &[deploy(1, &small)], request(2, Change::Stop)),
+        scene("backed up", &two_kept[..1], two_kept[1].clone()),
+        scene("rollback with its data", &two_kept, request(3, back_with_data())),
         scene("start", &stopped, request(3, Change::Start)),
     ];
     for scene in all.iter_mut().filter(|it| it.name.contains("recreate")) {
         scene.way_back = WayBack::Cold;
+    }
+    for scene in all.iter_mut().filter(|it| it.name.contains("data")) {
+        scene.state.data = "of now".into();
     }
     all
 }

@@ -1,6 +1,8 @@
 //! All there is in the world, and what must hold after each call.
 
+use crate::backups::Backup;
 use model::{
+    backup::BackupName,
     control::Marks,
     deployment::{DeploymentRecord, News, Stage},
     failure::{Blame, Failure},
@@ -93,6 +95,12 @@ pub struct State {
     pub hooks: Vec<(InstanceId, String)>,
     /// Names of hooks that fail.
     pub bad_hooks: BTreeSet<String>,
+    /// What the application works on.
+    pub data: String,
+    /// Oldest first.
+    pub backups: Vec<Backup>,
+    pub unfinished: BTreeSet<BackupName>,
+    pub backup_fails: bool,
     // What the test looks at.
     pub news: Vec<News>,
     /// Served before the deployment under test.

@@ -54,7 +54,10 @@ fn a_warm_instance_is_ended_when_its_time_has_come() {
 fn what_was_claimed_is_left_alone() {
     let world = two();
     world.state().now_ms += KEPT_WARM_MS + 1000;
-    assert_eq!(world.ask(&request(3, Change::Rollback { to: None })), Outcome::Deployed);
+    assert_eq!(
+        world.ask(&request(3, Change::Rollback { to: None, with_data: false })),
+        Outcome::Deployed
+    );
     reap(&world);
     world.state().assert_serving();
     let state = world.state();
@@ -70,7 +73,7 @@ fn nothing_is_reaped_while_a_deployment_is_on_its_way() {
     for at in 1..100 {
         let world = World::of(before.clone());
         world.state().faults = vec![(at, Fault::Crash)];
-        let back = request(3, Change::Rollback { to: None });
+        let back = request(3, Change::Rollback { to: None, with_data: false });
         let engine = world.engine();
         let old = routed(&world).id;
         world.state().old = [old].into();

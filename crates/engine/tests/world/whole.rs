@@ -1,6 +1,9 @@
 //! Wholly new, wholly old, or a reason to look.
 
-use crate::state::{State, World};
+use crate::{
+    backups::assert_data,
+    state::{State, World},
+};
 use model::{
     deployment::{Request, Stage},
     id::{DeploymentId, InstanceId},
@@ -20,6 +23,7 @@ pub fn assert_whole(world: &World, before: &State, request: &Request, outcome: O
         state.fall_back();
         return state.assert_serving();
     }
+    assert_data(&state, before, request, outcome);
     let plan = state.deployments.iter().find(|it| it.id == request.deployment);
     let plan = plan.and_then(|it| it.plan.clone());
     assert_eq!(plan.is_none(), outcome == Outcome::Refused || planless(&state, request));

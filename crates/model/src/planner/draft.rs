@@ -1,6 +1,7 @@
 //! The steps, in their order.
 
 mod checks;
+mod secure;
 mod settle;
 mod traffic;
 
@@ -97,7 +98,7 @@ impl Draft<'_> {
     }
 
     fn prepare(&self) -> Vec<Step> {
-        let mut steps = vec![];
+        let mut steps = self.secure();
         if let Wanted::Release { release, source: Some(source), .. } = &self.desired.wanted {
             steps.push(Step::Stage {
                 release: release.id.clone(),
@@ -115,6 +116,8 @@ impl Draft<'_> {
             let instances = self.fleet.claimed.clone();
             steps.push(Step::Claim { instances, keep_warm: self.keep_warm(&self.fleet.claimed) });
         }
+        // As late as can be: nothing of the new runs yet, and it meets the data it knows.
+        steps.extend(self.bring_back());
         steps
     }
 

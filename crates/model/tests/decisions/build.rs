@@ -89,6 +89,7 @@ pub fn spec(services: Vec<ServiceSpec>) -> EnvironmentSpec {
         control: Default::default(),
         builds: vec![],
         requires: [].into(),
+        backup: None,
     }
 }
 
@@ -141,7 +142,14 @@ pub fn nothing() -> Observed {
 
 pub fn desired(number: u32, wanted: Wanted) -> Desired {
     let (deployment, environment) = (deployment(number), production());
-    Desired { deployment, environment, wanted, overrides: Overrides::default() }
+    Desired {
+        deployment,
+        environment,
+        wanted,
+        overrides: Overrides::default(),
+        backup: None,
+        restore: None,
+    }
 }
 
 pub fn deploy(number: u32, spec: &EnvironmentSpec) -> Desired {

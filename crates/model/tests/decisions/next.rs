@@ -4,11 +4,12 @@ use crate::build::{
     after, deploy, desired, nothing, planned, roll_back, service, serving, spec, worker,
 };
 use model::{
+    backup::BackupName,
     failure::{Blame, Failure},
     journal::{ATTEMPTS_MAX, Event, Ledger, Outcome, Record, Status},
     next::{Next, next},
     plan::{Kind, Plan},
-    planner::Wanted,
+    planner::{Desired, Wanted},
     service::{ServiceSpec, Strategy},
 };
 use std::collections::{BTreeMap, HashSet};
@@ -24,7 +25,14 @@ fn plans() -> Vec<Plan> {
         spec(vec![ServiceSpec { strategy: Strategy::Rolling, instances: 2, ..service("web") }]);
     let updated = after(&serving(&blue_green), &deploy(2, &blue_green));
     let first = updated.releases[1].release.clone();
+    let backup = Some(BackupName::at(1_795_267_321_000));
+    let restore = Some(BackupName::at(1_795_267_320_000));
     vec![
+        planned(
+            &serving(&blue_green),
+            &Desired { backup: backup.clone(), ..deploy(2, &blue_green) },
+        ),
+        planned(&updated, &Desired { backup, restore, ..roll_back(3, &first) }),
         planned(&nothing(), &deploy(1, &blue_green)),
         planned(&serving(&blue_green), &deploy(2, &blue_green)),
         planned(&serving(&recreate), &deploy(2, &recreate)),

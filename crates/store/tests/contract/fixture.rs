@@ -33,6 +33,7 @@ pub fn request(name: &str, number: u16) -> Request {
             force: true,
             skip_health_check: false,
             skip_smoke: true,
+            skip_backup: true,
             ..Overrides::default()
         },
     }

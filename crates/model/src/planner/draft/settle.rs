@@ -30,6 +30,7 @@ impl Draft<'_> {
         steps.push(Step::Prune {
             generations: self.numbers.useless_at_last(),
             releases: self.prunable(),
+            backups: self.backed_up_by().map(|it| it.id.clone()).filter(|_| self.backs_up()),
         });
         steps.push(Step::Manifest);
         steps
