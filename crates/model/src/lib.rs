@@ -20,6 +20,7 @@ pub mod next;
 pub mod one_off;
 pub mod plan;
 pub mod planner;
+pub mod pm2;
 pub mod preflight;
 pub mod redact;
 pub mod release;

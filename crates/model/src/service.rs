@@ -4,6 +4,7 @@ use crate::{
     check::Check,
     hook::Hook,
     name::{EnvironmentId, Name},
+    pm2::RuntimeSpec,
     role::QuietSignal,
     schedule::Schedule,
     window::Windows,
@@ -94,6 +95,9 @@ pub struct ServiceSpec {
     pub name: Name,
     /// Program and arguments; placeholders are filled when an instance is started.
     pub command: Vec<String>,
+    /// What runs it.
+    #[serde(default, skip_serializing_if = "RuntimeSpec::is_process")]
+    pub runtime: RuntimeSpec,
     /// Copies that run.
     pub instances: u16,
     /// Its command is run by the clock, and no instance of it runs.

@@ -4,6 +4,7 @@ use crate::{
     address, argv,
     draft::{
         check::CheckDraft,
+        pm2::Pm2Draft,
         probe::HealthDraft,
         readiness, schedule,
         secret::Secrets,
@@ -15,16 +16,18 @@ use crate::{
     yaml::Value,
 };
 use model::{
+    pm2::RuntimeSpec,
     role::QuietSignal,
     schedule::Overlap,
     service::{Millis, Readiness, StopSignal},
 };
 
 /// Every key of a service.
-pub(crate) const KEYS: [&str; 35] = [
+pub(crate) const KEYS: [&str; 36] = [
     "command",
     "image",
     "runtime",
+    "pm2",
     "instances",
     "routes",
     "port",
@@ -71,6 +74,8 @@ const DAY: Millis = Millis::seconds(24 * 3600);
 pub(crate) enum Runtime {
     /// A process that we start; the default.
     Process,
+    /// PM2.
+    Pm2,
     /// One that may be named, and is refused when it is to be deployed.
     Unbuilt(&'static str),
 }
@@ -118,6 +123,7 @@ pub(crate) struct ServiceDraft {
     pub(crate) path: String,
     pub(crate) command: Option<Placed<Vec<String>>>,
     pub(crate) runtime: Option<Placed<Runtime>>,
+    pub(crate) pm2: Option<Placed<Pm2Draft>>,
     pub(crate) instances: Option<Placed<u16>>,
     pub(crate) routes: Option<Placed<Vec<Placed<String>>>>,
     pub(crate) port: Option<Placed<u16>>,
@@ -187,7 +193,7 @@ impl ServiceDraft {
             ("process", Runtime::Process),
             ("docker", Runtime::Unbuilt("docker")),
             ("compose", Runtime::Unbuilt("compose")),
-            ("pm2", Runtime::Unbuilt("pm2")),
+            ("pm2", Runtime::Pm2),
             ("systemd", Runtime::Unbuilt("systemd")),
             ("swarm", Runtime::Unbuilt("swarm")),
             ("kubernetes", Runtime::Unbuilt("kubernetes")),
@@ -200,6 +206,7 @@ impl ServiceDraft {
         ];
         self.command = table.get("command").and_then(|it| argv::command(it, report));
         self.runtime = table.get("runtime").and_then(|it| scalar::choice(it, &runtimes, report));
+        self.pm2 = table.get("pm2").and_then(|it| Pm2Draft::read(it, report));
         self.strategy =
             table.get("strategy").and_then(|it| scalar::choice(it, &strategies, report));
         self.rolling = table.get("rolling").and_then(|it| RollingDraft::read(it, report));
@@ -290,11 +297,22 @@ impl ServiceDraft {
             };
         }
         laid! {
-            command runtime instances routes port readiness smoke checks strategy rolling
+            command runtime pm2 instances routes port readiness smoke checks strategy rolling
             drain stop_signal quiet_signal kind schedule timezone overlap time_limit catch_up
             grace start_timeout bake keep_warm user env_file required_env upstream_keepalive image
             volumes migrate listen
         }
+    }
+
+    /// What is asked of PM2, where it runs the service.
+    pub(crate) fn in_pm2(&self) -> Option<Pm2Draft> {
+        let runs = self.runtime.as_ref().is_some_and(|it| it.value == Runtime::Pm2);
+        runs.then(|| self.pm2.as_ref().map(|it| it.value.clone()).unwrap_or_default())
+    }
+
+    /// What runs it.
+    pub(crate) fn runtime(&self) -> RuntimeSpec {
+        self.in_pm2().map_or(RuntimeSpec::Process, |it| RuntimeSpec::Pm2(it.spec()))
     }
 
     /// The path prefixes.

@@ -10,6 +10,8 @@ mod sight;
 
 pub use one_off::OneOffProcesses;
 
+pub(super) use begin::refuse_taken_port;
+pub(super) use lines::{plain, tail};
 pub(crate) use environment::{HOST, placeholders_filled, service_of, variables};
 
 use crate::{account, blocking::blocking, layout::Layout};
@@ -49,8 +51,13 @@ impl ProcessRuntime {
         ProcessRuntime { shared: Arc::new(Shared { layout, program: None }) }
     }
 
-    fn layout(&self) -> &Layout {
+    pub(super) fn layout(&self) -> &Layout {
         &self.shared.layout
+    }
+
+    /// This very program; none: it is only looked.
+    pub(super) fn program(&self) -> Option<&PathBuf> {
+        self.shared.program.as_ref()
     }
 
     /// What the instance was told to run; none if it never was, or is removed.
@@ -138,7 +145,7 @@ impl Runtime for ProcessRuntime {
 }
 
 /// An id becomes the name of a directory, and nothing else.
-fn refuse_odd(instance: &InstanceId) -> Result<(), Failure> {
+pub(super) fn refuse_odd(instance: &InstanceId) -> Result<(), Failure> {
     let id = &instance.0;
     let is_name = !id.is_empty()
         && !id.starts_with('.')

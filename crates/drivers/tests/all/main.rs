@@ -8,6 +8,7 @@ mod archives;
 mod bake;
 mod git;
 mod one_offs;
+mod pm2;
 mod ready;
 mod releases;
 mod router;
