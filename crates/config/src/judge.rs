@@ -299,7 +299,10 @@ fn judge_port(
 }
 
 fn command(service: &ServiceDraft, report: &mut Report) {
-    let ours = service.runtime.as_ref().is_none_or(|it| matches!(it.value, Runtime::Process | Runtime::Pm2));
+    let ours = service
+        .runtime
+        .as_ref()
+        .is_none_or(|it| matches!(it.value, Runtime::Process | Runtime::Pm2));
     if service.command.is_some()
         || service.broken.contains(&"command")
         || !ours

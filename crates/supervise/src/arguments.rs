@@ -9,10 +9,19 @@ const USAGE: &str =
 /// What this process is to be.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    Instance { root: PathBuf, instance: String, adopt: bool },
+    Instance {
+        root: PathBuf,
+        instance: String,
+        adopt: bool,
+    },
     /// Its program takes this process over: somebody else supervises it.
-    Become { root: PathBuf, instance: String },
-    Holder { root: PathBuf },
+    Become {
+        root: PathBuf,
+        instance: String,
+    },
+    Holder {
+        root: PathBuf,
+    },
 }
 
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Role, RoleError> {

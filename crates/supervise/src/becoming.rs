@@ -25,7 +25,8 @@ pub const EXIT_NOT_EXECUTED: u8 = 88;
 
 /// While this file is there, it is started again when it exits.
 pub const KEPT: &str = "kept";
-/// Followed by the supervisor's number of the process: it was begun once.
+/// Followed by the supervisor's number of the process: it was begun, for the last time when this file
+/// was written.
 pub const BEGUN: &str = "begun.";
 /// How the process ended before a start that was not wanted: [`Ended`].
 pub const ENDED: &str = "ended.json";
@@ -55,9 +56,9 @@ pub(crate) fn run(root: &Path, instance: &str) -> Result<(), RoleError> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(not_wanted(format!("{instance} was removed: it is not started")));
         }
-        read => read.map_err(|it| it.to_string()).and_then(|it| {
-            serde_json::from_slice(&it).map_err(|it| it.to_string())
-        }),
+        read => read
+            .map_err(|it| it.to_string())
+            .and_then(|it| serde_json::from_slice(&it).map_err(|it| it.to_string())),
     }
     .map_err(|error| RoleError::failed(format!("{}: {error}", file.display())))?;
     // A start that was ordered for an earlier run of it may come late.
@@ -105,8 +106,10 @@ fn may_begin(place: &Path, number: &str) -> Result<bool, RoleError> {
         }
     }
     if place.join(KEPT).exists() {
-        // What the one before said is not true of this one.
+        // What the one before said is not true of this one; and the marker's time is that of the
+        // last start that was wanted.  Where it cannot be told, this start is wanted all the same.
         let _ = fs::remove_file(place.join(format!("{READY}{number}")));
+        let _ = fs::write(&marker, std::process::id().to_string());
         return Ok(true);
     }
     let code = std::env::var("exit_code").ok().and_then(|it| it.parse().ok());
@@ -157,8 +160,7 @@ mod tests {
         assert!(may_begin(&place, "3").unwrap());
         assert!(!may_begin(&place, "3").unwrap());
         assert!(may_begin(&place, "4").unwrap(), "another worker is another process");
-        let ended: Ended =
-            serde_json::from_slice(&fs::read(place.join(ENDED)).unwrap()).unwrap();
+        let ended: Ended = serde_json::from_slice(&fs::read(place.join(ENDED)).unwrap()).unwrap();
         assert!(ended.at_ms > 0);
         fs::write(place.join(KEPT), "").unwrap();
         fs::write(place.join("ready.3"), "x").unwrap();

@@ -32,6 +32,7 @@ mod whole_file;
 pub use holder::{HolderAnswer, HolderAsk, HolderState, HolderStatus, run_holder};
 pub use instance::run_instance;
 pub use limits::enforceable;
+pub use output::{Timed, append_handed};
 
 use std::{ffi::OsString, io::Write, process::ExitCode};
 

@@ -148,8 +148,16 @@ static PM2: Shape = Shape {
             Kind::OneOf(&["fork", "fork_mode", "cluster", "cluster_mode"]),
             "`fork`, the default, or `cluster`, whose port PM2's daemon holds for its workers.",
         ),
-        Key("instances", Kind::Number(1, 64), "Workers of one instance, with `cluster`.  Default: 1."),
-        Key("wait_ready", Kind::Switch, "It is ready when it sends `ready` to PM2.  Default: false."),
+        Key(
+            "instances",
+            Kind::Number(1, 64),
+            "Workers of one instance, with `cluster`.  Default: 1.",
+        ),
+        Key(
+            "wait_ready",
+            Kind::Switch,
+            "It is ready when it sends `ready` to PM2.  Default: false.",
+        ),
         Key(
             "listen_timeout",
             Kind::Time,

@@ -27,6 +27,7 @@
 //! Any other status than 2xx carries an [`ErrorReport`].  `ID` may be `latest` with
 //! `?project=&environment=`.
 
+use drivers::runtime::pm2::Listed;
 use model::{
     control::{Mark, Marks, Said, Waiter},
     deployment::{DeploymentRecord, Finding, Request},
@@ -394,4 +395,7 @@ pub struct InstanceReport {
     pub in_flight: u64,
     /// Kept warm until then, Unix time in ms.
     pub warm_until_ms: Option<u64>,
+    /// What PM2 lists of it, where PM2 runs it; empty: it does not, or says nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pm2: Vec<Listed>,
 }

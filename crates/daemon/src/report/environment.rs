@@ -6,8 +6,8 @@ use engine::port::{releases::Releases, router::InForce, runtime::Life};
 use model::{
     deployment::{DeploymentRecord, Stage},
     describe::scaled_service,
-    failure::Failure,
-    id::ReleaseId,
+    failure::{Blame, Failure},
+    id::{InstanceId, ReleaseId},
     instance::Instance,
     journal::Outcome,
     name::EnvironmentId,
@@ -187,7 +187,15 @@ async fn instances(
             reports.push(stray(name, &lead, life));
         }
     }
-    Ok(reports)
+    let pm2 = sources.local.pm2.clone();
+    // It is asked over a socket, and waited for.
+    let asked = tokio::task::spawn_blocking(move || {
+        for report in &mut reports {
+            report.pm2 = pm2.listed(&InstanceId(report.id.clone()));
+        }
+        reports
+    });
+    asked.await.map_err(|it| Failure::new(Blame::Us, format!("ask PM2: {it}")))
 }
 
 fn one(
@@ -213,6 +221,7 @@ fn one(
         memory_bytes: None,
         in_flight: in_flight.copied().unwrap_or(0),
         warm_until_ms: None,
+        pm2: vec![],
     };
     fill(&mut report, life.unwrap_or(&Life::Absent));
     report
@@ -235,6 +244,7 @@ fn stray(name: &str, lead: &str, life: &Life) -> InstanceReport {
         memory_bytes: None,
         in_flight: 0,
         warm_until_ms: None,
+        pm2: vec![],
     };
     fill(&mut report, life);
     report

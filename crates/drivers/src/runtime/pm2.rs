@@ -2,11 +2,13 @@
 //! as whom, is ours to say.
 
 mod begin;
+mod dump;
 mod ecosystem;
 mod finish;
 mod home;
 mod lines;
 mod listed;
+mod pump;
 mod record;
 mod sight;
 mod wire;
@@ -62,6 +64,21 @@ impl Pm2Runtime {
         record.is_some_and(|it| {
             it.spec.mode == Mode::Cluster && pid > 0 && it.home.daemon_pid() == Some(pid)
         })
+    }
+
+    /// Ends the daemon of our own `PM2_HOME`, where nothing runs in it any more.
+    pub fn end_own_daemon(&self) {
+        let path = self.layout().pm2_home();
+        Home { path, program: String::new() }.end_idle_daemon();
+    }
+
+    /// Takes what PM2 wrote since the last time over into the logs of the environments.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be written.
+    pub fn take_lines(&self) -> Result<(), Failure> {
+        self.pump_now()
     }
 
     /// What PM2 says of an instance's processes; none where it does not run it, or says nothing.

@@ -11,8 +11,8 @@ mod sight;
 pub use one_off::OneOffProcesses;
 
 pub(super) use begin::refuse_taken_port;
-pub(super) use lines::{plain, tail};
 pub(crate) use environment::{HOST, placeholders_filled, service_of, variables};
+pub(super) use lines::{plain, tail};
 
 use crate::{account, blocking::blocking, layout::Layout};
 use async_trait::async_trait;

@@ -133,11 +133,9 @@ async fn what_is_not_kept_is_not_started_again_by_pm2() {
     let world = World::in_pm2();
     let (_, instance) = world.started("good").await;
     kill(running_pid(&world, &instance).await);
-    eventually("its end is seen", async || {
-        match world.local.runtime.observe(&instance.id).await {
-            Ok(Life::Exited(it)) => it.how == "signal 9" && it.restarts == 0,
-            _ => false,
-        }
+    eventually("its end is seen", async || match world.local.runtime.observe(&instance.id).await {
+        Ok(Life::Exited(it)) => it.how == "signal 9" && it.restarts == 0,
+        _ => false,
     })
     .await;
     let entry = || world.pm2().list()[0]["pm2_env"]["status"].clone();

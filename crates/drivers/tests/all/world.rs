@@ -5,8 +5,8 @@ use model::{
     id::{DeploymentId, Epoch, Generation, InstanceId, ReleaseId},
     instance::{Instance, Slot},
     name::EnvironmentId,
-    pm2::{Pm2Spec, RuntimeSpec},
     plan::{Probation, ReadyCheck, StagedRoutes},
+    pm2::{Pm2Spec, RuntimeSpec},
     release::{Release, Source},
     routes::{PathRoute, Routes},
     service::{
@@ -69,7 +69,8 @@ impl World {
         let mut world = World::new();
         let pm2 = Pm2::new(&world.layout.pm2_home());
         let program = testkit::pm2::program().canonicalize().unwrap();
-        let mut spec = Pm2Spec { program: program.to_str().unwrap().to_owned(), ..Pm2Spec::default() };
+        let mut spec =
+            Pm2Spec { program: program.to_str().unwrap().to_owned(), ..Pm2Spec::default() };
         change(&mut spec);
         world.runtime = RuntimeSpec::Pm2(spec);
         world.pm2 = Some(pm2);

@@ -10,7 +10,7 @@ use model::{
     failure::{Blame, Failure},
     id::{Epoch, InstanceId},
     instance::Instance,
-    pm2::{Pm2Spec, RuntimeSpec},
+    pm2::{Mode, Pm2Spec, RuntimeSpec},
     release::Release,
     service::{Millis, ServiceSpec},
 };
@@ -26,8 +26,10 @@ use supervise::{becoming::NOT_EXECUTED, client, spec::InstanceSpec};
 /// For PM2's program, its daemon's start included, beyond what it waits for the service.
 const START_WAIT: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(25);
-/// Node's variable for a file that is loaded before the program is not used: this is.
+/// Loaded by Node before the program, in fork mode.
 const READY_SCRIPT: &str = include_str!("ready.cjs");
+/// Loaded by PM2 instead of the program, in cluster mode.
+const WORKER_SCRIPT: &str = include_str!("worker.cjs");
 
 impl Pm2Runtime {
     pub(super) fn start_now(
@@ -64,7 +66,7 @@ impl Pm2Runtime {
     ) -> Result<InstanceSpec, Failure> {
         let mut spec = self.process.new_spec(instance, release)?;
         spec.notify = told.wait_ready;
-        if told.wait_ready && program_is_node(service) {
+        if told.wait_ready && told.mode == Mode::Fork && program_is_node(service) {
             let script = self.script("ready.cjs", READY_SCRIPT)?;
             let loaded = ["--require".to_owned(), script.to_string_lossy().into_owned()];
             spec.command.splice(1..1, loaded);
@@ -107,8 +109,12 @@ impl Pm2Runtime {
         client::write_spec(self.layout().root(), spec)
             .map_err(|error| file::failure("write", &self.layout().instance_spec(id), &error))?;
         let program = self.own_program(id)?;
-        let root = self.layout().root();
-        let text = ecosystem::file(record, spec, &program, root, start_timeout.0.max(1));
+        let worker = match record.spec.mode {
+            Mode::Cluster => Some(self.script("worker.cjs", WORKER_SCRIPT)?),
+            Mode::Fork => None,
+        };
+        let (root, timeout_ms) = (self.layout().root(), start_timeout.0.max(1));
+        let text = ecosystem::file(record, spec, &program, worker.as_deref(), root, timeout_ms);
         let path = ecosystem_path(&directory);
         serde_json::to_vec_pretty(&text)
             .map_err(Into::into)
@@ -131,9 +137,11 @@ impl Pm2Runtime {
         start_timeout: Millis,
     ) -> Result<(), Failure> {
         let directory = self.layout().instance(id);
-        let patience = if record.spec.wait_ready { start_timeout.duration() } else { Duration::ZERO };
+        let patience =
+            if record.spec.wait_ready { start_timeout.duration() } else { Duration::ZERO };
         let limit = START_WAIT + patience;
-        let command = record.home.command(limit).argument("start").argument(ecosystem_path(&directory));
+        let command =
+            record.home.command(limit).argument("start").argument(ecosystem_path(&directory));
         // It waits until the service is ready, where PM2 does: that is asked elsewhere.
         let (sender, ended) = mpsc::sync_channel(1);
         thread::spawn(move || {

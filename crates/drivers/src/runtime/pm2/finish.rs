@@ -55,14 +55,24 @@ impl Pm2Runtime {
             let runs = match answered {
                 Ok(()) => true,
                 Err(Unanswered::NotRunning) => false,
-                Err(why) => return Err(unanswered(&format!("stop {instance}"), &record.home, &why)),
+                Err(why) => {
+                    return Err(unanswered(&format!("stop {instance}"), &record.home, &why));
+                }
             };
             stopped.killed = end(instance, &spec)?;
             if runs {
                 delete(instance, &spec, &record.home)?;
             }
         }
+        // What it wrote last is taken over while it is known whose it is.
+        if let Err(failure) = self.pump_one(instance) {
+            tracing::warn!(%instance, "its last lines stay with PM2: failed to {}", failure.message);
+        }
+        let home = Record::read(self.layout(), instance)?.map(|it| it.home);
         file::remove_tree(&directory).map_err(|it| file::failure("remove", &directory, &it))?;
+        if let Some(home) = home {
+            self.save(&home);
+        }
         Ok(stopped)
     }
 
@@ -93,7 +103,12 @@ impl Pm2Runtime {
             file::remove(&marker)
         };
         written.map_err(|error| file::failure("write", &marker, &error))?;
-        if keep { start_what_ended(instance, &known) } else { Ok(()) }
+        if !keep {
+            return Ok(());
+        }
+        start_what_ended(instance, &known)?;
+        self.save(&known.record.home);
+        Ok(())
     }
 
     pub(super) fn quiet_now(

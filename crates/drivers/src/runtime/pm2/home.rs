@@ -56,15 +56,29 @@ impl Home {
         fs::read_to_string(self.path.join("pm2.pid")).ok()?.trim().parse().ok()
     }
 
+    /// Ends the daemon, if it runs and lists nothing.
+    pub(super) fn end_idle_daemon(&self) {
+        if !self.list().is_ok_and(|it| it.is_empty()) {
+            return;
+        }
+        let Some(pid) = self.daemon_pid() else { return };
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        // Another process may have its number by now.
+        let is_its = line.starts_with("PM2") && line.contains(&*self.path.to_string_lossy());
+        let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+        if let (Some(pid), true) = (pid, is_its) {
+            // One that ended meanwhile needs no signal.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+    }
+
     /// PM2's program; its time limit is given with each use.
     pub(super) fn command(&self, limit: Duration) -> host::Command {
         let program = Path::new(&self.program);
         // Version managers keep Node beside what is installed with it.
         let beside = program.parent().filter(|it| it.is_absolute());
-        let path = beside.map_or_else(
-            || host::PATH.to_owned(),
-            |it| format!("{}:{}", it.display(), host::PATH),
-        );
+        let path = beside
+            .map_or_else(|| host::PATH.to_owned(), |it| format!("{}:{}", it.display(), host::PATH));
         host::Command::new(program, limit)
             .variable("PATH", &path)
             .variable("PM2_HOME", &self.path.to_string_lossy())

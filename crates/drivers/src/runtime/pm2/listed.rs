@@ -9,7 +9,7 @@ pub(super) const INSTANCE: &str = "CUTOVER_INSTANCE";
 pub(super) const TOKEN: &str = "CUTOVER_TOKEN";
 
 /// One process as PM2 lists it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
     /// What PM2 calls it.
     pub name: String,
@@ -31,8 +31,8 @@ pub struct Listed {
     pub exec_mode: String,
     /// Resident, in bytes.
     pub memory: u64,
-    /// In percent of one processor.
-    pub cpu: f64,
+    /// In tenths of a percent of one processor.
+    pub cpu_tenths: u32,
     /// How its last process ended; none: none has.
     pub exit_code: Option<i32>,
     /// The instance that it says it is.
@@ -65,7 +65,7 @@ impl Listed {
             cwd: text(&told["pm_cwd"]),
             exec_mode: text(&told["exec_mode"]).trim_end_matches("_mode").to_owned(),
             memory: value["monit"]["memory"].as_u64().unwrap_or(0),
-            cpu: value["monit"]["cpu"].as_f64().unwrap_or(0.0),
+            cpu_tenths: tenths(&value["monit"]["cpu"]),
             exit_code: told["exit_code"].as_i64().and_then(|it| it.try_into().ok()),
             instance: variable(INSTANCE),
             token: variable(TOKEN),
@@ -79,7 +79,7 @@ impl Listed {
 
     /// PM2 says that its process runs.
     pub(super) fn runs(&self) -> bool {
-        matches!(self.status.as_str(), "online" | "launching") && self.pid > 0
+        matches!(self.status.as_str(), "online" | "launching" | "stopping") && self.pid > 0
     }
 
     /// PM2 starts it by itself in a moment.
@@ -91,6 +91,12 @@ impl Listed {
 /// All of a list that can be read, ours and others.
 pub(super) fn all(list: &[Value]) -> Vec<Listed> {
     list.iter().filter_map(Listed::read).collect()
+}
+
+/// PM2 rounds to tenths already.
+fn tenths(value: &Value) -> u32 {
+    let text = format!("{:.1}", value.as_f64().unwrap_or(0.0)).replace('.', "");
+    text.parse().unwrap_or(0)
 }
 
 fn small(value: &Value) -> u32 {
@@ -113,7 +119,7 @@ mod tests {
         };
         let ours = entry(json!({ "CUTOVER_INSTANCE": id.0, "CUTOVER_TOKEN": "abc" }));
         assert!(ours.is_of(&id, "abc") && ours.runs());
-        assert_eq!((ours.exec_mode.as_str(), ours.memory), ("fork", 5));
+        assert_eq!((ours.exec_mode.as_str(), ours.memory, ours.cpu_tenths), ("fork", 5, 5));
         assert!(!ours.is_of(&id, "abd"));
         assert!(!entry(json!({})).is_of(&id, ""), "a name alone says nothing");
         assert_eq!(Listed::read(&json!({ "pm_id": "_old_3" })), None);

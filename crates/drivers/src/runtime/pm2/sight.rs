@@ -10,15 +10,19 @@ use super::{
 use crate::file;
 use engine::port::runtime::{Exited, Life, Running};
 use model::{failure::Failure, id::InstanceId};
-use std::{fs, io::ErrorKind, path::Path};
+use std::{fs, io::ErrorKind, path::Path, time::UNIX_EPOCH};
 use supervise::{
-    becoming::{ENDED, EXIT_NOT_EXECUTED, EXIT_NOT_WANTED, Ended, KEPT, NOT_EXECUTED, READY},
+    becoming::{
+        BEGUN, ENDED, EXIT_NOT_EXECUTED, EXIT_NOT_WANTED, Ended, KEPT, NOT_EXECUTED, READY,
+    },
     kin::{self, Kin},
     spec::InstanceSpec,
 };
 
 /// While this file is there, a stop is on its way.
 pub(super) const STOPPING: &str = "stopping";
+/// A file's time is that of the kernel's last tick.
+const CLOCK_SLACK_MS: u64 = 50;
 /// What is read of PM2's own log, from its end.
 const LOG_BYTES: u64 = 256 * 1024;
 
@@ -83,10 +87,12 @@ impl Known {
         let stopping = place.join(STOPPING).exists();
         let ended = match &self.listed {
             Ok(all) if !all.is_empty() => {
-                let running: Vec<&Listed> = all.iter().filter(|it| it.runs()).collect();
-                let ended = all.iter().find(|it| !it.runs());
+                let kept = place.join(KEPT).exists();
+                let runs = |it: &&Listed| it.runs() && (kept || stopping || is_wanted(it, place));
+                let running: Vec<&Listed> = all.iter().filter(runs).collect();
+                let ended = all.iter().find(|it| !runs(it));
                 // Where none is started again, the end of one is the end of all.
-                let counts = place.join(KEPT).exists() || stopping || ended.is_none();
+                let counts = kept || stopping || ended.is_none();
                 if let (Some(first), true) = (running.first(), counts) {
                     return Ok(Life::Running(self.running(first, &running, place)));
                 }
@@ -132,7 +138,7 @@ impl Known {
     fn ended(&self, one: &Listed, place: &Path) -> Exited {
         let told: Option<Ended> =
             fs::read(place.join(ENDED)).ok().and_then(|it| serde_json::from_slice(&it).ok());
-        let refused = told.is_some();
+        let refused = told.is_some() || (one.runs() && !is_wanted(one, place));
         let code = match told.as_ref().and_then(|it| it.code) {
             Some(code) => Some(code),
             None => one.exit_code.filter(|it| *it != i32::from(EXIT_NOT_WANTED)),
@@ -157,6 +163,16 @@ impl Known {
             restarts: one.restart_time.saturating_sub(u32::from(refused)),
         }
     }
+}
+
+/// Whether PM2's last start of it was not one that ends at the gate, or is about to.
+fn is_wanted(one: &Listed, place: &Path) -> bool {
+    let marker = fs::metadata(place.join(format!("{BEGUN}{}", one.pm_id)));
+    let begun = marker.and_then(|it| it.modified()).ok();
+    let begun = begun.and_then(|it| it.duration_since(UNIX_EPOCH).ok());
+    let begun_ms = begun.and_then(|it| u64::try_from(it.as_millis()).ok());
+    // The one that was begun is older than its marker; the next is younger by PM2's pause at least.
+    begun_ms.is_none_or(|it| one.pm_uptime <= it + CLOCK_SLACK_MS)
 }
 
 /// How many workers said that they are ready.

@@ -82,7 +82,11 @@ impl ProcessRuntime {
     }
 
     /// All that it is told, but by whom it is supervised.
-    pub(in crate::runtime) fn new_spec(&self, instance: &Instance, release: &Release) -> Result<InstanceSpec, Failure> {
+    pub(in crate::runtime) fn new_spec(
+        &self,
+        instance: &Instance,
+        release: &Release,
+    ) -> Result<InstanceSpec, Failure> {
         let service = service_of(instance, release)?;
         let directory = self.directory(instance);
         let directory = fs::canonicalize(&directory)
