@@ -52,7 +52,8 @@ impl Pm2Runtime {
             return Err(Failure::new(Blame::Us, format!("start {id}: PM2 does not run it")));
         };
         let spec = self.told(instance, release, service, told)?;
-        let record = Record::new(self.layout(), id, told);
+        let mut record = Record::new(self.layout(), id, told);
+        make_unique(&mut record, &spec);
         self.write(id, &spec, &record, epoch, service.start_timeout)?;
         self.order(id, &spec, &record, service.start_timeout)
     }
@@ -177,6 +178,16 @@ impl Pm2Runtime {
             }
             thread::sleep(LOOK_EVERY);
         }
+    }
+}
+
+/// PM2's program takes a name that is listed for an order to start that one again, whosever it is.
+fn make_unique(record: &mut Record, spec: &InstanceSpec) {
+    const LETTERS: usize = 6;
+    let list = record.home.list().unwrap_or_default();
+    if super::listed::all(&list).iter().any(|it| it.name == record.name) {
+        let of_token: String = spec.token.chars().take(LETTERS).collect();
+        record.name = format!("{}-{of_token}", record.name);
     }
 }
 

@@ -68,10 +68,11 @@ impl Pm2Runtime {
         if let Err(failure) = self.pump_one(instance) {
             tracing::warn!(%instance, "its last lines stay with PM2: failed to {}", failure.message);
         }
-        let home = Record::read(self.layout(), instance)?.map(|it| it.home);
+        let record = Record::read(self.layout(), instance)?;
         file::remove_tree(&directory).map_err(|it| file::failure("remove", &directory, &it))?;
-        if let Some(home) = home {
-            self.save(&home);
+        if let Some(record) = record {
+            self.save(&record.home);
+            self.remove_old_files(&record);
         }
         Ok(stopped)
     }

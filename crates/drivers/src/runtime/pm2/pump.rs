@@ -12,11 +12,14 @@ use std::{
     io::{self, ErrorKind, Read, Seek, SeekFrom},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 use supervise::{Timed, append_handed, spec::InstanceSpec};
 
-/// How far the files were taken over.
-const TAKEN: &str = "lines-taken.json";
+/// How far the files were taken over; beside them, since they outlive the instance.
+const TAKEN: &str = "taken.json";
+/// Files of instances that are gone are kept while there are no more than so many.
+const FILES_MAX: usize = 60;
 /// Of one file in one pass.
 const PASS_BYTES: u64 = 1 << 20;
 /// A longer line is cut into several.
@@ -48,12 +51,33 @@ impl Pm2Runtime {
         Ok(())
     }
 
+    /// Removes the oldest files beside those of an instance that is gone.
+    pub(super) fn remove_old_files(&self, record: &Record) {
+        let entries = record.out.parent().map(fs::read_dir).into_iter().flatten().flatten();
+        let mut files: Vec<(SystemTime, PathBuf)> = entries
+            .flatten()
+            .filter_map(|it| Some((it.metadata().ok()?.modified().ok()?, it.path())))
+            .collect();
+        files.sort();
+        let extra = files.len().saturating_sub(FILES_MAX);
+        let lives = |path: &Path| {
+            let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+            let id = name.rsplit_once("-out").or_else(|| name.rsplit_once("-error"));
+            let id = id.or_else(|| name.rsplit_once("-taken")).map_or(name, |it| it.0);
+            self.layout().instances().join(id).exists()
+        };
+        for (_, path) in files.into_iter().take(extra).filter(|it| !lives(&it.1)) {
+            // It is tried again with the next instance that ends.
+            let _ = fs::remove_file(path);
+        }
+    }
+
     pub(super) fn pump_one(&self, instance: &InstanceId) -> Result<(), Failure> {
         let record = Record::read(self.layout(), instance)?;
         let (Some(record), Some(spec)) = (record, self.process.spec(instance)?) else {
             return Ok(());
         };
-        let state = self.layout().instance(instance).join(TAKEN);
+        let state = record.out.with_file_name(format!("{instance}-{TAKEN}"));
         let mut taken: BTreeMap<PathBuf, Taken> = fs::read(&state)
             .ok()
             .and_then(|it| serde_json::from_slice(&it).ok())
@@ -77,7 +101,7 @@ impl Pm2Runtime {
         // A copy of it that is lost leads to lines that are there twice, never to lost ones.
         serde_json::to_vec(&taken)
             .map_err(io::Error::from)
-            .and_then(|it| fs::write(&state, it))
+            .and_then(|it| file::write(&state, &it, file::MODE_PRIVATE))
             .map_err(|it| file::failure("write", &state, &it))
     }
 }
