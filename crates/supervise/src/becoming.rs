@@ -25,8 +25,8 @@ pub const EXIT_NOT_EXECUTED: u8 = 88;
 
 /// While this file is there, it is started again when it exits.
 pub const KEPT: &str = "kept";
-/// Followed by the supervisor's number of the process: it was begun, for the last time when this file
-/// was written.
+/// Followed by the supervisor's number of the process: it was begun, for the last time when this
+/// file was written.
 pub const BEGUN: &str = "begun.";
 /// How the process ended before a start that was not wanted: [`Ended`].
 pub const ENDED: &str = "ended.json";

@@ -67,8 +67,8 @@ impl std::fmt::Display for RoleError {
 impl std::error::Error for RoleError {}
 
 /// Runs the role that `arguments` name: `supervise --root ROOT --instance ID [--adopt | --become]`
-/// or `supervise --root ROOT --holder`, without the program's own name.  To be called before anything
-/// else of the program starts: it takes the whole process over.
+/// or `supervise --root ROOT --holder`, without the program's own name.  To be called before
+/// anything else of the program starts: it takes the whole process over.
 pub fn main(arguments: &[OsString]) -> ExitCode {
     let result = arguments::parse(arguments).and_then(|role| match role {
         arguments::Role::Instance { root, instance, adopt } => {

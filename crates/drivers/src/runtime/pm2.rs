@@ -31,7 +31,7 @@ use model::{
 use record::Record;
 use supervise::spec::User;
 
-/// Runs instances in PM2; each has its directory under `ROOT/run/`, as those have that we supervise.
+/// Runs instances in PM2; each has its directory under `ROOT/run/`, as those that we supervise.
 #[derive(Clone, Debug)]
 pub struct Pm2Runtime {
     /// What both have in common: where things lie, and what an instance is told.

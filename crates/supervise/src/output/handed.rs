@@ -7,8 +7,8 @@ use std::io;
 /// A line, and the time at which it was written, as it is shown.
 pub type Timed = (String, String);
 
-/// Appends them as if this instance had written them to us: masked, told apart by stream, and led by
-/// time and instance where both streams are together.
+/// Appends them as if this instance had written them to us: masked, told apart by stream, and led
+/// by time and instance where both streams are together.
 ///
 /// # Errors
 ///

@@ -19,8 +19,8 @@ const RESTARTS_MAX: u64 = 1_000_000_000;
 /// Where nothing is said, lines are led by their time, so that they can be put in order.
 pub(super) const DATE_FORMAT: &str = "YYYY-MM-DDTHH:mm:ss.SSSZ";
 
-/// `program`, or in cluster mode `worker`, becomes the instance's program: variables that PM2 adds, keeps or was started with
-/// end there, and none of the instance's own, secrets above all, is ever told to PM2.
+/// `program`, or in cluster mode `worker`, becomes the instance's program: variables that PM2 adds,
+/// keeps or was started with end there, and none of the instance's own, secrets above all, is ever told to PM2.
 pub(super) fn file(
     record: &Record,
     spec: &InstanceSpec,

@@ -66,7 +66,8 @@ impl Pm2Runtime {
         }
         // What it wrote last is taken over while it is known whose it is.
         if let Err(failure) = self.pump_one(instance) {
-            tracing::warn!(%instance, "its last lines stay with PM2: failed to {}", failure.message);
+            let why = failure.message;
+            tracing::warn!(%instance, "its last lines stay with PM2: failed to {why}");
         }
         let record = Record::read(self.layout(), instance)?;
         file::remove_tree(&directory).map_err(|it| file::failure("remove", &directory, &it))?;
