@@ -2,6 +2,7 @@
 //! beside each other.
 
 mod files;
+mod pm2;
 
 use crate::{
     draft::{
@@ -18,6 +19,7 @@ use crate::{
 use model::{
     check::{Check, Question},
     name::Name,
+    pm2::Mode,
     routes::Claim,
     service::{Probe, Readiness},
 };
@@ -64,8 +66,10 @@ pub(crate) fn instances(service: &ServiceDraft, environment: &Name) -> u16 {
     if service.schedule.is_some() {
         return 0;
     }
-    let by_default =
-        if environment.as_str() == "production" && service.port.is_none() { 2 } else { 1 };
+    // A cluster's workers are the copies of it.
+    let cluster = service.in_pm2().is_some_and(|it| it.mode() == Mode::Cluster);
+    let alone = service.port.is_some() || cluster;
+    let by_default = if environment.as_str() == "production" && !alone { 2 } else { 1 };
     service.instances.as_ref().map_or(by_default, |it| it.value)
 }
 
@@ -139,6 +143,7 @@ fn judge_service(
             .hint("use `port` or `notify`");
     }
     judge_kind(service, routed, report);
+    pm2::judge(service, report);
     for check in service.checks.iter().flat_map(|it| &it.value) {
         judge_check(check, service, report);
     }
@@ -306,7 +311,10 @@ fn judge_port(
 }
 
 fn command(service: &ServiceDraft, report: &mut Report) {
-    let ours = service.runtime.as_ref().is_none_or(|it| it.value == Runtime::Process);
+    let ours = service
+        .runtime
+        .as_ref()
+        .is_none_or(|it| matches!(it.value, Runtime::Process | Runtime::Pm2));
     if service.command.is_some()
         || service.broken.contains(&"command")
         || !ours

@@ -381,6 +381,9 @@ fn filled(name: &Name, laid: &ServiceDraft, merged: Merged, environment: &Name) 
     };
     let listens = (!laid.routes().is_empty() && !laid.is_static()) || laid.port.is_some();
     let readiness = if listens { Readiness::Port } else { Readiness::Running };
+    let pm2 = laid.in_pm2().unwrap_or_default();
+    let readiness = if pm2.waits() { Readiness::Notify } else { readiness };
+    let first = |own: &Option<Placed<Millis>>, other| own.clone().or(other);
     let strategy = match laid.strategy.as_ref().map(|it| it.value) {
         Some(StrategyDraft::Recreate) => Strategy::Recreate,
         Some(StrategyDraft::Rolling) => Strategy::Rolling,
@@ -392,6 +395,7 @@ fn filled(name: &Name, laid: &ServiceDraft, merged: Merged, environment: &Name) 
         name: name.clone(),
         command: laid.command.as_ref().map(|it| it.value.clone()).unwrap_or_default(),
         files: laid.files(),
+        runtime: laid.runtime(),
         instances: judge::instances(laid, environment),
         schedule: schedule(laid),
         routes: laid.routes().iter().map(|it| it.value.clone()).collect(),
@@ -408,8 +412,8 @@ fn filled(name: &Name, laid: &ServiceDraft, merged: Merged, environment: &Name) 
         drain: time(&laid.drain, 30),
         stop_signal: laid.stop_signal.as_ref().map_or(StopSignal::SigTerm, |it| it.value),
         quiet_signal: laid.quiet_signal.as_ref().map(|it| it.value),
-        grace: time(&laid.grace, 10),
-        start_timeout: time(&laid.start_timeout, 60),
+        grace: time(&first(&laid.grace, pm2.kill_timeout), 10),
+        start_timeout: time(&first(&laid.start_timeout, pm2.listen_timeout), 60),
         bake: time(&laid.bake, 10),
         keep_warm: time(&laid.keep_warm, 600),
         limits: Limits {

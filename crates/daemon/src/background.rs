@@ -9,6 +9,9 @@ use tokio::sync::watch;
 /// How often what should run is looked at; a `supervise` that died is replaced within it.
 const EVERY: Duration = Duration::from_millis(500);
 
+/// How often what PM2 wrote is looked at.
+const LINES_EVERY: Duration = Duration::from_millis(200);
+
 /// Passes between two tries to make the journal's reserve whole again: once a minute.
 const TOP_UP_PASSES: u32 = 120;
 
@@ -24,6 +27,7 @@ pub async fn run(controller: Controller, recovered: watch::Sender<bool>) {
         Ok(unfinished) => {
             recovered.send_replace(true);
             tokio::spawn(run_jobs(controller.clone()));
+            tokio::spawn(take_lines(controller.clone()));
             for deployment in unfinished {
                 go_on(&controller, deployment);
             }
@@ -77,6 +81,21 @@ fn go_on(controller: &Controller, deployment: model::id::DeploymentId) {
             Err(failure) => tracing::error!(%deployment, "failed to {}", failure.message),
         }
     });
+}
+
+/// Takes over what PM2 writes of its instances, for as long as the daemon runs.
+async fn take_lines(controller: Controller) {
+    let mut last = String::new();
+    loop {
+        let pm2 = controller.local.pm2.clone();
+        let taken = tokio::task::spawn_blocking(move || pm2.take_lines()).await;
+        let now = taken.ok().and_then(Result::err).map(|it| it.message).unwrap_or_default();
+        if now != last && !now.is_empty() {
+            tracing::warn!("lines of PM2: failed to {now}");
+        }
+        last = now;
+        tokio::time::sleep(LINES_EVERY).await;
+    }
 }
 
 /// Begins jobs that are due, for as long as the daemon runs.

@@ -84,6 +84,21 @@ impl Layout {
         self.instance(instance).join("spec.json")
     }
 
+    /// How PM2 runs the instance, where it does.
+    pub fn instance_pm2(&self, instance: &InstanceId) -> PathBuf {
+        self.instance(instance).join("pm2.json")
+    }
+
+    /// `PM2_HOME`, where the user names none.
+    pub fn pm2_home(&self) -> PathBuf {
+        self.root.join("pm2")
+    }
+
+    /// What PM2 and Node load on our behalf; instances of other users read it.
+    pub fn pm2_scripts(&self) -> PathBuf {
+        self.root.join("pm2-scripts")
+    }
+
     /// A directory like this one, whose `run/` holds one-off processes instead of instances.
     pub fn one_off(&self) -> Layout {
         Layout { root: self.root.join("one-off") }

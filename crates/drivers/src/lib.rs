@@ -29,14 +29,16 @@ use machine::LocalMachine;
 use probe::LocalProber;
 use releases::DirectoryReleases;
 use router::EmbeddedRouter;
-use runtime::{HostBuilder, OneOffProcesses, ProcessRuntime};
+use runtime::{ChosenRuntime, HostBuilder, OneOffProcesses, Pm2Runtime, ProcessRuntime};
 use std::{path::PathBuf, sync::Arc};
 
 /// All that the engine needs of this machine, besides a journal and who watches.
 #[derive(Clone)]
 pub struct Local {
-    /// Instances as processes.
+    /// Instances, each as its release says.
     pub runtime: Arc<dyn Runtime>,
+    /// What of them PM2 runs.
+    pub pm2: Pm2Runtime,
     /// One-off processes.
     pub one_offs: Arc<dyn OneOffRunner>,
     /// Builds content where it lies.
@@ -78,9 +80,11 @@ fn parts(
     layout: Layout,
     program: PathBuf,
 ) -> Local {
+    let runtime = ChosenRuntime::new(runtime);
     let router = EmbeddedRouter::new(layout.clone(), program);
     let prober = LocalProber::new(runtime.clone(), router.clone());
     Local {
+        pm2: runtime.pm2().clone(),
         runtime: Arc::new(runtime),
         hooks: Arc::new(one_offs.clone()),
         builder: Arc::new(HostBuilder::new(

@@ -13,7 +13,7 @@ mod ready;
 mod smoke;
 pub mod usage;
 
-use crate::{router::EmbeddedRouter, runtime::ProcessRuntime};
+use crate::{router::EmbeddedRouter, runtime::ChosenRuntime};
 use async_trait::async_trait;
 use engine::port::prober::{Note, Prober};
 use model::{
@@ -37,13 +37,13 @@ const NOTE_INTERVAL: Duration = Duration::from_millis(2_500);
 /// Asks what runs on this machine.
 #[derive(Clone, Debug)]
 pub struct LocalProber {
-    runtime: ProcessRuntime,
+    runtime: ChosenRuntime,
     router: EmbeddedRouter,
 }
 
 impl LocalProber {
     /// Of instances of this runtime, behind this router.
-    pub fn new(runtime: ProcessRuntime, router: EmbeddedRouter) -> LocalProber {
+    pub fn new(runtime: ChosenRuntime, router: EmbeddedRouter) -> LocalProber {
         LocalProber { runtime, router }
     }
 }

@@ -26,6 +26,7 @@ pub mod one_off;
 pub mod outlook;
 pub mod plan;
 pub mod planner;
+pub mod pm2;
 pub mod preflight;
 pub mod redact;
 pub mod release;

@@ -7,6 +7,7 @@ use crate::{
     files::Files,
     hook::Hook,
     name::{EnvironmentId, Name},
+    pm2::RuntimeSpec,
     role::QuietSignal,
     schedule::Schedule,
     shared::Shared,
@@ -117,6 +118,9 @@ pub struct ServiceSpec {
     /// Files that the router answers with, and no process; none: a process does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Files>,
+    /// What runs it.
+    #[serde(default, skip_serializing_if = "RuntimeSpec::is_process")]
+    pub runtime: RuntimeSpec,
     /// Copies that run.
     pub instances: u16,
     /// Its command is run by the clock, and no instance of it runs.

@@ -3,19 +3,32 @@
 use crate::RoleError;
 use std::{ffi::OsString, path::PathBuf};
 
-const USAGE: &str = "usage: cutover supervise --root ROOT (--instance ID [--adopt] | --holder)";
+const USAGE: &str =
+    "usage: cutover supervise --root ROOT (--instance ID [--adopt | --become] | --holder)";
 
 /// What this process is to be.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    Instance { root: PathBuf, instance: String, adopt: bool },
-    Holder { root: PathBuf },
+    Instance {
+        root: PathBuf,
+        instance: String,
+        adopt: bool,
+    },
+    /// Its program takes this process over: somebody else supervises it.
+    Become {
+        root: PathBuf,
+        instance: String,
+    },
+    Holder {
+        root: PathBuf,
+    },
 }
 
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Role, RoleError> {
     let mut root = None;
     let mut instance = None;
     let mut adopt = false;
+    let mut becomes = false;
     let mut holder = false;
     let mut rest = arguments.iter().peekable();
     rest.next_if(|first| *first == "supervise");
@@ -24,6 +37,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Role, RoleError> {
             Some("--root") => root = rest.next().map(PathBuf::from),
             Some("--instance") => instance = rest.next().and_then(|id| id.to_str()),
             Some("--adopt") => adopt = true,
+            Some("--become") => becomes = true,
             Some("--holder") => holder = true,
             _ => return Err(RoleError::failed(USAGE)),
         }
@@ -32,10 +46,13 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Role, RoleError> {
     let root = std::path::absolute(&root)
         .map_err(|error| RoleError::failed(format!("{}: {error}", root.display())))?;
     match (instance, holder) {
-        (Some(instance), false) if is_name(instance) => {
+        (Some(instance), false) if is_name(instance) && becomes && !adopt => {
+            Ok(Role::Become { root, instance: instance.to_owned() })
+        }
+        (Some(instance), false) if is_name(instance) && !becomes => {
             Ok(Role::Instance { root, instance: instance.to_owned(), adopt })
         }
-        (None, true) if !adopt => Ok(Role::Holder { root }),
+        (None, true) if !adopt && !becomes => Ok(Role::Holder { root }),
         _ => Err(RoleError::failed(USAGE)),
     }
 }
@@ -62,6 +79,8 @@ mod tests {
         let words = ["supervise", "--root", "/r", "--instance", "web-1", "--adopt"];
         assert_eq!(parsed(&words).unwrap(), expected);
         assert_eq!(parsed(&words[1..]).unwrap(), expected);
+        let becomes = parsed(&["--root", "/r", "--instance", "web-1", "--become"]).unwrap();
+        assert_eq!(becomes, Role::Become { root: "/r".into(), instance: "web-1".to_owned() });
         let holder = parsed(&["--holder", "--root", "/r"]).unwrap();
         assert_eq!(holder, Role::Holder { root: "/r".into() });
     }
@@ -75,6 +94,8 @@ mod tests {
             &["--root", "/r", "--instance", ""],
             &["--root", "/r", "--instance", "web-1", "--holder"],
             &["--root", "/r", "--holder", "--adopt"],
+            &["--root", "/r", "--holder", "--become"],
+            &["--root", "/r", "--instance", "web-1", "--become", "--adopt"],
             &["--root"],
             &["--root", "/r", "--holder", "--unknown"],
         ] {

@@ -3,6 +3,7 @@
 //! No async runtime; it is dispatched before anything else of the program starts.
 
 mod arguments;
+pub mod becoming;
 mod before_exec;
 mod cgroup;
 pub mod client;
@@ -12,6 +13,7 @@ mod family;
 mod holder;
 pub mod holder_spec;
 mod instance;
+pub mod kin;
 pub mod limits;
 pub mod message;
 mod output;
@@ -30,6 +32,7 @@ mod whole_file;
 pub use holder::{HolderAnswer, HolderAsk, HolderState, HolderStatus, run_holder};
 pub use instance::run_instance;
 pub use limits::enforceable;
+pub use output::{Timed, append_handed};
 
 use std::{ffi::OsString, io::Write, process::ExitCode};
 
@@ -63,14 +66,15 @@ impl std::fmt::Display for RoleError {
 
 impl std::error::Error for RoleError {}
 
-/// Runs the role that `arguments` name: `supervise --root ROOT --instance ID [--adopt]` or
-/// `supervise --root ROOT --holder`, without the program's own name.  To be called before anything
-/// else of the program starts: it takes the whole process over.
+/// Runs the role that `arguments` name: `supervise --root ROOT --instance ID [--adopt | --become]`
+/// or `supervise --root ROOT --holder`, without the program's own name.  To be called before
+/// anything else of the program starts: it takes the whole process over.
 pub fn main(arguments: &[OsString]) -> ExitCode {
     let result = arguments::parse(arguments).and_then(|role| match role {
         arguments::Role::Instance { root, instance, adopt } => {
             run_instance(&root, &instance, adopt)
         }
+        arguments::Role::Become { root, instance } => becoming::run(&root, &instance),
         arguments::Role::Holder { root } => run_holder(&root),
     });
     match result {

@@ -1,8 +1,11 @@
 //! What the child writes: from its two FIFOs, line by line, into the environment's log files.
 
+mod handed;
 mod intake;
 mod log_file;
 mod room;
+
+pub use handed::{Timed, append_handed};
 
 use crate::{clock, place, place::Place, spec};
 use intake::Intake;

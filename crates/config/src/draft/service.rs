@@ -6,6 +6,7 @@ use crate::{
         build::BuildDraft,
         check::CheckDraft,
         files,
+        pm2::Pm2Draft,
         probe::HealthDraft,
         readiness, schedule,
         secret::Secrets,
@@ -17,16 +18,18 @@ use crate::{
     yaml::Value,
 };
 use model::{
+    pm2::RuntimeSpec,
     role::QuietSignal,
     schedule::Overlap,
     service::{Millis, Readiness, StopSignal},
 };
 
 /// Every key of a service.
-pub(crate) const KEYS: [&str; 39] = [
+pub(crate) const KEYS: [&str; 40] = [
     "command",
     "image",
     "runtime",
+    "pm2",
     "directory",
     "index",
     "fallback",
@@ -79,6 +82,8 @@ pub(crate) enum Runtime {
     Process,
     /// None: the proxy serves files.
     Static,
+    /// PM2.
+    Pm2,
     /// One that may be named, and is refused when it is to be deployed.
     Unbuilt(&'static str),
 }
@@ -126,6 +131,7 @@ pub(crate) struct ServiceDraft {
     pub(crate) path: String,
     pub(crate) command: Option<Placed<Vec<String>>>,
     pub(crate) runtime: Option<Placed<Runtime>>,
+    pub(crate) pm2: Option<Placed<Pm2Draft>>,
     /// The name that its containers share, and the port within them.
     pub(crate) container: Option<Placed<(String, u16)>>,
     /// Of a static service, relative to the release; empty: all of it.
@@ -204,7 +210,7 @@ impl ServiceDraft {
             ("static", Runtime::Static),
             ("docker", Runtime::Unbuilt("docker")),
             ("compose", Runtime::Unbuilt("compose")),
-            ("pm2", Runtime::Unbuilt("pm2")),
+            ("pm2", Runtime::Pm2),
             ("systemd", Runtime::Unbuilt("systemd")),
             ("swarm", Runtime::Unbuilt("swarm")),
             ("kubernetes", Runtime::Unbuilt("kubernetes")),
@@ -220,6 +226,7 @@ impl ServiceDraft {
         self.directory = table.get("directory").and_then(|it| files::directory(it, report));
         self.index = table.get("index").and_then(|it| files::index(it, report));
         self.fallback = table.get("fallback").and_then(|it| files::file(it, report));
+        self.pm2 = table.get("pm2").and_then(|it| Pm2Draft::read(it, report));
         self.strategy =
             table.get("strategy").and_then(|it| scalar::choice(it, &strategies, report));
         self.rolling = table.get("rolling").and_then(|it| RollingDraft::read(it, report));
@@ -315,7 +322,7 @@ impl ServiceDraft {
             };
         }
         laid! {
-            command runtime container directory index fallback instances routes port readiness
+            command runtime pm2 container directory index fallback instances routes port readiness
             smoke checks strategy rolling
             drain stop_signal quiet_signal kind schedule timezone overlap time_limit catch_up
             grace start_timeout bake keep_warm user env_file required_env upstream_keepalive image
@@ -326,6 +333,17 @@ impl ServiceDraft {
     /// Whether the proxy serves files, and nothing runs.
     pub(crate) fn is_static(&self) -> bool {
         self.runtime.as_ref().is_some_and(|it| it.value == Runtime::Static)
+    }
+
+    /// What is asked of PM2, where it runs the service.
+    pub(crate) fn in_pm2(&self) -> Option<Pm2Draft> {
+        let runs = self.runtime.as_ref().is_some_and(|it| it.value == Runtime::Pm2);
+        runs.then(|| self.pm2.as_ref().map(|it| it.value.clone()).unwrap_or_default())
+    }
+
+    /// What runs it.
+    pub(crate) fn runtime(&self) -> RuntimeSpec {
+        self.in_pm2().map_or(RuntimeSpec::Process, |it| RuntimeSpec::Pm2(it.spec()))
     }
 
     /// The path prefixes.

@@ -30,8 +30,8 @@ pub(super) static SERVICE: Shape = Shape {
                 "swarm",
                 "kubernetes",
             ]),
-            "What runs it; `process` is the default.  `static`: nothing, the proxy serves files of \
-             the release.  Others may be checked, not yet deployed.",
+            "What runs it: `process`, the default, or `pm2`.  `static`: nothing, the proxy serves files \
+             of the release.  Others may be checked, not yet deployed.",
         ),
         Key(
             "directory",
@@ -49,6 +49,7 @@ pub(super) static SERVICE: Shape = Shape {
             "Of a static service: what answers for paths that are no file's, as in an application \
              of one page.  Default: nothing does, but `404.html` if it is there, with status 404.",
         ),
+        Key("pm2", Kind::Keys(&PM2), "What is asked of PM2, with `runtime: pm2`."),
         Key(
             "instances",
             Kind::Number(0, 256),
@@ -155,6 +156,48 @@ static READINESS: Shape = Shape {
     keys: &[
         Key("alive", Kind::Time, "It runs for so long."),
         Key("log", Kind::Text, "A regular expression that a line it writes must match."),
+    ],
+};
+
+static PM2: Shape = Shape {
+    name: "pm2",
+    required: &[],
+    keys: &[
+        Key("program", Kind::Text, "PM2's program: a name or a whole path.  Default: `pm2`."),
+        Key(
+            "home",
+            Kind::Text,
+            "PM2_HOME: a whole path, or one that begins with `~/`.  Default: `pm2` in the state \
+             directory.",
+        ),
+        Key(
+            "exec_mode",
+            Kind::OneOf(&["fork", "fork_mode", "cluster", "cluster_mode"]),
+            "`fork`, the default, or `cluster`, whose port PM2's daemon holds for its workers.",
+        ),
+        Key(
+            "instances",
+            Kind::Number(1, 64),
+            "Workers of one instance, with `cluster`.  Default: 1.",
+        ),
+        Key(
+            "wait_ready",
+            Kind::Switch,
+            "It is ready when it sends `ready` to PM2.  Default: false.",
+        ),
+        Key(
+            "listen_timeout",
+            Kind::Time,
+            "The same as `start_timeout`; a number alone is milliseconds.",
+        ),
+        Key("kill_timeout", Kind::Time, "The same as `grace`; a number alone is milliseconds."),
+        Key("max_memory_restart", Kind::Size, "PM2 restarts a process beyond it."),
+        Key(
+            "log_date_format",
+            Kind::Text,
+            "Leads each line of PM2's log files.  Default: the time with its zone.",
+        ),
+        Key("merge_logs", Kind::Switch, "All workers write into one file.  Default: true."),
     ],
 };
 

@@ -205,6 +205,7 @@ async fn end_instances(session: &Session, epoch: u64) -> Result<Vec<(InstanceId,
             left.push((instance, "it runs again".to_owned()));
         }
     }
+    local.pm2.end_own_daemon();
     left.sort();
     Ok(left)
 }

@@ -9,6 +9,7 @@ use daemon::{
     api::words::{EnvironmentReport, InstanceReport, JobReport, STATIC},
     logs::plain,
 };
+use drivers::runtime::pm2::Listed;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -42,7 +43,7 @@ pub fn table(environments: &[EnvironmentReport], now_ms: u64) -> String {
                 name(instance),
                 instance.version.clone(),
                 instance.role.clone(),
-                plain(&instance.status),
+                plain(&status(instance)),
                 or_none(instance.pid.map(|it| it.to_string())),
                 or_none(instance.port.map(|it| it.to_string())),
                 instance.restarts.to_string(),
@@ -98,7 +99,9 @@ pub fn objects(
                 "port": it.port,
                 "slot": it.slot,
                 "instances": count(&it.service),
-                "mode": if it.status == STATIC { "static" } else { "process" },
+                "mode": mode(it),
+                "runtime": if it.pm2.is_empty() { "process" } else { "pm2" },
+                "pm2": it.pm2.iter().map(|one| in_pm2(it, one)).collect::<Vec<_>>(),
                 "memory_bytes": it.memory_bytes,
                 "cpu_percent": cpu.get(&it.id),
                 "uptime_ms": uptime_ms(it, now_ms),
@@ -110,6 +113,46 @@ pub fn objects(
     };
     let jobs = of_jobs(environments).map(|(of, job)| job::object(&of.id.to_string(), job));
     environments.iter().flat_map(of).chain(jobs).collect()
+}
+
+/// One of its processes, as PM2's own list has it.
+/// How it runs: as PM2 calls it where PM2 runs it.
+fn mode(instance: &InstanceReport) -> &str {
+    match instance.pm2.first() {
+        _ if instance.status == STATIC => "static",
+        Some(one) => one.exec_mode.as_str(),
+        None => "process",
+    }
+}
+
+fn in_pm2(instance: &InstanceReport, one: &Listed) -> Value {
+    json!({
+        "name": one.name,
+        "pm_id": one.pm_id,
+        "pid": one.pid,
+        "status": one.status,
+        "restart_time": one.restart_time,
+        "created_at": one.created_at,
+        "pm_uptime": one.pm_uptime,
+        "pm2_env": {
+            "version": instance.version,
+            "PORT": instance.port,
+            "instances": instance.pm2.len(),
+            "exec_mode": one.exec_mode,
+            "cwd": one.cwd,
+        },
+        "monit": { "memory": one.memory, "cpu": f64::from(one.cpu_tenths) / 10.0 },
+    })
+}
+
+/// PM2's own word for it is added where PM2 runs it.
+fn status(instance: &InstanceReport) -> String {
+    let said: Vec<String> =
+        instance.pm2.iter().map(|it| format!("{} {}", it.pm_id, it.status)).collect();
+    if said.is_empty() {
+        return instance.status.clone();
+    }
+    format!("{} (pm2 {})", instance.status, said.join(", "))
 }
 
 fn of_jobs(

@@ -36,7 +36,7 @@
 //! A directory is handed over as an open descriptor (`SCM_RIGHTS`) that comes with an empty line
 //! before the request: the user who runs the daemon may do that, and nobody else.
 
-use drivers::releases::Received;
+use drivers::{releases::Received, runtime::pm2::Listed};
 use model::{
     control::{Mark, Marks, Said, Waiter},
     deployment::{DeploymentRecord, Finding, Overrides, Request},
@@ -545,4 +545,7 @@ pub struct InstanceReport {
     pub in_flight: u64,
     /// Kept warm until then, Unix time in ms.
     pub warm_until_ms: Option<u64>,
+    /// What PM2 lists of it, where PM2 runs it; empty: it does not, or says nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pm2: Vec<Listed>,
 }

@@ -7,7 +7,7 @@ use engine::port::{releases::Releases, router::InForce, runtime::Life};
 use model::{
     deployment::{DeploymentRecord, Stage},
     describe::scaled_service,
-    failure::Failure,
+    failure::{Blame, Failure},
     id::{InstanceId, ReleaseId},
     instance::Instance,
     journal::Outcome,
@@ -52,6 +52,7 @@ pub async fn report(
     }
     let roster = Roster::new(&history);
     let instances = instances(sources, id, &in_force, &roster, active.as_ref());
+    let instances = in_pm2(sources, instances).await?;
     let state = state(&in_force, &instances, active.is_some(), attention.is_some());
     let mut report = EnvironmentReport {
         id: id.clone(),
@@ -206,6 +207,21 @@ fn instances(
     reports
 }
 
+/// What PM2 says of those that it runs: it is asked over a socket, and waited for.
+async fn in_pm2(
+    sources: &Sources<'_>,
+    mut reports: Vec<InstanceReport>,
+) -> Result<Vec<InstanceReport>, Failure> {
+    let pm2 = sources.local.pm2.clone();
+    let asked = tokio::task::spawn_blocking(move || {
+        for report in &mut reports {
+            report.pm2 = pm2.listed(&InstanceId(report.id.clone()));
+        }
+        reports
+    });
+    asked.await.map_err(|it| Failure::new(Blame::Us, format!("ask PM2: {it}")))
+}
+
 fn one(
     sources: &Sources<'_>,
     id: &EnvironmentId,
@@ -229,6 +245,7 @@ fn one(
         memory_bytes: None,
         in_flight: in_flight.copied().unwrap_or(0),
         warm_until_ms: None,
+        pm2: vec![],
     };
     fill(&mut report, life.unwrap_or(&Life::Absent));
     report
@@ -251,6 +268,7 @@ fn stray(name: &str, lead: &str, life: &Life) -> InstanceReport {
         memory_bytes: None,
         in_flight: 0,
         warm_until_ms: None,
+        pm2: vec![],
     };
     fill(&mut report, life);
     report

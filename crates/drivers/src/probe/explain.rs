@@ -10,7 +10,7 @@ use model::{
     instance::Instance,
 };
 use std::time::Duration;
-use supervise::port::{Belongs, listener_belongs_to};
+use supervise::port::Belongs;
 
 /// Of the instance's output.
 pub(super) const LINES_SHOWN: usize = 50;
@@ -87,7 +87,7 @@ impl LocalProber {
         port: u16,
     ) -> Result<Belongs, Failure> {
         let token = self.token(&instance.id)?;
-        blocking(move || Ok(listener_belongs_to(port, &token))).await
+        self.runtime.listener(&instance.id, port, token).await
     }
 
     /// Why nobody listens on the instance's port, as far as it can be seen.

@@ -13,7 +13,9 @@ mod sight;
 pub use build::HostBuilder;
 pub use one_off::OneOffProcesses;
 
+pub(super) use begin::refuse_taken_port;
 pub(crate) use environment::{HOST, placeholders_filled, service_of, variables};
+pub(super) use lines::{plain, tail};
 
 use crate::{account, blocking::blocking, layout::Layout};
 use async_trait::async_trait;
@@ -52,8 +54,13 @@ impl ProcessRuntime {
         ProcessRuntime { shared: Arc::new(Shared { layout, program: None }) }
     }
 
-    fn layout(&self) -> &Layout {
+    pub(super) fn layout(&self) -> &Layout {
         &self.shared.layout
+    }
+
+    /// This very program; none: it is only looked.
+    pub(super) fn program(&self) -> Option<&PathBuf> {
+        self.shared.program.as_ref()
     }
 
     /// What the instance was told to run; none if it never was, or is removed.
@@ -145,7 +152,7 @@ impl Runtime for ProcessRuntime {
 }
 
 /// An id becomes the name of a directory, and nothing else.
-fn refuse_odd(instance: &InstanceId) -> Result<(), Failure> {
+pub(super) fn refuse_odd(instance: &InstanceId) -> Result<(), Failure> {
     let id = &instance.0;
     let is_name = !id.is_empty()
         && !id.starts_with('.')

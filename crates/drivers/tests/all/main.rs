@@ -12,6 +12,7 @@ mod git;
 mod nginx;
 mod one_offs;
 mod opened;
+mod pm2;
 mod ready;
 mod releases;
 mod router;

@@ -1,4 +1,4 @@
-//! The runtime's contract, kept by real processes.
+//! The runtime's contract, kept by real processes: those that we supervise, and those of PM2.
 
 use crate::world::{EPOCH, World, eventually, get, port_check, silent};
 use engine::port::runtime::{Life, Runtime, Stopped};
@@ -15,6 +15,39 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+
+/// The same for everything that runs instances.
+macro_rules! contract {
+    ($($name:ident)*) => {
+        mod processes {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::World::new()).await;
+            })*
+        }
+
+        mod pm2 {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::World::in_pm2()).await;
+            })*
+        }
+    };
+}
+
+contract! {
+    start_and_stop_may_be_repeated
+    an_instance_is_told_its_contract_and_nothing_else
+    what_ignores_the_stop_signal_is_killed_with_its_children
+    a_taken_port_is_a_failure_that_names_the_owner
+    an_exit_is_seen_with_its_last_lines_and_can_be_started_again
+    what_cannot_be_executed_is_the_releases_fault
+    what_is_kept_is_started_again_when_it_ends
+    an_older_controller_is_refused
+    what_never_was_is_absent_and_an_odd_id_is_refused
+    an_instance_runs_as_its_user
+    an_unknown_user_cannot_be_enforced
+}
 
 async fn running_pid(runtime: &Arc<dyn Runtime>, instance: &Instance) -> u32 {
     match runtime.observe(&instance.id).await.unwrap() {
@@ -46,9 +79,7 @@ async fn ready(world: &World, instance: &Instance, release: &Release) {
     world.local.prober.ready(instance, release, &check, &silent).await.unwrap();
 }
 
-#[tokio::test]
-async fn start_and_stop_may_be_repeated() {
-    let world = World::new();
+async fn start_and_stop_may_be_repeated(world: World) {
     let runtime = &world.local.runtime;
     let (release, instance) = world.started("good").await;
     let first = running_pid(runtime, &instance).await;
@@ -66,9 +97,7 @@ async fn start_and_stop_may_be_repeated() {
     assert!(!world.layout.instance(&instance.id).exists());
 }
 
-#[tokio::test]
-async fn an_instance_is_told_its_contract_and_nothing_else() {
-    let world = World::new();
+async fn an_instance_is_told_its_contract_and_nothing_else(world: World) {
     let release = world
         .release_with("1.0.0", "good", |service| {
             service.env.insert("SELF".to_owned(), "{version} on {port}".to_owned());
@@ -130,9 +159,7 @@ async fn a_supervise_that_died_is_replaced_and_the_process_lives_on() {
     assert!(!is_alive(process));
 }
 
-#[tokio::test]
-async fn what_ignores_the_stop_signal_is_killed_with_its_children() {
-    let world = World::new();
+async fn what_ignores_the_stop_signal_is_killed_with_its_children(world: World) {
     let (release, instance) = world.started("stubborn").await;
     ready(&world, &instance, &release).await;
     let begun = Instant::now();
@@ -142,9 +169,7 @@ async fn what_ignores_the_stop_signal_is_killed_with_its_children() {
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
 }
 
-#[tokio::test]
-async fn a_taken_port_is_a_failure_that_names_the_owner() {
-    let world = World::new();
+async fn a_taken_port_is_a_failure_that_names_the_owner(world: World) {
     let release = world.release("1.0.0", "good").await;
     let instance = world.instance(&release, 1);
     let stranger = TcpListener::bind(("127.0.0.1", instance.port.unwrap())).unwrap();
@@ -157,9 +182,7 @@ async fn a_taken_port_is_a_failure_that_names_the_owner() {
     world.local.runtime.start(&instance, &release, EPOCH).await.unwrap();
 }
 
-#[tokio::test]
-async fn an_exit_is_seen_with_its_last_lines_and_can_be_started_again() {
-    let world = World::new();
+async fn an_exit_is_seen_with_its_last_lines_and_can_be_started_again(world: World) {
     let runtime = &world.local.runtime;
     let (release, instance) = world.started("exits").await;
     eventually("it exits", async || {
@@ -176,9 +199,7 @@ async fn an_exit_is_seen_with_its_last_lines_and_can_be_started_again() {
         .await;
 }
 
-#[tokio::test]
-async fn what_cannot_be_executed_is_the_releases_fault() {
-    let world = World::new();
+async fn what_cannot_be_executed_is_the_releases_fault(world: World) {
     let change = |service: &mut model::service::ServiceSpec| {
         service.command = vec!["./no-such-program".to_owned()];
     };
@@ -189,9 +210,7 @@ async fn what_cannot_be_executed_is_the_releases_fault() {
     assert!(failure.message.contains("./no-such-program"), "{failure:?}");
 }
 
-#[tokio::test]
-async fn what_is_kept_is_started_again_when_it_ends() {
-    let world = World::new();
+async fn what_is_kept_is_started_again_when_it_ends(world: World) {
     let runtime = &world.local.runtime;
     let (_, instance) = world.started("good").await;
     runtime.keep(&instance.id, true, EPOCH).await.unwrap();
@@ -211,9 +230,7 @@ async fn what_is_kept_is_started_again_when_it_ends() {
     .await;
 }
 
-#[tokio::test]
-async fn an_older_controller_is_refused() {
-    let world = World::new();
+async fn an_older_controller_is_refused(world: World) {
     let runtime = &world.local.runtime;
     let (_, instance) = world.started("good").await;
     runtime.keep(&instance.id, true, Epoch(7)).await.unwrap();
@@ -222,9 +239,7 @@ async fn an_older_controller_is_refused() {
     runtime.stop(&instance.id, Epoch(7)).await.unwrap();
 }
 
-#[tokio::test]
-async fn what_never_was_is_absent_and_an_odd_id_is_refused() {
-    let world = World::new();
+async fn what_never_was_is_absent_and_an_odd_id_is_refused(world: World) {
     let runtime = &world.local.runtime;
     let unknown = InstanceId("shop.production.web.9.ZZZZZZZZ".to_owned());
     assert_eq!(runtime.observe(&unknown).await.unwrap(), Life::Absent);
@@ -246,8 +261,7 @@ async fn an_unanswering_supervise_is_an_error_and_never_absent() {
 }
 
 /// Root runs it as somebody else; anybody else as themselves.
-#[tokio::test]
-async fn an_instance_runs_as_its_user() {
+async fn an_instance_runs_as_its_user(world: World) {
     let own = rustix::process::geteuid().as_raw();
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap();
     let is_wanted = |fields: &Vec<&str>| match own {
@@ -255,7 +269,6 @@ async fn an_instance_runs_as_its_user() {
         _ => fields[2].parse() == Ok(own),
     };
     let account = accounts.lines().map(|line| line.split(':').collect()).find(is_wanted).unwrap();
-    let world = World::new();
     world.local.machine.may_run_as(account[0]).await.unwrap();
     let change = |service: &mut model::service::ServiceSpec| {
         service.user = Some(account[0].to_owned());
@@ -270,9 +283,7 @@ async fn an_instance_runs_as_its_user() {
     assert_eq!(place["uid"].to_string(), account[2]);
 }
 
-#[tokio::test]
-async fn an_unknown_user_cannot_be_enforced() {
-    let world = World::new();
+async fn an_unknown_user_cannot_be_enforced(world: World) {
     let change = |service: &mut model::service::ServiceSpec| {
         service.user = Some("nobody-of-this-name".to_owned());
     };

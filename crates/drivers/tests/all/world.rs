@@ -6,6 +6,7 @@ use model::{
     instance::{Instance, Slot},
     name::EnvironmentId,
     plan::{Probation, ReadyCheck, StagedRoutes},
+    pm2::{Pm2Spec, RuntimeSpec},
     release::{Release, Source},
     routes::{PathRoute, Routes},
     service::{
@@ -25,6 +26,7 @@ use std::{
 };
 use supervise::{HolderAsk, client};
 use tempfile::TempDir;
+use testkit::pm2::Pm2;
 
 pub const EPOCH: Epoch = Epoch(1);
 const PROGRAM: &str = env!("CARGO_BIN_EXE_drivers-test-host");
@@ -33,6 +35,10 @@ pub struct World {
     pub local: Local,
     pub layout: Layout,
     pub environment: EnvironmentId,
+    /// What runs its instances.
+    runtime: RuntimeSpec,
+    /// Ended before the files are removed.
+    pm2: Option<Pm2>,
     directory: TempDir,
 }
 
@@ -48,8 +54,31 @@ impl World {
             local: local(root.clone(), PathBuf::from(PROGRAM)),
             layout: Layout::new(&root),
             environment: "shop/production".parse().unwrap(),
+            runtime: RuntimeSpec::Process,
+            pm2: None,
             directory,
         }
+    }
+
+    /// One whose instances run in a PM2 of their own.
+    pub fn in_pm2() -> World {
+        World::in_pm2_with(|_| {})
+    }
+
+    pub fn in_pm2_with(change: impl FnOnce(&mut Pm2Spec)) -> World {
+        let mut world = World::new();
+        let pm2 = Pm2::new(&world.layout.pm2_home());
+        let program = testkit::pm2::program().canonicalize().unwrap();
+        let mut spec =
+            Pm2Spec { program: program.to_str().unwrap().to_owned(), ..Pm2Spec::default() };
+        change(&mut spec);
+        world.runtime = RuntimeSpec::Pm2(spec);
+        world.pm2 = Some(pm2);
+        world
+    }
+
+    pub fn pm2(&self) -> &Pm2 {
+        self.pm2.as_ref().unwrap()
     }
 
     /// A directory outside the state directory.
@@ -79,6 +108,7 @@ impl World {
         self.local.releases.receive(&self.environment, &deployment, packed.as_slice()).unwrap();
         let source = Source::Upload { upload, described: "a test".to_owned(), commit: None };
         let mut service = service(mode);
+        service.runtime = self.runtime.clone();
         change(&mut service);
         self.staged(version, service, &source).await
     }
@@ -177,10 +207,26 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         // Whatever a failed test left is ended here; each may be gone already.
+        self.pm2 = None;
+        end_lost(&self.layout);
         end_all(&self.layout);
         end_all(&self.layout.one_off());
         let root = self.layout.root();
         let _ = client::ask_holder(root, &HolderAsk::Stop, Duration::from_secs(20));
+    }
+}
+
+/// What PM2 ran, and lost.
+fn end_lost(layout: &Layout) {
+    for entry in fs::read_dir(layout.instances()).into_iter().flatten().flatten() {
+        let spec = fs::read(entry.path().join("spec.json")).unwrap_or_default();
+        let spec: serde_json::Value = serde_json::from_slice(&spec).unwrap_or_default();
+        if entry.path().join("pm2.json").exists() {
+            for kin in supervise::kin::of_token(spec["token"].as_str().unwrap_or_default()) {
+                kin.send(9);
+            }
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -229,6 +275,7 @@ pub fn service(mode: &str) -> ServiceSpec {
         drain: Millis::seconds(5),
         stop_signal: StopSignal::SigTerm,
         quiet_signal: None,
+        runtime: Default::default(),
         grace: Millis(1_000),
         start_timeout: Millis::seconds(10),
         bake: Millis::seconds(1),

@@ -53,6 +53,7 @@ pub fn service(text: &str) -> ServiceSpec {
         drain: Millis::seconds(30),
         stop_signal: StopSignal::SigTerm,
         quiet_signal: None,
+        runtime: Default::default(),
         grace: Millis::seconds(10),
         start_timeout: Millis::seconds(60),
         bake: Millis::seconds(10),

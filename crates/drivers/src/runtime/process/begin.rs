@@ -85,7 +85,12 @@ impl ProcessRuntime {
         Err(if lines.is_empty() { failure } else { failure.evidence(lines.join("\n")) })
     }
 
-    fn new_spec(&self, instance: &Instance, release: &Release) -> Result<InstanceSpec, Failure> {
+    /// All that it is told, but by whom it is supervised.
+    pub(in crate::runtime) fn new_spec(
+        &self,
+        instance: &Instance,
+        release: &Release,
+    ) -> Result<InstanceSpec, Failure> {
         let service = service_of(instance, release)?;
         let directory = self.directory(instance);
         let directory = fs::canonicalize(&directory)
@@ -135,7 +140,7 @@ pub(super) fn limits(limits: &model::service::Limits) -> Limits {
     Limits { memory_bytes: limits.memory_bytes, processes: limits.processes, files: limits.files }
 }
 
-fn refuse_taken_port(instance: &Instance) -> Result<(), Failure> {
+pub(in crate::runtime) fn refuse_taken_port(instance: &Instance) -> Result<(), Failure> {
     let Some(port) = instance.port else { return Ok(()) };
     let Some(owner) = port_taken(port) else { return Ok(()) };
     let message = format!("start {}: port {port} is taken by {owner}", instance.id);

@@ -41,7 +41,7 @@ impl ProcessRuntime {
     }
 }
 
-fn tail(path: &Path) -> io::Result<Vec<u8>> {
+pub(in crate::runtime) fn tail(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let bytes = file.metadata()?.len();
     file.seek(SeekFrom::Start(bytes.saturating_sub(TAIL_BYTES_MAX)))?;
@@ -63,7 +63,7 @@ fn lines_of(text: &[u8], instance: &str) -> Vec<String> {
 }
 
 /// Without terminal escapes and other control characters, and cut.
-fn plain(line: &str) -> String {
+pub(in crate::runtime) fn plain(line: &str) -> String {
     let mut plain = String::with_capacity(line.len().min(LINE_CHARACTERS_MAX));
     let mut length = 0;
     let mut characters = line.chars().peekable();

@@ -90,6 +90,9 @@ impl ProcessRuntime {
             let name = entry.map_err(failed)?.file_name();
             let Some(name) = name.to_str().filter(|it| !it.starts_with('.')) else { continue };
             let instance = InstanceId(name.to_owned());
+            if self.layout().instance_pm2(&instance).exists() {
+                continue;
+            }
             let life = self.observe_now(&instance)?;
             if life != Life::Absent {
                 found.push((instance, life));

@@ -1,0 +1,167 @@
+//! Instances in PM2: it starts them, starts them again and writes their output; what they run, and
+//! as whom, is ours to say.
+
+mod begin;
+mod dump;
+mod ecosystem;
+mod finish;
+mod home;
+mod lines;
+mod listed;
+mod pump;
+mod record;
+mod sight;
+mod wire;
+
+pub use listed::Listed;
+
+use super::process::{ProcessRuntime, refuse_odd};
+use crate::{account, blocking::blocking, layout::Layout};
+use async_trait::async_trait;
+use engine::port::runtime::{Life, Runtime, Stopped};
+use home::Home;
+use model::{
+    failure::Failure,
+    id::{Epoch, InstanceId},
+    instance::Instance,
+    pm2::{Mode, RuntimeSpec},
+    release::Release,
+    role::QuietSignal,
+};
+use record::Record;
+use supervise::spec::User;
+
+/// Runs instances in PM2; each has its directory under `ROOT/run/`, as those that we supervise.
+#[derive(Clone, Debug)]
+pub struct Pm2Runtime {
+    /// What both have in common: where things lie, and what an instance is told.
+    process: ProcessRuntime,
+}
+
+impl Pm2Runtime {
+    /// Beside the runtime whose state directory and program it shares.
+    pub fn new(process: ProcessRuntime) -> Pm2Runtime {
+        Pm2Runtime { process }
+    }
+
+    fn layout(&self) -> &Layout {
+        self.process.layout()
+    }
+
+    /// Whether it was the one to start this instance.
+    ///
+    /// # Errors
+    ///
+    /// The id is none.
+    pub fn owns(&self, instance: &InstanceId) -> Result<bool, Failure> {
+        refuse_odd(instance)?;
+        Ok(self.layout().instance_pm2(instance).exists())
+    }
+
+    /// Whether a process that listens for an instance is PM2's daemon, as it does for a cluster.
+    pub(crate) fn holds_port_as(&self, instance: &InstanceId, pid: u32) -> bool {
+        let record = Record::read(self.layout(), instance).ok().flatten();
+        record.is_some_and(|it| {
+            it.spec.mode == Mode::Cluster && pid > 0 && it.home.daemon_pid() == Some(pid)
+        })
+    }
+
+    /// Ends the daemon of our own `PM2_HOME`, where nothing runs in it any more.
+    pub fn end_own_daemon(&self) {
+        let path = self.layout().pm2_home();
+        Home { path, program: String::new() }.end_idle_daemon();
+    }
+
+    /// Takes what PM2 wrote since the last time over into the logs of the environments.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be written.
+    pub fn take_lines(&self) -> Result<(), Failure> {
+        self.pump_now()
+    }
+
+    /// What PM2 says of an instance's processes; none where it does not run it, or says nothing.
+    pub fn listed(&self, instance: &InstanceId) -> Vec<Listed> {
+        let Ok(Some(record)) = Record::read(self.layout(), instance) else { return vec![] };
+        let Ok(Some(spec)) = self.process.spec(instance) else { return vec![] };
+        let list = record.home.list().unwrap_or_default();
+        listed::all(&list).into_iter().filter(|it| it.is_of(instance, &spec.token)).collect()
+    }
+}
+
+#[async_trait]
+impl Runtime for Pm2Runtime {
+    async fn start(
+        &self,
+        instance: &Instance,
+        release: &Release,
+        epoch: Epoch,
+    ) -> Result<(), Failure> {
+        let (this, instance, release) = (self.clone(), instance.clone(), release.clone());
+        blocking(move || this.start_now(&instance, &release, epoch)).await
+    }
+
+    async fn stop(&self, instance: &InstanceId, epoch: Epoch) -> Result<Stopped, Failure> {
+        let (this, instance) = (self.clone(), instance.clone());
+        blocking(move || this.stop_now(&instance, epoch)).await
+    }
+
+    async fn keep(&self, instance: &InstanceId, keep: bool, epoch: Epoch) -> Result<(), Failure> {
+        let (this, instance) = (self.clone(), instance.clone());
+        blocking(move || this.keep_now(&instance, keep, epoch)).await
+    }
+
+    async fn quiet(
+        &self,
+        instance: &InstanceId,
+        signal: QuietSignal,
+        epoch: Epoch,
+    ) -> Result<(), Failure> {
+        let (this, instance) = (self.clone(), instance.clone());
+        blocking(move || this.quiet_now(&instance, signal, epoch)).await
+    }
+
+    async fn observe(&self, instance: &InstanceId) -> Result<Life, Failure> {
+        let (this, instance) = (self.clone(), instance.clone());
+        blocking(move || this.observe_now(&instance)).await
+    }
+
+    async fn list(&self) -> Result<Vec<(InstanceId, Life)>, Failure> {
+        let this = self.clone();
+        blocking(move || this.list_now()).await
+    }
+
+    async fn last_lines(&self, instance: &InstanceId, lines: usize) -> Vec<String> {
+        let (this, instance) = (self.clone(), instance.clone());
+        // They explain another failure: that they cannot be read must not hide it.
+        blocking(move || Ok(this.last_lines_now(&instance, lines))).await.unwrap_or_default()
+    }
+
+    fn unenforceable(&self, release: &Release) -> Vec<String> {
+        let mut problems = vec![];
+        for service in &release.spec.services {
+            let RuntimeSpec::Pm2(spec) = &service.runtime else { continue };
+            let mut found = Home::of(self.layout(), spec).problems();
+            if service.limits.memory_bytes.is_some() || service.limits.processes.is_some() {
+                found.push(
+                    "PM2 limits neither memory nor processes: use `pm2: max_memory_restart`, or \
+                     `runtime: process`"
+                        .to_owned(),
+                );
+            }
+            let user = service.user.as_deref().map(account::account).transpose();
+            match user {
+                Err(failure) => found.push(failure.message),
+                Ok(account) => {
+                    let user = account.map(|it| User { uid: it.uid, gid: it.gid });
+                    let files = service.limits.files;
+                    let limits = supervise::spec::Limits { files, ..Default::default() };
+                    found.extend(supervise::enforceable(&limits, user));
+                }
+            }
+            problems.extend(found.into_iter().map(|it| format!("{}: {it}", service.name)));
+        }
+        problems
+    }
+}
