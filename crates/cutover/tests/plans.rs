@@ -11,9 +11,10 @@ use testkit::{
 /// For something that takes a moment.
 const MOMENT: Duration = Duration::from_secs(20);
 
-/// The last line: others tell meanwhile what goes on.
+/// The object at the end: a line before it may tell of an upload.
 fn json(ran: &Ran) -> Value {
-    serde_json::from_str(ran.out.lines().next_back().unwrap_or_default()).unwrap_or_else(|_| panic!("no object: {}", ran.text()))
+    let at = ran.out.find("\n{\n").unwrap_or(0);
+    serde_json::from_str(&ran.out[at..]).unwrap_or_else(|_| panic!("no object: {}", ran.text()))
 }
 
 fn id(kept: &Value) -> String {
