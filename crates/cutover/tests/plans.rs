@@ -11,9 +11,8 @@ use testkit::{
 /// For something that takes a moment.
 const MOMENT: Duration = Duration::from_secs(20);
 
-/// The last line: others tell meanwhile what goes on.
 fn json(ran: &Ran) -> Value {
-    serde_json::from_str(ran.out.lines().next_back().unwrap_or_default()).unwrap_or_else(|_| panic!("no object: {}", ran.text()))
+    serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("no object: {}", ran.text()))
 }
 
 fn id(kept: &Value) -> String {
