@@ -11,7 +11,6 @@ use proxy::route_file::{RouteFile, RouteTarget, marker_path};
 use std::fs;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 struct World {
@@ -169,60 +168,6 @@ fn a_dead_candidate_is_left_within_a_second_and_costs_no_request() {
     }
     world.await_fall_back();
     assert_eq!(world.old.posts(), count);
-}
-
-/// Answers a moment after it was asked, so that something is always in flight.
-fn unhurried(name: &'static str) -> Backend {
-    Backend::with(move |request, stream| {
-        std::thread::sleep(Duration::from_millis(5));
-        ordinary(name, request, stream)
-    })
-}
-
-#[test]
-fn dead_candidates_cost_no_request_but_posts_that_were_in_flight() {
-    const CLIENTS: usize = 16;
-    let mut world = world(unhurried("new"));
-    let mut second = unhurried("second");
-    let targets = [world.new_target.clone(), target("new-2", "r2", &second.address)];
-    world.proxy.put(shop(2, &targets).on_probation(1, 60_000), 1);
-    let over = Arc::new(AtomicBool::new(false));
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|at| {
-            let (address, over) = (world.proxy.address.clone(), over.clone());
-            std::thread::spawn(move || {
-                let (mut client, mut failed) = (Connection::open(&address), 0);
-                while !over.load(Ordering::SeqCst) {
-                    let answer = match at % 2 {
-                        0 => client.get("/"),
-                        _ => client.post("/", b"x"),
-                    };
-                    if !answer.is_ok_and(|it| it.status == 200) {
-                        failed += 1;
-                        client = Connection::open(&address);
-                    }
-                }
-                (at, failed)
-            })
-        })
-        .collect();
-    eventually("both are asked", || {
-        (world.new.requests() > 50 && second.requests() > 50).then_some(())
-    });
-    std::thread::scope(|scope| {
-        scope.spawn(|| world.new.stop());
-        scope.spawn(|| second.stop());
-    });
-    world.await_fall_back();
-    let count = world.old.requests();
-    eventually("the old goes on", || (world.old.requests() > count + 50).then_some(()));
-    over.store(true, Ordering::SeqCst);
-    for client in clients {
-        let (at, failed) = client.join().unwrap();
-        // One in flight to each of the two, and never one that may be sent again.
-        let most = if at % 2 == 0 { 0 } else { 2 };
-        assert!(failed <= most, "client {at} had {failed} failures");
-    }
 }
 
 #[test]

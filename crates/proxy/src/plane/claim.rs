@@ -112,11 +112,6 @@ impl Claim {
         self.instance.release.counters(self.thread.index)
     }
 
-    /// Whether the instance is new in a generation on probation.
-    pub(super) fn is_on_trial(&self) -> bool {
-        self.trial.is_some()
-    }
-
     /// The head of the final response came.
     pub(super) fn answered(&self, status: u16) {
         match &self.trial {
@@ -134,7 +129,7 @@ impl Claim {
         }
     }
 
-    /// It took no connection, or ended it: the monitor of a probation should look at once.
+    /// It took no connection: the monitor of a probation should look at once.
     pub(super) fn refused(&self) {
         self.failed();
         if let Some(trial) = &self.trial {

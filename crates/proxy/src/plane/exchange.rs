@@ -56,8 +56,6 @@ enum Attempt {
     Refused(Claim),
     /// A kept connection turned out to be closed, and the request may be sent again.
     Stale(Claim),
-    /// It died over the request, which may be sent again, but not there.
-    Died(Claim),
 }
 
 /// Serves one request to its end.
@@ -112,11 +110,6 @@ pub(super) async fn run(mut client: Client<'_>, request: Request) -> After {
             }
             Attempt::Stale(claim) => {
                 is_retry = true;
-                last = Some(claim);
-            }
-            Attempt::Died(claim) => {
-                is_retry = true;
-                tried.push(claim.instance.number);
                 last = Some(claim);
             }
         }
@@ -199,15 +192,6 @@ async fn attempt(
         if repeatable {
             return Attempt::Stale(claim);
         }
-    }
-    // Behind a release on probation there is another that serves; elsewhere a request that kills
-    // what it meets would be led from one instance to the next.
-    if let Outcome::NoByte = outcome
-        && repeatable
-        && claim.is_on_trial()
-    {
-        claim.refused();
-        return Attempt::Died(claim);
     }
     Attempt::Over(conclude(client, request, claim, upstream, outcome).await)
 }
