@@ -27,7 +27,7 @@ fn a_typescript_application_is_built_from_its_repository() {
     let stand = Stand::new(Layout::default());
     let repository = Repository::of("typescript", stand.config().parent().unwrap());
     let configured = |address: &str| {
-        let build = "{ install: [npm, ci], commands: [[npm, run, build]], test: [npm, test] }";
+        let build = "{ install: [npm, ci], commands: [[npm, run, build]], test: [[npm, test]] }";
         let source = format!("{{ git: {{ url: \"{}\", ref: main }} }}", repository.path.display());
         configure(&stand, &source, build, "[node, dist/server.js]", &reach(address));
     };

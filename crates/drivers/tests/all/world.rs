@@ -111,6 +111,8 @@ impl World {
             listen: vec!["127.0.0.1:0".to_owned()],
             shared: Default::default(),
             control: Default::default(),
+            builds: vec![],
+            requires: [].into(),
         }
     }
 
