@@ -168,6 +168,7 @@ impl Document {
             disk_free_bytes: environment.disk_free_bytes.as_ref().map(|it| it.value),
             services,
             listen: self.listen(is_root),
+            trusted: self.trusted(),
             shared: shared(project, environment),
             control: environment.control.clone(),
             builds,

@@ -21,6 +21,7 @@ mod later;
 mod lock;
 mod logs;
 pub mod man;
+mod nginx;
 mod plan;
 mod prepare;
 mod project;
@@ -96,6 +97,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Completion(args) => Ok(completion::run(&session.ui.out, &args)),
         Verb::Man(args) => Ok(man::run(&session.ui.out, &args)),
         Verb::Project(args) => project::run(session, &args.act),
+        Verb::Nginx(args) => nginx::run(session, &args.act),
         Verb::Schema => Ok(schema::run(session)),
         Verb::Secrets(args) => secrets::run(session, &args.act),
         Verb::Version => Ok(version::run(session)),

@@ -11,10 +11,8 @@ use testkit::{
 /// For something that takes a moment.
 const MOMENT: Duration = Duration::from_secs(20);
 
-/// The object at the end: a line before it may tell of an upload.
 fn json(ran: &Ran) -> Value {
-    let at = ran.out.find("\n{\n").unwrap_or(0);
-    serde_json::from_str(&ran.out[at..]).unwrap_or_else(|_| panic!("no object: {}", ran.text()))
+    serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("no object: {}", ran.text()))
 }
 
 fn id(kept: &Value) -> String {

@@ -19,6 +19,7 @@ pub mod journal;
 pub mod manifest;
 pub mod name;
 pub mod next;
+pub mod nginx;
 pub mod one_off;
 pub mod outlook;
 pub mod plan;

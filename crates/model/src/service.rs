@@ -48,6 +48,10 @@ pub struct EnvironmentSpec {
     pub services: Vec<ServiceSpec>,
     /// Where the embedded proxy listens; the same for all environments of one root.
     pub listen: Vec<String>,
+    /// Addresses and ranges of the proxies in front whose word on clients is taken; None: nothing
+    /// is said, and what was said before holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted: Option<Vec<String>>,
     /// What all its releases have in common.
     #[serde(default, skip_serializing_if = "Shared::is_empty")]
     pub shared: Shared,

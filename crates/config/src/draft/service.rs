@@ -120,6 +120,8 @@ pub(crate) struct ServiceDraft {
     pub(crate) path: String,
     pub(crate) command: Option<Placed<Vec<String>>>,
     pub(crate) runtime: Option<Placed<Runtime>>,
+    /// The name that its containers share, and the port within them.
+    pub(crate) container: Option<Placed<(String, u16)>>,
     pub(crate) instances: Option<Placed<u16>>,
     pub(crate) routes: Option<Placed<Vec<Placed<String>>>>,
     pub(crate) port: Option<Placed<u16>>,
@@ -298,7 +300,7 @@ impl ServiceDraft {
             };
         }
         laid! {
-            command runtime instances routes port readiness smoke checks strategy rolling
+            command runtime container instances routes port readiness smoke checks strategy rolling
             drain stop_signal quiet_signal kind schedule timezone overlap time_limit catch_up
             grace start_timeout bake keep_warm user env_file required_env upstream_keepalive image
             volumes migrate listen

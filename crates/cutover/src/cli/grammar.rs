@@ -6,6 +6,7 @@ pub mod env;
 pub mod exec;
 pub mod later;
 pub mod looking;
+pub mod nginx;
 pub mod paper;
 pub mod project;
 pub mod releases;
@@ -19,6 +20,7 @@ use exec::Exec;
 use later::Later;
 pub use looking::{LogStream, Logs, SupportBundle, Top};
 use model::name::Name;
+use nginx::Nginx;
 use paper::{Completion, Man};
 use project::Project;
 use releases::Releases;
@@ -161,6 +163,8 @@ pub enum Verb {
     Check(Check),
     /// List, add and remove projects of the configuration.
     Project(Project),
+    /// Write nginx's files, and put them in force.
+    Nginx(Nginx),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// List secrets and where they come from, never their values.
@@ -519,7 +523,7 @@ mod tests {
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
                         unfreeze status history show health ps logs run exec env top \
                         support-bundle restart stop start scale releases cleanup down daemon \
-                        proxy doctor demo init check project schema \
+                        proxy doctor demo init check project nginx schema \
                         secrets completion man version";
         assert_eq!(verbs.join(" "), expected);
     }

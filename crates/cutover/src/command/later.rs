@@ -61,7 +61,7 @@ pub async fn prepare_release(session: &Session, args: &Deploy) -> Result<u8, Hal
 async fn keep(session: &Session, prepared: Prepared, keeps: Keeps) -> Result<u8, Halt> {
     let Prepared { target, request, content } = prepared;
     let controller = carry::reached(session).await?;
-    let mut view = View::new(&session.ui, "upload");
+    let mut view = View::of_one_object(&session.ui, "upload");
     carry::upload(session, &controller, &request, &content, &mut view).await?;
     view.doing(match keeps {
         Keeps::Plan => "the plan",

@@ -28,7 +28,7 @@ pub async fn run(session: &Session, wanted: &Wanted, save: bool) -> Result<u8, H
     }
     let Prepared { target, mut request, content } = prepare(session, wanted).await?;
     let controller = carry::reached(session).await?;
-    let mut view = View::new(&session.ui, "the list of files");
+    let mut view = View::of_one_object(&session.ui, "the list of files");
     let listing = list::stand_in(&controller, &mut request, &content, &session.root);
     if !carry::ticking(&mut view, |_| (), listing).await? {
         carry::upload(session, &controller, &request, &content, &mut view).await?;

@@ -7,6 +7,7 @@
 mod archives;
 mod bake;
 mod git;
+mod nginx;
 mod one_offs;
 mod ready;
 mod releases;

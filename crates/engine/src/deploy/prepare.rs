@@ -62,6 +62,9 @@ impl Prepared {
         let generations = self.plan(ports).await?.generations();
         if let Some(release) = self.release() {
             ports.router.ensure(&release.spec.listen).await?;
+            if let Some(peers) = &release.spec.trusted {
+                ports.router.trust(peers).await?;
+            }
         }
         self.write_release(ports, request).await?;
         let (journal, above) = (&ports.journal, self.in_force.highest);
