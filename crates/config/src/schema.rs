@@ -2,6 +2,7 @@
 //!
 //! The readers say more, and in better words; a test holds the two against each other key by key.
 
+mod build;
 mod environment;
 mod probe;
 mod reference;

@@ -137,6 +137,7 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
         runtime: local.runtime.clone(),
         router: local.router.clone(),
         hooks: local.hooks.clone(),
+        builder: local.builder.clone(),
         prober: local.prober.clone(),
         releases: local.releases.clone(),
         journal: store.clone(),

@@ -2,9 +2,11 @@
 
 pub mod archive;
 mod arrival;
+mod built;
 mod collision;
 pub mod compare;
 mod content;
+pub(crate) mod dependencies;
 mod git;
 mod growth;
 pub mod integrity;

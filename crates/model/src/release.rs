@@ -3,7 +3,9 @@
 pub mod difference;
 pub mod part;
 
-use crate::{id::ReleaseId, name::Name, plan::ReleaseLabel, service::EnvironmentSpec};
+use crate::{
+    build::Built, id::ReleaseId, name::Name, plan::ReleaseLabel, service::EnvironmentSpec,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -40,6 +42,9 @@ pub enum Source {
     Kept {
         /// Its version.
         version: String,
+        /// What was built for it is used again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        built: bool,
     },
 }
 
@@ -57,6 +62,26 @@ pub struct Artifact {
     pub commit: Option<String>,
     /// What it was read from, to show.
     pub described: String,
+    /// What it was built to, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built: Option<Built>,
+    /// It says of itself that nothing is left to be built.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub complete: bool,
+}
+
+impl Artifact {
+    /// Of what lies in the release's directory: what was built, or what came.
+    pub fn digest_in_place(&self) -> &str {
+        self.built.as_ref().map_or(&self.digest, |it| &it.digest)
+    }
+}
+
+impl Release {
+    /// Whether nothing is left to be built before it can run.
+    pub fn is_whole(&self) -> bool {
+        self.spec.builds.is_empty() || self.artifact.complete || self.artifact.built.is_some()
+    }
 }
 
 /// Immutable: what rollback, restart and boot read instead of the configuration file.

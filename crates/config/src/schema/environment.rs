@@ -1,6 +1,11 @@
 //! Keys of the whole file, of a project and of an environment.
 
-use super::{Key, Kind, Shape, probe::HEALTH, service::SERVICE};
+use super::{
+    Key, Kind, Shape,
+    build::{BUILD, REQUIRES, REQUIRES_ABOUT},
+    probe::HEALTH,
+    service::SERVICE,
+};
 
 /// The whole file.
 pub(super) static ROOT: Shape = Shape {
@@ -91,6 +96,8 @@ static PROJECT: Shape = Shape {
     required: &[],
     keys: &[
         Key("source", Kind::Keys(&SOURCE), "Where a release's content comes from."),
+        Key("build", Kind::Keys(&BUILD), "How its content is built on the host."),
+        Key("requires", REQUIRES, REQUIRES_ABOUT),
         Key(
             "shared",
             Kind::Keys(&SHARED),
@@ -194,6 +201,8 @@ static ENVIRONMENT: Shape = Shape {
             "Other values for services: lists are taken whole, `env`, `health`, `limits` by key.",
         ),
         Key("source", Kind::Keys(&SOURCE), "Another source than the project's."),
+        Key("build", Kind::Keys(&BUILD), "Laid over the project's build, key by key."),
+        Key("requires", REQUIRES, REQUIRES_ABOUT),
         Key(
             "disk_free",
             Kind::Size,

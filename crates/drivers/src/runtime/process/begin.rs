@@ -9,7 +9,7 @@ use model::{
     name::EnvironmentId,
     redact::secret_names,
     release::Release,
-    service::{Readiness, ServiceSpec},
+    service::Readiness,
 };
 use std::{
     fs,
@@ -100,7 +100,7 @@ impl ProcessRuntime {
             directory,
             environment: variables(instance, release)?,
             user: user.map(|it| User { uid: it.uid, gid: it.gid }),
-            limits: limits(service),
+            limits: limits(&service.limits),
             stop_signal: service.stop_signal.number(),
             grace_ms: service.grace.0,
             notify: service.readiness == Readiness::Notify,
@@ -131,12 +131,8 @@ pub(super) fn output_in(
     Ok(Output { out, error, combined, rotate_bytes, rotate_count, free_bytes_min })
 }
 
-pub(super) fn limits(service: &ServiceSpec) -> Limits {
-    Limits {
-        memory_bytes: service.limits.memory_bytes,
-        processes: service.limits.processes,
-        files: service.limits.files,
-    }
+pub(super) fn limits(limits: &model::service::Limits) -> Limits {
+    Limits { memory_bytes: limits.memory_bytes, processes: limits.processes, files: limits.files }
 }
 
 fn refuse_taken_port(instance: &Instance) -> Result<(), Failure> {
