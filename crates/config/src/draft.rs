@@ -1,6 +1,7 @@
 //! The configuration as it was read: each value with its place, nothing filled in yet.
 
 pub(crate) mod alias;
+pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod container;
 pub(crate) mod control;

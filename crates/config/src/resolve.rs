@@ -1,5 +1,7 @@
 //! What one environment comes to: every default filled in, every variable merged.
 
+mod builds;
+
 use crate::{
     document::Document,
     draft::{
@@ -7,7 +9,7 @@ use crate::{
         environment::EnvironmentDraft,
         project::{ProjectDraft, SourceDraft},
         service::{Runtime, ServiceDraft, StrategyDraft},
-        variable::{Required, Variables},
+        variable::Required,
     },
     judge, lint,
     problem::{Problem, any_error},
@@ -136,9 +138,7 @@ impl Document {
             if let Some(tls) = &self.root.tls {
                 refuse(tls, "`proxy.tls`", "end TLS in front of the proxy", &mut report);
             }
-            refuse_build(&environment.env, &mut report);
             for (_, service) in judge::laid(project, environment) {
-                refuse_build(&service.env, &mut report);
                 refuse_unbuilt(&service, &mut report);
             }
         }
@@ -157,6 +157,9 @@ impl Document {
             report,
         };
         let services = filling.services();
+        let builds = filling.builds(&services);
+        let mut requires = project.requires.clone();
+        requires.extend(environment.requires.clone());
         let spec = EnvironmentSpec {
             id: id.clone(),
             domains: environment.domains().iter().map(|it| it.value.clone()).collect(),
@@ -168,6 +171,8 @@ impl Document {
             trusted: self.trusted(),
             shared: shared(project, environment),
             control: environment.control.clone(),
+            builds,
+            requires,
         };
         let resolved = Resolved {
             spec,
@@ -207,16 +212,6 @@ fn shared(project: &ProjectDraft, environment: &EnvironmentDraft) -> Shared {
 fn refuse<T>(at: &Placed<T>, what: &str, instead: &str, report: &mut Report) {
     let message = format!("{what} is not built yet: it can be checked, not deployed");
     report.error(at.place, at.path.clone(), message).hint(instead);
-}
-
-/// Nothing is built here: a release is what was built elsewhere.
-fn refuse_build(env: &Variables, report: &mut Report) {
-    for (name, variable) in &env.build {
-        let message = format!("`{name}` is for the build, and nothing is built here yet");
-        report
-            .error(variable.place, variable.path.clone(), message)
-            .hint("build with it before you deploy, and take it out here");
-    }
 }
 
 fn refuse_unbuilt(service: &ServiceDraft, report: &mut Report) {

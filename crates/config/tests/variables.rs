@@ -282,7 +282,7 @@ fn variables_of_the_build_are_no_instances() {
     let refused = refused.expect_err("nothing is built");
     assert_eq!(
         messages(&refused),
-        ["cutover.yml:4:46: `VITE_API` is for the build, and nothing is built here yet"]
+        ["cutover.yml:4:46: `VITE_API` is for the build, and nothing is built"]
     );
     // A variable may be called so.
     let found = resolve("env: { build: 17 }", "", "", &Files::default()).expect("it resolves");

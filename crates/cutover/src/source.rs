@@ -117,7 +117,7 @@ impl Content {
             Content::Remote { url, reference } => {
                 Source::Git { url: url.clone(), reference: reference.clone() }
             }
-            Content::Kept { version } => Source::Kept { version: version.clone() },
+            Content::Kept { version } => Source::Kept { version: version.clone(), built: false },
             Content::Directory(path) => {
                 let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
                 upload(whole.display().to_string(), commit::of(path, "HEAD"))

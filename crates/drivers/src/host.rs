@@ -6,7 +6,7 @@ mod command;
 mod run;
 
 pub use command::{Arg, Command};
-pub use run::{Finished, run, stream};
+pub use run::{Finished, run, run_now, stream};
 
 /// Where programs are looked for.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -193,6 +193,16 @@ impl Layout {
         self.environment(environment).join("incoming")
     }
 
+    /// The home of an environment's build while it runs.
+    pub fn build_home(&self, environment: &EnvironmentId) -> PathBuf {
+        self.environment(environment).join(".build-home")
+    }
+
+    /// Dependencies that builds of a project installed, by key.
+    pub fn dependencies(&self, project: &Name) -> PathBuf {
+        self.project(project).join(".dependencies")
+    }
+
     /// What was sent for a deployment.
     pub fn upload(&self, environment: &EnvironmentId, deployment: &DeploymentId) -> PathBuf {
         self.incoming(environment).join(&deployment.0)

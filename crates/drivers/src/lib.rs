@@ -19,15 +19,15 @@ pub mod state;
 
 use clock::SystemClock;
 use engine::port::{
-    clock::Clock, hook::HookRunner, machine::Machine, one_off::OneOffRunner, prober::Prober,
-    router::Router, runtime::Runtime,
+    builder::Builder, clock::Clock, hook::HookRunner, machine::Machine, one_off::OneOffRunner,
+    prober::Prober, router::Router, runtime::Runtime,
 };
 use layout::Layout;
 use machine::LocalMachine;
 use probe::LocalProber;
 use releases::DirectoryReleases;
 use router::EmbeddedRouter;
-use runtime::{OneOffProcesses, ProcessRuntime};
+use runtime::{HostBuilder, OneOffProcesses, ProcessRuntime};
 use std::{path::PathBuf, sync::Arc};
 
 /// All that the engine needs of this machine, besides a journal and who watches.
@@ -37,6 +37,8 @@ pub struct Local {
     pub runtime: Arc<dyn Runtime>,
     /// One-off processes.
     pub one_offs: Arc<dyn OneOffRunner>,
+    /// Builds content where it lies.
+    pub builder: Arc<dyn Builder>,
     /// Runs the owner's programs beside the steps.
     pub hooks: Arc<dyn HookRunner>,
     /// The proxy that comes with this program.
@@ -77,6 +79,10 @@ fn parts(
     Local {
         runtime: Arc::new(runtime),
         hooks: Arc::new(one_offs.clone()),
+        builder: Arc::new(HostBuilder::new(
+            one_offs.clone(),
+            DirectoryReleases::new(layout.clone()),
+        )),
         one_offs: Arc::new(one_offs),
         router: Arc::new(router),
         prober: Arc::new(prober),

@@ -4,6 +4,7 @@ use crate::{
     account::{self, Account},
     blocking::blocking,
     file,
+    host::{self, Command},
     layout::Layout,
 };
 use async_trait::async_trait;
@@ -20,6 +21,7 @@ use std::{
     ops::RangeInclusive,
     os::unix::fs::MetadataExt,
     path::Path,
+    time::Duration,
 };
 
 /// Ports that instances get.
@@ -88,9 +90,26 @@ impl Machine for LocalMachine {
         }
     }
 
+    async fn version_of(&self, program: &str) -> Option<String> {
+        let program = program.to_owned();
+        blocking(move || Ok(version_of(&program))).await.ok().flatten()
+    }
+
     fn boot_id(&self) -> String {
         boot_id()
     }
+}
+
+/// How long a program may take to say its version.
+const VERSION_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// What `PROGRAM --version` says; none: it is not there, or fails.
+pub(crate) fn version_of(program: &str) -> Option<String> {
+    let asked = Command::new(program, VERSION_TIME_MAX).argument("--version");
+    let finished = host::run_now(&asked).ok()?;
+    // Some say it on the one, some on the other.
+    let said = [finished.text(), String::from_utf8_lossy(&finished.stderr).into_owned()].concat();
+    (finished.success && !said.is_empty()).then_some(said)
 }
 
 /// A release lies under the state directory, so its user must be able to pass all above it.

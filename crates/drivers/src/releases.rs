@@ -2,9 +2,11 @@
 
 pub mod archive;
 mod arrival;
+mod built;
 mod collision;
 pub mod compare;
 mod content;
+pub(crate) mod dependencies;
 mod git;
 mod growth;
 pub mod integrity;
@@ -13,6 +15,7 @@ pub mod left_out;
 mod limits;
 mod links;
 pub mod listing;
+pub mod opened;
 mod origin;
 mod placer;
 mod record;

@@ -2,4 +2,4 @@
 
 pub mod process;
 
-pub use process::{OneOffProcesses, ProcessRuntime};
+pub use process::{HostBuilder, OneOffProcesses, ProcessRuntime};

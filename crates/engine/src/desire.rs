@@ -2,11 +2,13 @@
 
 use crate::port::Ports;
 use model::{
+    build,
     deployment::{Change, Request},
     failure::{Blame, Failure},
     id::ReleaseId,
     planner::{Desired, Kept, Observed, Wanted},
     release::{Artifact, Release, Source, Standing, part::Part},
+    service::VersionScheme,
     version::{self, Known, Origin},
 };
 
@@ -60,7 +62,10 @@ struct Asked<'a> {
 }
 
 fn to_deploy(request: &Request, observed: &Observed, asked: Asked<'_>) -> Result<Wanted, Failure> {
-    let version = version_of(observed, &asked)?;
+    let version = match built_before(observed, &asked) {
+        Some(kept) => kept.version.clone(),
+        None => version_of(observed, &asked)?,
+    };
     let Asked { part, source, artifact, now_ms, .. } = asked;
     let known = version::known(&observed.releases, &version, &artifact, part)?;
     let fresh = |artifact, version| Release {
@@ -71,17 +76,36 @@ fn to_deploy(request: &Request, observed: &Observed, asked: Asked<'_>) -> Result
         left: part.left.clone(),
         created_at_ms: now_ms,
     };
-    let kept = Source::Kept { version: version.clone() };
+    let kept = |built| Source::Kept { version: version.clone(), built };
     let (release, source) = match known {
         Known::New => (fresh(artifact, version), source.clone()),
-        Known::Content => (fresh(artifact, version), kept),
-        Known::Same(release) => (release.clone(), kept),
+        Known::Content(in_place) => {
+            let built = in_place.artifact.built.clone();
+            let source = kept(built.is_some());
+            (fresh(Artifact { built, ..artifact }, version), source)
+        }
+        Known::Same(release) => (release.clone(), kept(release.artifact.built.is_some())),
     };
     Ok(Wanted::Release { release: Box::new(release), source: Some(source), back: false })
 }
 
+/// A kept release that was built from the same content in the same way, where nothing asks for a
+/// version of its own: what it would come to is there already.
+fn built_before<'a>(observed: &'a Observed, asked: &Asked<'_>) -> Option<&'a Release> {
+    let spec = &asked.part.spec;
+    let is_free = matches!(spec.version, VersionScheme::Timestamp | VersionScheme::Any);
+    if asked.version.is_some() || spec.builds.is_empty() || !is_free {
+        return None;
+    }
+    let mut kept = observed.releases.iter().map(|it| &it.release);
+    kept.find(|it| {
+        let is_built = it.artifact.built.is_some();
+        is_built && it.artifact.digest == asked.artifact.digest && build::alike(&it.spec, spec)
+    })
+}
+
 fn version_of(observed: &Observed, asked: &Asked<'_>) -> Result<String, Failure> {
-    if let (None, Source::Kept { version }) = (asked.version, asked.source) {
+    if let (None, Source::Kept { version, .. }) = (asked.version, asked.source) {
         return Ok(version.clone());
     }
     let reference = match asked.source {

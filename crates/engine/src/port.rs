@@ -1,5 +1,6 @@
 //! The traits through which the engine has effects: one where the world varies.
 
+pub mod builder;
 pub mod clock;
 pub mod hook;
 pub mod job_book;
@@ -21,6 +22,8 @@ pub struct Ports {
     pub runtime: Arc<dyn runtime::Runtime>,
     /// Sends traffic.
     pub router: Arc<dyn router::Router>,
+    /// Builds content where it lies.
+    pub builder: Arc<dyn builder::Builder>,
     /// Runs the owner's programs beside the steps.
     pub hooks: Arc<dyn hook::HookRunner>,
     /// Asks instances and public routes.

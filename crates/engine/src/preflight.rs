@@ -78,10 +78,16 @@ async fn seen(
 ) -> Result<Seen, Failure> {
     let facts = ports.machine.facts(environment).await?;
     let spec = &release.spec;
-    let named: BTreeSet<&str> = spec.services.iter().filter_map(|it| it.user.as_deref()).collect();
+    let builders = spec.builds.iter().filter_map(|it| it.user.as_deref());
+    let named: BTreeSet<&str> =
+        spec.services.iter().filter_map(|it| it.user.as_deref()).chain(builders).collect();
     let mut users = vec![];
     for user in named {
         users.extend(ports.machine.may_run_as(user).await.err());
+    }
+    let mut programs = vec![];
+    for program in spec.requires.keys() {
+        programs.push((program.clone(), ports.machine.version_of(program).await));
     }
     let asked = ports_asked(spec, observed, in_force);
     Ok(Seen {
@@ -91,6 +97,7 @@ async fn seen(
         unwritable: facts.unwritable,
         unenforceable: ports.runtime.unenforceable(release),
         users,
+        programs,
         route_taken: ports.router.conflict(environment, &claims(spec)).await?,
         ports_taken: ports.machine.ports_taken(&asked).await?,
     })

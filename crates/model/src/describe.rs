@@ -1,6 +1,7 @@
 //! A plan in sentences that a person reads.
 
 use crate::{
+    build::BuildRun,
     check::Checks,
     hook::HookRun,
     id::{Generation, InstanceId},
@@ -17,6 +18,7 @@ pub fn sentence(step: &Step) -> String {
         Step::Stage { version, source, .. } => {
             format!("Put release {version} in its place, from {}.", described(source))
         }
+        Step::Build { build } => built(build),
         Step::StageRoutes { staged } => {
             let numbers: Vec<Generation> = staged.iter().map(|it| it.routes.generation).collect();
             format!("Write routes {}; none of them is in force yet.", listed(&numbers))
@@ -96,6 +98,16 @@ fn hooked(hook: &HookRun) -> String {
     format!("Run the hook {} as {}, at most {limit}.", hook.name, hook.service)
 }
 
+/// Commands are shown as they are: values of variables are none of their words.
+fn built(build: &BuildRun) -> String {
+    let shown = build.commands.iter().map(|it| match it.command.as_slice() {
+        // A script may have many lines, and stands in the configuration.
+        [shell, _, c, _] if c == "-c" => format!("a script of {shell}"),
+        words => words.join(" "),
+    });
+    format!("Build it: {}.", shown.collect::<Vec<_>>().join(", then "))
+}
+
 fn checked(instances: &[Instance], checks: &Checks) -> String {
     let asked: Vec<&str> = checks.list.iter().map(|it| it.name.as_str()).collect();
     let by = if checks.host.is_some() { ", by the public route" } else { "" };
@@ -107,6 +119,7 @@ fn checked(instances: &[Instance], checks: &Checks) -> String {
 pub fn subject(step: &Step) -> String {
     match step {
         Step::Stage { version, .. } => version.clone(),
+        Step::Build { build } => build.version.clone(),
         Step::StageRoutes { staged } => {
             let numbers: Vec<Generation> = staged.iter().map(|it| it.routes.generation).collect();
             listed(&numbers)
@@ -196,7 +209,10 @@ fn described(source: &Source) -> String {
     match source {
         Source::Upload { described, .. } | Source::Listed { described, .. } => described.clone(),
         Source::Git { url, reference } => format!("{url} at {reference}"),
-        Source::Kept { version } => format!("the kept release {version}"),
+        Source::Kept { version, built: false } => format!("the kept release {version}"),
+        Source::Kept { version, built: true } => {
+            format!("the kept release {version}: what was built for it is used again")
+        }
     }
 }
 

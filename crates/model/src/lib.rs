@@ -3,6 +3,7 @@
 //! Nothing here can fail for a reason outside its arguments: no clock, no randomness, no I/O, no
 //! async.
 
+pub mod build;
 pub mod cause;
 pub mod check;
 pub mod checklist;
@@ -26,6 +27,7 @@ pub mod planner;
 pub mod preflight;
 pub mod redact;
 pub mod release;
+pub mod requirement;
 pub mod retention;
 pub mod role;
 pub mod roster;

@@ -1,6 +1,7 @@
 //! What a deployment will do, whole, before any of it is done.
 
 use crate::{
+    build::BuildRun,
     check::Checks,
     hook::HookRun,
     id::{DeploymentId, Generation, InstanceId, ReleaseId},
@@ -94,6 +95,11 @@ pub enum Step {
         version: String,
         /// Where the content is now.
         source: Source,
+    },
+    /// Build the content where it lies.  Nothing leads there yet.
+    Build {
+        /// It.
+        build: BuildRun,
     },
     /// Write the generations that later steps install, so that each of these is one rename.
     StageRoutes {
@@ -351,6 +357,7 @@ impl Step {
     pub fn word(&self) -> &'static str {
         match self {
             Step::Stage { .. } => "stage",
+            Step::Build { .. } => "build",
             Step::StageRoutes { .. } => "routes",
             Step::Announce { .. } => "announce",
             Step::Claim { .. } => "claim",

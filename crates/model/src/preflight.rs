@@ -5,6 +5,7 @@ use crate::{
     failure::{Blame, Failure},
     name::EnvironmentId,
     release::Artifact,
+    requirement::{Requirement, version},
     routes::Claim,
     service::{EnvironmentSpec, Strategy},
 };
@@ -34,6 +35,8 @@ pub struct Seen {
     pub unenforceable: Vec<String>,
     /// Users as whom nothing can be run, and why.
     pub users: Vec<Failure>,
+    /// Programs that are asked for, with what they say of their version.
+    pub programs: Vec<(String, Option<String>)>,
     /// A host and path prefix that another environment serves, and which.
     pub route_taken: Option<(Claim, String)>,
     /// Fixed ports, and ports of the proxy, that a stranger has, with the owner in words.
@@ -49,6 +52,7 @@ pub fn findings(spec: &EnvironmentSpec, artifact: Option<&Artifact>, seen: &Seen
     all.extend(artifact.and_then(|it| disk(spec, it, seen)));
     all.extend(artifact.and_then(|it| inodes(it, seen)));
     all.extend(memory(spec, seen));
+    all.extend(seen.programs.iter().filter_map(|(program, said)| lacking(spec, program, said)));
     for (port, owner) in &seen.ports_taken {
         let failure = platform(format!("use port {port}: {owner} has it"));
         all.push(hard(failure.hint("end the owner, or choose another port")));
@@ -124,6 +128,23 @@ fn memory(spec: &EnvironmentSpec, seen: &Seen) -> Option<Finding> {
             .hint("lower `limits: { memory: … }` or `instances`, or add memory")
             .hint("`strategy: recreate` stops the old first, while requests wait"),
     ))
+}
+
+/// A program that is asked for and is not there, or is too old or too new.
+fn lacking(spec: &EnvironmentSpec, program: &str, said: &Option<String>) -> Option<Finding> {
+    let wanted = spec.requires.get(program)?;
+    let met = |said: &String| Requirement::parse(wanted).and_then(|it| it.is_met(said));
+    let message = match (said, said.as_ref().and_then(met)) {
+        (_, Some(true)) => return None,
+        (Some(said), Some(false)) => {
+            let found = version(said).map(|it| it.to_string()).unwrap_or_default();
+            format!("find {program} {wanted}: this host has {found}")
+        }
+        (Some(_), None) => format!("find {program} {wanted}: it does not say its version"),
+        (None, _) => format!("find {program} {wanted}: this host has none"),
+    };
+    let hint = format!("install another {program}, or change `requires`");
+    Some(soft(platform(message).hint(hint)))
 }
 
 fn variables(spec: &EnvironmentSpec) -> Vec<Finding> {

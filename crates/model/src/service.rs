@@ -1,6 +1,7 @@
 //! A service with every value resolved for one environment: what the configuration comes to.
 
 use crate::{
+    build::BuildSpec,
     check::Check,
     hook::Hook,
     name::{EnvironmentId, Name},
@@ -57,6 +58,12 @@ pub struct EnvironmentSpec {
     /// Who may deploy when, and what is run beside.
     #[serde(default, skip_serializing_if = "ControlSpec::is_default")]
     pub control: ControlSpec,
+    /// How its content is built on the host; empty: it comes whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub builds: Vec<BuildSpec>,
+    /// Programs that the host must have, and the versions that will do: `node` to `>=18`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requires: BTreeMap<String, String>,
 }
 
 /// Who may deploy when, and what is run beside the steps.

@@ -1,6 +1,7 @@
 //! Versions: checked, made, and told apart from one another.
 
 use crate::{
+    build,
     failure::{Blame, Failure},
     planner::Kept,
     release::{Artifact, Release, part::Part},
@@ -86,8 +87,8 @@ pub fn check(scheme: VersionScheme, text: &str) -> Result<String, Failure> {
 pub enum Known<'a> {
     /// Nothing of this version is kept.
     New,
-    /// The content is in its place, under another configuration.
-    Content,
+    /// The content is in its place, under another configuration: as this release has it.
+    Content(&'a Release),
     /// The very same release.
     Same(&'a Release),
 }
@@ -104,7 +105,7 @@ pub fn known<'a>(
     part: &Part,
 ) -> Result<Known<'a>, Failure> {
     let mut same = kept.iter().map(|it| &it.release).filter(|it| it.version == version).peekable();
-    let Some(first) = same.peek() else { return Ok(Known::New) };
+    let Some(first) = same.peek().copied() else { return Ok(Known::New) };
     if first.artifact.digest != artifact.digest {
         let message = format!(
             "deploy version {version}: it is kept with the digest {}, and the source has {}",
@@ -113,9 +114,14 @@ pub fn known<'a>(
         return Err(Failure::new(Blame::Request, message)
             .hint("a version names one content for good: use another version"));
     }
+    if !build::alike(&first.spec, &part.spec) {
+        let message = format!("deploy version {version}: it is kept as it was built otherwise");
+        return Err(Failure::new(Blame::Request, message)
+            .hint("commands and variables of the build change the content: use another version"));
+    }
     Ok(same
         .find(|it| it.spec == part.spec && it.left == part.left)
-        .map_or(Known::Content, Known::Same))
+        .map_or(Known::Content(first), Known::Same))
 }
 
 /// A single path segment that is neither an option nor a word of ours.

@@ -3,6 +3,7 @@
 use crate::{
     address,
     draft::{
+        build::{self, BuildDraft},
         control,
         project::{self, SourceDraft},
         secret::Secrets,
@@ -19,9 +20,10 @@ use model::{
     service::{ControlSpec, VersionScheme},
     shared::Shared,
 };
+use std::collections::BTreeMap;
 
 /// Every key of an environment.
-pub(crate) const KEYS: [&str; 17] = [
+pub(crate) const KEYS: [&str; 19] = [
     "domains",
     "version",
     "env",
@@ -30,6 +32,8 @@ pub(crate) const KEYS: [&str; 17] = [
     "secrets",
     "services",
     "source",
+    "build",
+    "requires",
     "disk_free",
     "keep_releases",
     "shared",
@@ -59,6 +63,8 @@ pub(crate) struct EnvironmentDraft {
     pub(crate) disk_free_bytes: Option<Placed<u64>>,
     pub(crate) keep_releases: Option<Placed<u32>>,
     pub(crate) source: Option<SourceDraft>,
+    pub(crate) build: Option<Placed<BuildDraft>>,
+    pub(crate) requires: BTreeMap<String, String>,
     pub(crate) shared: Option<Placed<Shared>>,
     pub(crate) control: ControlSpec,
     /// What it lays over the project's services.
@@ -117,6 +123,10 @@ impl EnvironmentDraft {
             .get("keep_releases")
             .and_then(|it| scalar::number(it, 1..=KEEP_RELEASES_MAX, report));
         self.control = control::read(table, report);
+        self.build = table.get("build").and_then(|it| BuildDraft::read(it, report));
+        if let Some(requires) = table.get("requires") {
+            self.requires = build::requires(requires, report);
+        }
         self.shared = table.get("shared").and_then(|it| shared::read(it, report));
         self.source = table.get("source").and_then(|it| SourceDraft::read(it, report));
     }

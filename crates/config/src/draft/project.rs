@@ -2,18 +2,27 @@
 
 use crate::{
     address,
-    draft::{container, environment::EnvironmentDraft, service::ServiceDraft, shared},
+    draft::{
+        build::{self, BuildDraft},
+        container,
+        environment::EnvironmentDraft,
+        service::ServiceDraft,
+        shared,
+    },
     nearest::nearest,
     report::{Field, Placed, Report, Table, quoted_list},
     scalar,
     yaml::Value,
 };
 use model::{name::Name, shared::Shared};
+use std::collections::BTreeMap;
 
 /// One project.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProjectDraft {
     pub(crate) source: Option<SourceDraft>,
+    pub(crate) build: Option<Placed<BuildDraft>>,
+    pub(crate) requires: BTreeMap<String, String>,
     pub(crate) shared: Option<Placed<Shared>>,
     pub(crate) services: Vec<(Name, ServiceDraft)>,
     pub(crate) environments: Vec<(Name, EnvironmentDraft)>,
@@ -29,7 +38,16 @@ pub(crate) enum SourceDraft {
 impl ProjectDraft {
     pub(crate) fn read(field: &Field<'_>, report: &mut Report) -> ProjectDraft {
         let mut draft = ProjectDraft::default();
-        let known = ["source", "shared", "services", "environments", "containers", "domains"];
+        let known = [
+            "source",
+            "build",
+            "requires",
+            "shared",
+            "services",
+            "environments",
+            "containers",
+            "domains",
+        ];
         let elsewhere = [
             ("command", "to a service: `services: { web: { command: … } }`"),
             ("routes", "to a service: `services: { web: { routes: … } }`"),
@@ -40,6 +58,10 @@ impl ProjectDraft {
         let Some(table) = Table::read(field, &known, &elsewhere, report) else { return draft };
         draft.shared = table.get("shared").and_then(|it| shared::read(it, report));
         draft.source = table.get("source").and_then(|it| SourceDraft::read(it, report));
+        draft.build = table.get("build").and_then(|it| BuildDraft::read(it, report));
+        if let Some(requires) = table.get("requires") {
+            draft.requires = build::requires(requires, report);
+        }
         match table.get("services") {
             Some(services) => draft.services = self::services(services, report),
             None if table.gives("services") || table.gives("containers") => {}

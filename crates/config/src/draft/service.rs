@@ -3,6 +3,7 @@
 use crate::{
     address, argv,
     draft::{
+        build::BuildDraft,
         check::CheckDraft,
         probe::HealthDraft,
         readiness, schedule,
@@ -21,7 +22,7 @@ use model::{
 };
 
 /// Every key of a service.
-pub(crate) const KEYS: [&str; 35] = [
+pub(crate) const KEYS: [&str; 36] = [
     "command",
     "image",
     "runtime",
@@ -46,6 +47,7 @@ pub(crate) const KEYS: [&str; 35] = [
     "env_file",
     "required_env",
     "secrets",
+    "build",
     "migrate",
     "volumes",
     "listen",
@@ -149,6 +151,7 @@ pub(crate) struct ServiceDraft {
     pub(crate) required_env: Option<Required>,
     pub(crate) secrets: Secrets,
     pub(crate) upstream_keepalive: Option<Placed<bool>>,
+    pub(crate) build: Option<Placed<BuildDraft>>,
     /// Keys that may be given, and are refused when they are to be deployed.
     pub(crate) image: Option<Placed<()>>,
     pub(crate) volumes: Option<Placed<()>>,
@@ -216,6 +219,7 @@ impl ServiceDraft {
         if let Some(limits) = table.get("limits") {
             self.limits = LimitsDraft::read(limits, report);
         }
+        self.build = table.get("build").and_then(|it| BuildDraft::read(it, report));
         self.image =
             table.get("image").and_then(|it| scalar::word(it, report)).map(|it| it.with(()));
         self.volumes = table.get("volumes").map(|it| it.placed(()));
@@ -284,6 +288,10 @@ impl ServiceDraft {
                         (Some(own), Some(below)) => Some(own.with(own.value.over(&below.value))),
                         (own, below) => own.clone().or_else(|| below.clone()),
                     },
+                    build: match (&self.build, &base.build) {
+                        (Some(own), Some(below)) => Some(own.with(own.value.over(&below.value))),
+                        (own, below) => own.clone().or_else(|| below.clone()),
+                    },
                     env: self.env.over(&base.env),
                     secrets: self.secrets.over(&base.secrets),
                     broken: [self.broken.as_slice(), base.broken.as_slice()].concat(),
@@ -319,7 +327,7 @@ impl RollingDraft {
 }
 
 impl LimitsDraft {
-    fn read(field: &Field<'_>, report: &mut Report) -> LimitsDraft {
+    pub(crate) fn read(field: &Field<'_>, report: &mut Report) -> LimitsDraft {
         let known = ["memory", "processes", "files"];
         let Some(table) = Table::read(field, &known, &[], report) else {
             return LimitsDraft::default();
@@ -334,7 +342,7 @@ impl LimitsDraft {
         }
     }
 
-    fn over(&self, base: &LimitsDraft) -> LimitsDraft {
+    pub(crate) fn over(&self, base: &LimitsDraft) -> LimitsDraft {
         LimitsDraft {
             memory_bytes: self.memory_bytes.clone().or_else(|| base.memory_bytes.clone()),
             processes: self.processes.clone().or_else(|| base.processes.clone()),

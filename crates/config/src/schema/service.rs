@@ -2,6 +2,7 @@
 
 use super::{
     Key, Kind, Shape,
+    build::BUILD,
     environment::{ENV, ENV_FILE_ABOUT, REQUIRED_ENV, REQUIRED_ENV_ABOUT, SECRETS, SECRETS_ABOUT},
     probe::{CHECK, HEALTH, SMOKE},
 };
@@ -77,6 +78,7 @@ pub(super) static SERVICE: Shape = Shape {
         Key("env_file", Kind::List(&Kind::Text), ENV_FILE_ABOUT),
         Key("required_env", REQUIRED_ENV, REQUIRED_ENV_ABOUT),
         Key("secrets", SECRETS, SECRETS_ABOUT),
+        Key("build", Kind::Keys(&BUILD), "A build of its own, after that of all services."),
         Key("migrate", Kind::Any, "Not built yet."),
         Key("volumes", Kind::Any, "Not built yet."),
         Key(
@@ -140,7 +142,7 @@ static ROLLING: Shape = Shape {
     )],
 };
 
-static LIMITS: Shape = Shape {
+pub(super) static LIMITS: Shape = Shape {
     name: "limits",
     required: &[],
     keys: &[

@@ -39,16 +39,14 @@ pub async fn run(session: &Session, args: Promote) -> Result<u8, Halt> {
         return Err(Halt::usage(format!("promote {} to itself", from.id)));
     }
     let release = proven(session, &from).await?;
+    refuse_built(&release, &from, &to)?;
     let directory = Layout::new(&session.root).release(&from.id, &release.version);
     let wanted = Wanted {
         words: vec![to.id.to_string(), release.version.clone()],
         from: Some(directory.display().to_string()),
         env_only: false,
         service: vec![],
-        reason: args.reason.clone(),
-        force: args.force,
-        override_freeze: args.override_freeze.clone(),
-        override_window: args.override_window.clone(),
+        insisted: args.insisted.clone(),
         skip_health_check: false,
         skip_smoke: false,
         identity: args.identity.clone(),
@@ -71,6 +69,20 @@ pub async fn run(session: &Session, args: Promote) -> Result<u8, Halt> {
         return Err(Halt::of(EXIT_REFUSED, failure));
     }
     carry::out(session, controller, target, request, None, &args.turn, args.detach).await
+}
+
+/// What was built with one environment's variables is not what another would build.
+fn refuse_built(release: &Release, from: &Target, to: &Target) -> Result<(), Halt> {
+    if release.spec.builds.is_empty() || release.artifact.complete {
+        return Ok(());
+    }
+    let message =
+        format!("promote {}: {} built it with its own variables", release.version, from.id);
+    let failure = Failure::new(Blame::Request, message);
+    let source = release.artifact.commit.as_deref().unwrap_or("SOURCE");
+    let hint =
+        format!("`cutover deploy {} --from {source}` builds the same for {}", to.typed, to.id);
+    Err(Halt::of(EXIT_REFUSED, failure.hint(hint)))
 }
 
 /// What serves there: accepted, whole and healthy.

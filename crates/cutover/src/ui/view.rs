@@ -9,7 +9,7 @@ use super::{
 };
 use crate::story::{Beat, Story};
 use daemon::api::words::Place;
-use model::deployment::Progress;
+use model::{build::Part, deployment::Progress};
 use std::time::{Duration, Instant};
 
 /// Nothing is silent for longer.
@@ -120,6 +120,7 @@ impl<'u> View<'u> {
             // On a terminal a note is about what goes on: it stands beside it.
             if let (Beat::Note(text), Some(live)) = (&beat, &mut self.live)
                 && !self.ui.verbose
+                && !is_output(text)
             {
                 live.detail(&self.ui.paint.dim(&daemon::logs::plain(text)));
                 continue;
@@ -182,4 +183,10 @@ impl<'u> View<'u> {
             (Manner::Json | Manner::Quiet, _) => (),
         }
     }
+}
+
+/// What a build writes is read as it comes, and stays.
+fn is_output(text: &str) -> bool {
+    let name = text.split_once(" | ").map(|it| it.0);
+    name.is_some_and(|it| [Part::Install, Part::Make, Part::Test].map(Part::word).contains(&it))
 }

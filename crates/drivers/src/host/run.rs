@@ -55,14 +55,16 @@ impl Finished {
 /// Runs it and keeps its first output.  That it ended badly is no failure here; that it could not
 /// be started is.
 pub async fn run(command: Command) -> Result<Finished, Failure> {
-    blocking(move || {
-        let output_bytes_max = command.output_bytes_max;
-        let (stdout, mut finished) =
-            stream(&command, move |output| Ok(first_bytes(output, output_bytes_max)))?;
-        finished.stdout = stdout;
-        Ok(finished)
-    })
-    .await
+    blocking(move || run_now(&command)).await
+}
+
+/// As [`run`].  Blocks.
+pub fn run_now(command: &Command) -> Result<Finished, Failure> {
+    let output_bytes_max = command.output_bytes_max;
+    let (stdout, mut finished) =
+        stream(command, move |output| Ok(first_bytes(output, output_bytes_max)))?;
+    finished.stdout = stdout;
+    Ok(finished)
 }
 
 /// Runs it and hands its stdout to `consume` while it is written.  Blocks.

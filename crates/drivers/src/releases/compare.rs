@@ -39,7 +39,7 @@ impl DirectoryReleases {
     ///
     /// Where one of the lists is gone or damaged.
     pub fn compare(&self, from: &Release, to: &Release) -> Result<FileDifference, Failure> {
-        if from.artifact.digest == to.artifact.digest {
+        if from.artifact.digest_in_place() == to.artifact.digest_in_place() {
             return Ok(FileDifference::default());
         }
         let listed = |of: &Release| self.listed(of)?.ok_or_else(|| gone(&of.version));
@@ -62,11 +62,11 @@ impl DirectoryReleases {
             return Ok(FileDifference::default());
         }
         let from = match from {
-            Some(from) => self.listed(from)?.ok_or_else(|| gone(&from.version))?,
+            Some(from) => self.listed_source(from)?.ok_or_else(|| gone(&from.version))?,
             None => Content::default(),
         };
         let to = match source {
-            Source::Kept { .. } => self.listed(to)?,
+            Source::Kept { .. } => self.listed_source(to)?,
             Source::Upload { upload, .. } | Source::Listed { upload, .. } => {
                 self.incoming(&to.spec.id, upload)?.listed(&to.artifact)?
             }

@@ -88,7 +88,7 @@ impl DirectoryReleases {
         let path = self.layout.contents(&release.spec.id).join(name);
         let list = file::read(&path).map_err(|error| file::failure("read", &path, &error))?;
         let is_it = |text: &String| {
-            blake3::hash(text.as_bytes()).to_hex().as_str() == release.artifact.digest
+            blake3::hash(text.as_bytes()).to_hex().as_str() == release.artifact.digest_in_place()
         };
         let text = list.and_then(|bytes| String::from_utf8(bytes).ok()).filter(is_it);
         Ok(text.and_then(|text| Content::parse(&text)))

@@ -1,6 +1,6 @@
 //! Which releases are kept, which of them serves, and how one is removed.
 
-use super::{DirectoryReleases, segment, space::TRASH};
+use super::{DirectoryReleases, built::SOURCE, segment, space::TRASH};
 use crate::{file, runtime::OneOffProcesses};
 use model::{
     failure::{Blame, Failure},
@@ -121,13 +121,13 @@ impl DirectoryReleases {
         }
         let brought = self.brought(environment, version);
         file::remove_tree(&brought).map_err(|error| file::failure("remove", &brought, &error))?;
-        for kind in ["json", "list"] {
+        for kind in ["json", "list", SOURCE] {
             remove_file(&self.layout.contents(environment).join(format!("{version}.{kind}")))?;
         }
         self.empty_trash(environment)
     }
 
-    fn trash_place(&self, environment: &EnvironmentId, version: &str) -> PathBuf {
+    pub(super) fn trash_place(&self, environment: &EnvironmentId, version: &str) -> PathBuf {
         let at_ms = crate::clock::unix_ms();
         self.layout.releases(environment).join(format!("{TRASH}{version}-{at_ms}"))
     }

@@ -2,6 +2,7 @@
 
 use super::{
     DirectoryReleases,
+    built::COMPLETE,
     content::Content,
     keep::read_artifact,
     limits::ENTRIES_MAX,
@@ -94,6 +95,8 @@ pub(super) fn sum(
         files: content.files(),
         commit,
         described: described.to_owned(),
+        built: None,
+        complete: content.entries.contains_key(COMPLETE.as_bytes()),
     })
 }
 

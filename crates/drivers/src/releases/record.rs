@@ -6,7 +6,7 @@ use model::{
     failure::{Blame, Failure},
     id::ReleaseId,
     name::EnvironmentId,
-    release::Release,
+    release::{Artifact, Release},
 };
 use std::{fs, io::ErrorKind, path::Path};
 
@@ -57,10 +57,11 @@ impl DirectoryReleases {
     pub(super) fn list_now(&self, environment: &EnvironmentId) -> Result<Vec<Release>, Failure> {
         let mut kept = vec![];
         for record in self.records(environment)? {
-            if self
-                .kept_artifact(environment, &record.version)?
-                .is_some_and(|it| it.digest == record.artifact.digest)
-            {
+            let fits = |it: &Artifact| {
+                it.digest == record.artifact.digest && it.built == record.artifact.built
+            };
+            let in_place = self.kept_artifact(environment, &record.version)?;
+            if record.is_whole() && in_place.as_ref().is_some_and(fits) {
                 kept.push(record);
             }
         }

@@ -48,7 +48,7 @@ impl DirectoryReleases {
         let name = match source {
             Source::Upload { upload, .. } | Source::Listed { upload, .. } => upload.clone(),
             Source::Git { .. } => git_name(release.artifact.commit.as_deref().unwrap_or_default()),
-            Source::Kept { version } => {
+            Source::Kept { version, .. } => {
                 super::segment("a version", version)?;
                 return Ok(self.layout.contents(environment).join(format!("{version}.list")));
             }

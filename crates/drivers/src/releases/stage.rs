@@ -32,7 +32,7 @@ impl DirectoryReleases {
                 Ok(Artifact { described: described.clone(), commit: commit.clone(), ..listed })
             }
             Source::Git { url, reference } => self.fetch(environment, url, reference),
-            Source::Kept { version } => {
+            Source::Kept { version, .. } => {
                 segment("a version", version)?;
                 let in_place =
                     self.kept_artifact(environment, version)?.ok_or_else(|| gone(version))?;
@@ -64,6 +64,10 @@ impl DirectoryReleases {
             Source::Kept { .. } => None,
             Source::Listed { upload, .. } => return Err(unsent(upload)),
         };
+        // What an interrupted build left is nothing to build upon.
+        if incoming.is_some() {
+            self.discard_unbuilt(environment, version)?;
+        }
         if is_directory(&self.layout.release(environment, version))? {
             self.must_hold(environment, version, wanted)?;
             return incoming.map_or(Ok(()), |it| it.discard());

@@ -32,7 +32,8 @@ impl DirectoryReleases {
         let content = list
             .and_then(|bytes| String::from_utf8(bytes).ok())
             .filter(|text| {
-                blake3::hash(text.as_bytes()).to_hex().as_str() == release.artifact.digest
+                blake3::hash(text.as_bytes()).to_hex().as_str()
+                    == release.artifact.digest_in_place()
             })
             .and_then(|text| Content::parse(&text));
         let Some(content) = content else {

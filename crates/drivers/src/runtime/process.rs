@@ -1,13 +1,16 @@
 //! Instances as processes, each under a `supervise` process that outlives the controller.
 
 mod begin;
+mod build;
 mod environment;
 mod finish;
+mod follow;
 mod hook;
 mod lines;
 mod one_off;
 mod sight;
 
+pub use build::HostBuilder;
 pub use one_off::OneOffProcesses;
 
 pub(crate) use environment::{HOST, placeholders_filled, service_of, variables};
@@ -127,9 +130,13 @@ impl Runtime for ProcessRuntime {
                 }
                 None => None,
             };
-            let limits = begin::limits(service);
+            let limits = begin::limits(&service.limits);
             let found = supervise::enforceable(&limits, user);
             problems.extend(found.into_iter().map(|it| format!("{}: {it}", service.name)));
+        }
+        for build in &release.spec.builds {
+            let found = supervise::enforceable(&begin::limits(&build.limits), None);
+            problems.extend(found.into_iter().map(|it| format!("build: {it}")));
         }
         problems.sort();
         problems.dedup();

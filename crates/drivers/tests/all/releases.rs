@@ -15,7 +15,7 @@ use std::{
 };
 
 fn kept(version: &str) -> Source {
-    Source::Kept { version: version.to_owned() }
+    Source::Kept { version: version.to_owned(), built: false }
 }
 
 async fn versions(world: &World) -> Vec<String> {

@@ -226,7 +226,7 @@ async fn nothing_is_shared_through_a_link_or_as_another_kind() {
 async fn content_that_is_in_place_keeps_its_links() {
     let world = World::new();
     let release = staged(&world, "1.0.0", shared(&[], &["a"]), |_| {}).await.unwrap();
-    let source = Source::Kept { version: "1.0.0".to_owned() };
+    let source = Source::Kept { version: "1.0.0".to_owned(), built: false };
     for (wanted, other) in [(&["a"][..], None), (&["a", "b"], Some("b")), (&[], Some("a"))] {
         let spec = EnvironmentSpec { shared: shared(&[], wanted), ..release.spec.clone() };
         let next = Release { spec, ..release.clone() };

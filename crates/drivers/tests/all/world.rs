@@ -112,6 +112,8 @@ impl World {
             trusted: None,
             shared: Default::default(),
             control: Default::default(),
+            builds: vec![],
+            requires: [].into(),
         }
     }
 

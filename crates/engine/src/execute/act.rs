@@ -50,6 +50,11 @@ impl Execution<'_> {
                 let work = ports.releases.stage(environment, release, version, source);
                 self.noted(&describe::sentence(step), work).await
             }
+            Step::Build { build } => {
+                let release = self.release(&build.release).await?;
+                let note = self.noter();
+                ports.builder.build(environment, build, &release, epoch, &note).await
+            }
             Step::StageRoutes { staged } => ports.router.stage(environment, staged, epoch).await,
             Step::Announce { generation } => {
                 ports.router.install(environment, *generation, epoch).await
@@ -218,6 +223,7 @@ fn hears_abort(step: &Step) -> bool {
             | Step::Verify { .. }
             | Step::Bake { .. }
             | Step::Hook { .. }
+            | Step::Build { .. }
             | Step::Drain { .. }
     )
 }

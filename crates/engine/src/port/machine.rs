@@ -14,6 +14,8 @@ pub trait Machine: Send + Sync {
     async fn free_ports(&self, count: usize, leased: &[u16]) -> Result<Vec<u16>, Failure>;
     /// Whether a user of this name exists and we may run processes as it.
     async fn may_run_as(&self, user: &str) -> Result<(), Failure>;
+    /// What a program says of its version; none: there is none, or it says nothing.
+    async fn version_of(&self, program: &str) -> Option<String>;
     /// Drawn by the kernel at boot.
     fn boot_id(&self) -> String;
 }

@@ -90,6 +90,8 @@ pub fn spec(services: Vec<ServiceSpec>) -> EnvironmentSpec {
         trusted: None,
         shared: Default::default(),
         control: Default::default(),
+        builds: vec![],
+        requires: [].into(),
     }
 }
 

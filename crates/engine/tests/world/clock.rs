@@ -60,6 +60,10 @@ impl Machine for Life {
             .await)
     }
 
+    async fn version_of(&self, program: &str) -> Option<String> {
+        Some(format!("{program} 20.1"))
+    }
+
     async fn may_run_as(&self, _: &str) -> Result<(), Failure> {
         Ok(())
     }

@@ -38,6 +38,7 @@ impl World {
             runtime: life.clone(),
             router: life.clone(),
             hooks: life.clone(),
+            builder: life.clone(),
             prober: life.clone(),
             releases: life.clone(),
             journal: life.clone(),

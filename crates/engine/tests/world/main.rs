@@ -4,6 +4,7 @@
 
 mod attention;
 mod build;
+mod builds;
 mod clock;
 mod control;
 mod drive;

@@ -85,6 +85,10 @@ pub struct State {
     pub retired: Vec<(Instance, u64)>,
     pub leased: BTreeMap<InstanceId, u16>,
     pub marks: Marks,
+    /// Builds that were run.
+    pub builds: u32,
+    /// They fail.
+    pub bad_build: bool,
     /// Hooks that were run, each once.
     pub hooks: Vec<(InstanceId, String)>,
     /// Names of hooks that fail.

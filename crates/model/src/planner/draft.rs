@@ -8,7 +8,7 @@ pub use traffic::public_requests;
 
 use super::{Desired, Observed, Wanted, batch::Batches, fleet::Fleet, numbers::Numbers};
 use crate::{
-    hook,
+    build, hook,
     id::Generation,
     instance::Instance,
     name::Name,
@@ -104,6 +104,8 @@ impl Draft<'_> {
                 version: release.version.clone(),
                 source: source.clone(),
             });
+            let run = build::run(release, &self.desired.deployment);
+            steps.extend(run.map(|build| Step::Build { build }));
         }
         steps.push(Step::StageRoutes { staged: self.staged() });
         if let Some(generation) = self.numbers.announced {

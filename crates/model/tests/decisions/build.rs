@@ -86,6 +86,8 @@ pub fn spec(services: Vec<ServiceSpec>) -> EnvironmentSpec {
         trusted: None,
         shared: Default::default(),
         control: Default::default(),
+        builds: vec![],
+        requires: [].into(),
     }
 }
 
@@ -96,6 +98,8 @@ pub fn artifact(digest: &str) -> Artifact {
         files: 10,
         commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
         described: "./app".into(),
+        built: None,
+        complete: false,
     }
 }
 

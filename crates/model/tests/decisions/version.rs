@@ -107,7 +107,7 @@ fn a_version_names_one_content_for_good() {
     let (one, other) = (whole(&one), whole(&other));
     assert_eq!(known(&all, "v2", &same, &one).unwrap(), Known::New);
     assert_eq!(known(&all, "v1", &same, &one).unwrap(), Known::Same(&all[0].release));
-    assert_eq!(known(&all, "v1", &same, &other).unwrap(), Known::Content);
+    assert_eq!(known(&all, "v1", &same, &other).unwrap(), Known::Content(&all[0].release));
     let failure = known(&all, "v1", &artifact("digest 9"), &one).unwrap_err();
     assert!(failure.message.contains("digest 1") && failure.message.contains("digest 9"));
 }

@@ -27,7 +27,7 @@ pub async fn run(session: &Session, words: &[String]) -> Result<u8, Halt> {
         environment: known.environment.clone(),
         from: label(from),
         to: label(to),
-        same_content: from.artifact.digest == to.artifact.digest,
+        same_content: from.artifact.digest_in_place() == to.artifact.digest_in_place(),
         files: releases.compare(from, to)?,
         configuration: Difference::between(&from.spec, &to.spec),
     };

@@ -3,7 +3,7 @@
 
 use super::{
     ProcessRuntime,
-    begin::{self, LOGS_MODE, limits, log_free_bytes_min, new_token},
+    begin::{self, limits, new_token},
     finish::refused,
     placeholders_filled, service_of,
     sight::{ANSWER_WAIT, Sight, is_alive},
@@ -70,6 +70,11 @@ impl OneOffProcesses {
         Ok(there.next().map(|it| it.one_off.id))
     }
 
+    /// Ends what is left of one that ended: nothing that it started lives on.
+    pub(super) fn clear_now(&self, id: &InstanceId, epoch: Epoch) -> Result<(), Failure> {
+        self.runtime.end_now(id, epoch).map(drop)
+    }
+
     /// Where releases and logs lie.
     pub(super) fn layout(&self) -> &Layout {
         &self.layout
@@ -83,21 +88,31 @@ impl OneOffProcesses {
         epoch: Epoch,
         more: &BTreeMap<String, String>,
     ) -> Result<(), Failure> {
-        let id = &one_off.id;
-        if self.look_now(id)?.is_some_and(|it| it.life != Life::Begun) {
+        if self.look_now(&one_off.id)?.is_some_and(|it| it.life != Life::Begun) {
             return Ok(());
         }
-        // Of a beginning that was cut short nothing may be beside the new one.
-        self.runtime.end_now(id, epoch)?;
         let mut spec = self.spec(one_off, release)?;
         spec.environment.extend(more.clone());
+        self.begin_as(one_off, &spec, epoch)
+    }
+
+    /// Begins one that does not run, and never ran.
+    pub(super) fn begin_as(
+        &self,
+        one_off: &OneOff,
+        spec: &InstanceSpec,
+        epoch: Epoch,
+    ) -> Result<(), Failure> {
+        let id = &one_off.id;
+        // Of a beginning that was cut short nothing may be beside the new one.
+        self.runtime.end_now(id, epoch)?;
         let place = self.runtime.layout();
         let path = place.one_off_record(id);
         let record = serde_json::to_vec(one_off).map_err(std::io::Error::from);
         file::make_directory(&place.instances(), file::MODE_PRIVATE_DIRECTORY)
             .and_then(|()| file::make_directory(&place.instance(id), file::MODE_PRIVATE_DIRECTORY))
             .and_then(|()| file::write(&path, &record?, file::MODE_PRIVATE))
-            .and_then(|()| client::write_spec(place.root(), &spec))
+            .and_then(|()| client::write_spec(place.root(), spec))
             .map_err(|error| file::failure("write", &path, &error))?;
         self.runtime.spawn(id, false)?;
         let has_begun = |it: &Status| it.child.is_some() || it.exit.is_some();
@@ -119,7 +134,7 @@ impl OneOffProcesses {
             directory,
             environment: variables(&instance, release)?,
             user: user.map(|it| User { uid: it.uid, gid: it.gid }),
-            limits: limits(service),
+            limits: limits(&service.limits),
             stop_signal: service.stop_signal.number(),
             grace_ms: service.grace.0,
             notify: false,
@@ -130,25 +145,16 @@ impl OneOffProcesses {
         })
     }
 
-    fn output(&self, one_off: &OneOff) -> Result<Output, Failure> {
+    pub(super) fn output(&self, one_off: &OneOff) -> Result<Output, Failure> {
         if one_off.scheduled {
             return begin::output(&self.layout, &one_off.environment);
         }
-        let [out, error, combined] = self.layout.one_off_logs(&one_off.environment, &one_off.id);
+        let files = self.layout.one_off_logs(&one_off.environment, &one_off.id);
         let directory = self.layout.logs_directory(&one_off.environment).join("runs");
-        file::make_directory(&directory, LOGS_MODE)
-            .map_err(|error| file::failure("make the directory", &directory, &error))?;
-        Ok(Output {
-            out,
-            error,
-            combined,
-            rotate_bytes: LOG_BYTES_MAX,
-            rotate_count: LOGS_KEPT,
-            free_bytes_min: log_free_bytes_min(&directory),
-        })
+        begin::output_in(&directory, files, (LOG_BYTES_MAX, LOGS_KEPT))
     }
 
-    fn look_now(&self, id: &InstanceId) -> Result<Option<Seen>, Failure> {
+    pub(super) fn look_now(&self, id: &InstanceId) -> Result<Option<Seen>, Failure> {
         super::refuse_odd(id)?;
         let path = self.runtime.layout().one_off_record(id);
         let failed = |error| file::failure("read", &path, &error);
@@ -242,7 +248,7 @@ fn command(one_off: &OneOff, instance: &Instance, release: &Release) -> Vec<Stri
 }
 
 /// As an instance that has no traffic.
-fn as_instance(one_off: &OneOff) -> Instance {
+pub(super) fn as_instance(one_off: &OneOff) -> Instance {
     Instance {
         id: one_off.id.clone(),
         environment: one_off.environment.clone(),
