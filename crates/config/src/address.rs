@@ -171,6 +171,7 @@ pub(crate) fn repository(field: &Field<'_>, report: &mut Report) -> Option<Place
     let text = found.value.as_str();
     // Before all that shows the text.
     if holds_password(text) {
+        report.hide(field.node.place);
         field
             .error(report, "the repository's url holds a password or a token")
             .hint("use an SSH key or git's credential helper: other users can see a url");

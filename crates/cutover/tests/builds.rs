@@ -27,7 +27,7 @@ fn a_typescript_application_is_built_from_its_repository() {
     let stand = Stand::new(Layout::default());
     let repository = Repository::of("typescript", stand.config().parent().unwrap());
     let configured = |address: &str| {
-        let build = "{ install: [npm, ci], commands: [[npm, run, build]], test: [npm, test] }";
+        let build = "{ install: [npm, ci], commands: [[npm, run, build]], test: [[npm, test]] }";
         let source = format!("{{ git: {{ url: \"{}\", ref: main }} }}", repository.path.display());
         configure(&stand, &source, build, "[node, dist/server.js]", &reach(address));
     };
@@ -105,7 +105,7 @@ fn builds_that_fail_hang_or_are_killed_leave_the_old() {
     }
 
     // Aborted: all that it started is ended.
-    configured(&shell("sleep 6001.3 & echo it waits; sleep 6001.4"));
+    configured(&shell("sleep 6001.3 & while true; do echo it waits; sleep 1; done"));
     let (mut deploying, out, _) = stand.start(&["deploy", TARGET, "6.0.0", "--yes"]);
     waits(&out);
     stand.cutover(&["abort", TARGET]).expect(0);
@@ -113,7 +113,9 @@ fn builds_that_fail_hang_or_are_killed_leave_the_old() {
     nothing_is_left(&stand);
 
     // The controller is killed: the next one waits for the same command.
-    configured(&shell(&format!("echo it waits; echo >> begun; sleep 4; {BUILD}")));
+    configured(&shell(&format!(
+        "echo >> begun; for i in 1 2 3 4 5; do echo it waits; sleep 1; done; {BUILD}"
+    )));
     let (_deploying, out, _) = stand.start(&["deploy", TARGET, "7.0.0", "--yes"]);
     waits(&out);
     kill(stand.pid_of("daemon").unwrap(), Signal::KILL);

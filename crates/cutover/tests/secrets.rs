@@ -444,6 +444,20 @@ fn nothing_beside_instances(planted: &Planted) {
 
 fn every_verb_hides_them(planted: &Planted) {
     let identity = planted.identity.display().to_string();
+    let secret = &planted.values["PLANTED_06"];
+    let hidden = |words: &[&str]| {
+        planted.assert_hidden(&words.join(" "), planted.run(words).text().as_bytes());
+    };
+    for words in [
+        &["deploy", TARGET, "--env-only", "--identity", &identity][..],
+        &["restart", TARGET, "--reason", secret],
+        &["scale", TARGET, "web=2"],
+        &["stop", TARGET],
+        &["--json", "start", TARGET],
+        &["lock", TARGET, "--reason", secret],
+    ] {
+        hidden(words);
+    }
     for words in [
         &["check"][..],
         &["secrets", "list"],
@@ -456,20 +470,13 @@ fn every_verb_hides_them(planted: &Planted) {
         &["project", "list"],
         &["doctor"],
         &["cleanup", "--emergency", "--dry-run"],
-        &["lock", TARGET, "--reason", &planted.values["PLANTED_06"]],
-        &["lock", TARGET],
-        &["unlock", TARGET, "--reason", &planted.values["PLANTED_06"]],
-        &["deploy", TARGET, "--env-only", "--identity", &identity],
-        &["restart", TARGET, "--reason", &planted.values["PLANTED_06"]],
         &["history", TARGET],
-        &["scale", TARGET, "web=2"],
-        &["stop", TARGET],
-        &["start", TARGET],
+        &["lock", TARGET],
     ] {
-        let said = words.join(" ");
-        planted.assert_hidden(&said, planted.run(words).text().as_bytes());
-        planted.assert_hidden(&said, planted.run(&[&["--json"], words].concat()).text().as_bytes());
+        hidden(words);
+        hidden(&[&["--json"], words].concat());
     }
+    hidden(&["unlock", TARGET, "--reason", secret]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Lines read `[YYYY-MM-DD HH:MM:SS] [LEVEL] text (duration: 1.2s)`, in UTC.
 
-use drivers::layout::Layout;
+use drivers::{file, layout::Layout};
 use jiff::{Timestamp, tz::TimeZone};
 use model::{
     deployment::{News, Progress},
@@ -59,6 +59,8 @@ impl DeploymentLogs {
 /// Where the directory cannot be made.
 pub fn create_log(layout: &Layout, environment: &EnvironmentId, at_ms: u64) -> io::Result<PathBuf> {
     let directory = layout.deployment_logs(environment);
+    // Another user's instances and builds must be able to pass what lies above their release.
+    file::make_directory(&layout.environment(environment), file::MODE_PUBLIC_DIRECTORY)?;
     fs::create_dir_all(&directory)?;
     let stamp = zoned(at_ms).strftime("deploy_%Y%m%d_%H%M%S").to_string();
     let mut path = directory.join(format!("{stamp}.log"));

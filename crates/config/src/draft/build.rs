@@ -33,6 +33,9 @@ pub(crate) const KEYS: [&str; 10] = [
 const TIMEOUT_MAX: Millis = Millis::seconds(6 * 3600);
 /// What runs a script: it ends at the first command that fails, and at unset variables.
 const SHELL: [&str; 3] = ["/bin/sh", "-eu", "-c"];
+/// Programs that do nothing useful without a word more: a list of them is one command, misread.
+const NEVER_ALONE: [&str; 10] =
+    ["npm", "npx", "pnpm", "node", "python", "python3", "bundle", "cargo", "go", "composer"];
 /// Caches that builds leave, by the words for them.
 const LEVELS: [(&str, &[&str]); 3] = [
     ("build-cache", &[".next"]),
@@ -173,7 +176,20 @@ fn commands(field: &Field<'_>, report: &mut Report) -> Option<Placed<Vec<Placed<
         let only = command(field, report)?;
         return Some(field.placed(vec![only]));
     }
-    scalar::list(field, report, command)
+    let found = scalar::list(field, report, command)?;
+    let is_alone = |it: &&Placed<Vec<String>>| match it.value.as_slice() {
+        [word] => NEVER_ALONE.contains(&word.as_str()),
+        _ => false,
+    };
+    if found.value.len() > 1
+        && let Some(alone) = found.value.iter().find(is_alone)
+    {
+        let message = format!("`{}` is a list of commands, and here one word of one", field.name());
+        let hint = "write a list in the list, `[[npm, test]]`, or a text: `npm test`";
+        report.error(alone.place, alone.path.clone(), message).hint(hint);
+        return None;
+    }
+    Some(found)
 }
 
 /// A path below the release's directory.

@@ -580,7 +580,7 @@ mod tests {
         let Verb::Deploy(deploy) = parsed(words).unwrap().verb else { panic!("not deploy") };
         assert_eq!(deploy.release.words, ["shop", "production", "1.2.0"]);
         assert_eq!(deploy.release.from.as_deref(), Some("./dist"));
-        assert!(deploy.release.force && deploy.release.skip_smoke && deploy.yes);
+        assert!(deploy.release.insisted.force && deploy.release.skip_smoke && deploy.yes);
         assert!(!deploy.release.skip_health_check && !deploy.detach && !deploy.dry_run);
         let words = "down --all production";
         assert!(parsed(words).is_err(), "{words}");

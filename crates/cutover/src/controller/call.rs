@@ -139,7 +139,7 @@ pub async fn hand_over(
     if theirs != rustix::process::geteuid() {
         return Ok(None);
     }
-    let send = || {
+    let send = || -> io::Result<usize> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         let descriptors = [directory.as_fd()];

@@ -115,7 +115,6 @@ pub fn objects(
     environments.iter().flat_map(of).chain(jobs).collect()
 }
 
-/// One of its processes, as PM2's own list has it.
 /// How it runs: as PM2 calls it where PM2 runs it.
 fn mode(instance: &InstanceReport) -> &str {
     match instance.pm2.first() {
@@ -125,6 +124,7 @@ fn mode(instance: &InstanceReport) -> &str {
     }
 }
 
+/// One of its processes, as PM2's own list has it.
 fn in_pm2(instance: &InstanceReport, one: &Listed) -> Value {
     json!({
         "name": one.name,

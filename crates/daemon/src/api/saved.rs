@@ -139,7 +139,7 @@ fn request(saved: &Saved, using: &Using) -> Request {
     then.freeze = now.freeze.clone().or(then.freeze.take());
     then.window = now.window.clone().or(then.window.take());
     if let (Keeps::Prepared, Change::Deploy { source, .. }) = (saved.keeps, &mut request.change) {
-        *source = Source::Kept { version: saved.release.version.clone() };
+        *source = Source::Kept { version: saved.release.version.clone(), built: false };
     }
     request
 }

@@ -35,6 +35,9 @@ const KNOWN: [(&str, &str, &str); 7] = [
 const BESIDES: [&str; 6] =
     ["package.json", ".npmrc", ".yarnrc.yml", "Gemfile", "composer.json", ".node-version"];
 
+/// What the variables of programs that install begin with.
+const INSTALLERS: [&str; 6] = ["NPM_", "YARN_", "PNPM_", "BUN_", "BUNDLE_", "COMPOSER_"];
+
 /// What of a build is kept, and under which name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Dependencies {
@@ -81,14 +84,19 @@ impl Dependencies {
         for word in install.iter().chain(&directories).chain(&build.directory) {
             part(word.as_bytes());
         }
-        // Some change what is installed: NODE_ENV leaves out what only the build needs.
-        for (name, value) in &build.env {
+        for (name, value) in build.env.iter().filter(|(name, _)| is_installers(name)) {
             part(name.as_bytes());
             part(value.as_bytes());
         }
         let key = hasher.finalize().to_hex().to_string();
         (!directories.is_empty()).then_some(Dependencies { key, directories })
     }
+}
+
+/// Some variables change what is installed: NODE_ENV leaves out what only the build needs.
+fn is_installers(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    name == "NODE_ENV" || INSTALLERS.iter().any(|it| name.starts_with(it))
 }
 
 /// Each package of a workspace may have a directory of its own, which nobody named.

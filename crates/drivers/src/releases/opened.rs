@@ -10,7 +10,7 @@ pub use copying::Told;
 use super::{
     DirectoryReleases,
     arrival::Arrival,
-    content::Content,
+    content::{Content, Entry},
     links::refuse_links_out,
     refusal::refused,
     upload::{Incoming, Received},
@@ -123,11 +123,13 @@ impl DirectoryReleases {
         let root = self.layout.root();
         let own = unix::stat(root).map_err(|it| file::failure("look at", root, &it.into()))?;
         let survey = survey::look(directory, (own.st_dev, own.st_ino))?;
+        let link =
+            |(path, target): &(Vec<u8>, Vec<u8>)| (path.clone(), Entry::link(target.clone()));
+        refuse_links_out(&Content { entries: survey.links.iter().map(link).collect() })?;
         admit(survey.bytes)?;
         told.begin(survey.bytes);
-        let content =
-            Content { entries: copying::copy(directory, &incoming.partial, survey, told)? };
-        refuse_links_out(&content)?;
+        let entries = copying::copy(directory, &incoming.partial, survey, told)?;
+        let content = Content { entries };
         Ok(Arrival { content, directory: incoming.partial.clone(), notes: vec![] })
     }
 }

@@ -143,6 +143,8 @@ impl World {
             shared: Default::default(),
             control: Default::default(),
             backup: None,
+            builds: vec![],
+            requires: [].into(),
         }
     }
 
