@@ -61,6 +61,8 @@ pub enum Reason {
     Active,
     /// Processes of it run.
     Running,
+    /// It is staged for later: `deploy --prepared` starts it.
+    Prepared,
     /// Pages of it may still be open, and its files are served to them.
     Reachable,
     /// It is one of the last that are kept besides those that are needed.

@@ -92,6 +92,7 @@ pub fn reason_word(reason: Reason) -> &'static str {
         Reason::Active => "in a deployment",
         Reason::Running => "still runs",
         Reason::Reachable => "pages may be open",
+        Reason::Prepared => "prepared",
         Reason::Recent => "one of the last",
     }
 }

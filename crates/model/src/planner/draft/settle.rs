@@ -80,6 +80,7 @@ impl Draft<'_> {
         versions.extend(self.after(self.numbers.confirm).earlier_files().map(str::to_owned));
         let running = [&self.fleet.leaving, &self.fleet.surplus, &self.observed.active];
         versions.extend(running.into_iter().flatten().map(|it| it.version.clone()));
+        versions.extend(self.observed.prepared.iter().cloned());
         let keep = release.spec.keep_releases as usize;
         retention::prunable(&self.observed.releases, keep, &Needed { versions })
     }
