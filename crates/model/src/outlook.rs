@@ -63,7 +63,7 @@ impl Outlook {
     pub fn new(plan: &Plan, routes: Option<&Routes>, active: &[Instance]) -> Outlook {
         Outlook {
             routes: route_changes(plan, routes),
-            instances: counts(plan, active),
+            instances: counts(plan, active.iter().filter(|it| !served_files(routes, it))),
             ports: ports(plan),
             irreversible: irreversible(plan),
         }
@@ -102,7 +102,12 @@ fn led(routes: &Routes) -> BTreeMap<String, String> {
     all
 }
 
-fn counts(plan: &Plan, active: &[Instance]) -> Vec<Count> {
+/// What the router answers for itself is no process that is counted.
+fn served_files(routes: Option<&Routes>, instance: &Instance) -> bool {
+    routes.is_some_and(|it| it.serves_files_of(&instance.id))
+}
+
+fn counts<'a>(plan: &Plan, active: impl Iterator<Item = &'a Instance>) -> Vec<Count> {
     let mut all: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for instance in active {
         all.entry(instance.service.to_string()).or_default().0 += 1;

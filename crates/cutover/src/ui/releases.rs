@@ -74,7 +74,6 @@ pub fn kept(report: &ReleaseReport, clock: &Clock) -> String {
             Some(until_ms) => format!("warm until {}", clock.minute(until_ms)),
             None => "warm".to_owned(),
         },
-        Reason::Reachable => "pages may be open",
         Reason::Recent => format!("one of the last {}", report.keep),
         other => reason_word(*other).to_owned(),
     };
@@ -92,6 +91,7 @@ pub fn reason_word(reason: Reason) -> &'static str {
         Reason::Warm => "warm",
         Reason::Active => "in a deployment",
         Reason::Running => "still runs",
+        Reason::Reachable => "pages may be open",
         Reason::Prepared => "prepared",
         Reason::Recent => "one of the last",
     }
