@@ -1,6 +1,7 @@
 //! The verbs, one a file.
 
 mod abort;
+mod admission;
 mod attach;
 mod backup;
 mod carry;
@@ -17,6 +18,7 @@ mod exec;
 mod health;
 mod history;
 mod init;
+mod later;
 mod lock;
 mod logs;
 pub mod man;
@@ -58,7 +60,7 @@ use model::deployment::Change;
 pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
     match verb {
         Verb::Deploy(args) => deploy::run(session, args).await,
-        Verb::Plan(args) => plan::run(session, &args.release).await,
+        Verb::Plan(args) => plan::run(session, &args.release, args.save).await,
         Verb::Promote(args) => promote::run(session, args).await,
         Verb::Attach(args) => attach::run(session, &args).await,
         Verb::Abort(args) => abort::run(session, &args).await,

@@ -393,6 +393,11 @@ fn what_all_releases_share_outlives_them() {
             assert_eq!(found, text, "{version} {path}");
         }
     }
+    // As it came, and not as it was written to since: so it is sent on, as `promote` does.
+    let kept_release = place(&stand, "1.0.0").display().to_string();
+    stand.cutover(&["deploy", TARGET, "4.0.0", "--from", &kept_release]).expect(0);
+    let same = stand.cutover(&["releases", "diff", TARGET, "1.0.0", "4.0.0"]).expect(0);
+    assert!(same.out.contains("files          the same"), "{}", same.text());
     stand.cutover(&["releases", "verify"]).expect(0);
     stand.cutover(&["releases", "prune", TARGET, "--keep", "1"]).expect(0);
     assert!(!place(&stand, "2.0.0").exists());

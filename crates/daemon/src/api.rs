@@ -1,5 +1,6 @@
 //! The daemon's API on its Unix socket.
 
+pub mod admission;
 pub mod deployments;
 pub mod events;
 pub mod logs;
@@ -7,6 +8,7 @@ pub mod one_offs;
 pub mod plans;
 pub mod refusal;
 pub mod releases;
+pub mod saved;
 pub mod status;
 pub mod turns;
 pub mod uploads;
@@ -32,6 +34,10 @@ pub fn router(controller: Controller) -> Router {
         .route("/v1/stop", post(status::stop))
         .route("/v1/plan", post(plans::plan))
         .route("/v1/deployments", get(deployments::list).post(deployments::create))
+        .route("/v1/admission", post(admission::ask))
+        .route("/v1/saved", post(saved::keep))
+        .route("/v1/saved/{id}", get(saved::show))
+        .route("/v1/saved/{id}/deployments", post(saved::deploy))
         .route("/v1/turns", post(turns::ask))
         .route("/v1/turns/leave", post(turns::leave))
         .route("/v1/marks", post(turns::mark))

@@ -184,6 +184,11 @@ impl Layout {
         self.environment(environment).join("contents")
     }
 
+    /// Plans and prepared releases that are kept for later.
+    pub fn saved(&self, environment: &EnvironmentId) -> PathBuf {
+        self.environment(environment).join("plans")
+    }
+
     /// The directories of all backups.
     pub fn backups(&self, environment: &EnvironmentId) -> PathBuf {
         self.environment(environment).join("backups")

@@ -17,6 +17,7 @@ mod origin;
 mod placer;
 mod record;
 mod refusal;
+mod saved;
 pub mod send;
 mod shared;
 mod shared_trouble;
@@ -142,6 +143,11 @@ impl Releases for DirectoryReleases {
         let (this, environment) = (self.clone(), environment.clone());
         let version = version.to_owned();
         blocking(move || this.remove_now(&environment, &version)).await
+    }
+
+    async fn prepared(&self, environment: &EnvironmentId) -> Result<Vec<String>, Failure> {
+        let (this, environment) = (self.clone(), environment.clone());
+        blocking(move || this.prepared_now(&environment)).await
     }
 
     async fn discard_upload(

@@ -28,7 +28,7 @@ pub(crate) async fn findings(
     };
     let Some(release) = release else { return Ok(vec![]) };
     let unproven = match source {
-        Some(_) => unproven(ports, release).await?,
+        Some(_) => unproven(ports, &release.spec, &release.artifact.digest).await?,
         None => None,
     };
     let mut seen = seen(ports, &desired.environment, release, observed, in_force).await?;
@@ -49,8 +49,11 @@ pub(crate) async fn findings(
 }
 
 /// Whether another environment should have accepted the content before, and did not.
-async fn unproven(ports: &Ports, release: &Release) -> Result<Option<Finding>, Failure> {
-    let spec = &release.spec;
+pub(crate) async fn unproven(
+    ports: &Ports,
+    spec: &EnvironmentSpec,
+    digest: &str,
+) -> Result<Option<Finding>, Failure> {
     let Some(environment) = spec.control.require.clone() else { return Ok(None) };
     let before = EnvironmentId { project: spec.id.project.clone(), environment };
     for (id, _, standing) in ports.journal.standings(&before).await? {
@@ -59,7 +62,7 @@ async fn unproven(ports: &Ports, release: &Release) -> Result<Option<Finding>, F
         }
         // One that was removed says nothing any more.
         let known = ports.releases.read(&before, &id).await;
-        if known.is_ok_and(|it| it.artifact.digest == release.artifact.digest) {
+        if known.is_ok_and(|it| it.artifact.digest == digest) {
             return Ok(None);
         }
     }

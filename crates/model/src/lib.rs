@@ -6,6 +6,7 @@
 pub mod backup;
 pub mod cause;
 pub mod check;
+pub mod checklist;
 pub mod control;
 pub mod deployment;
 pub mod describe;
@@ -29,6 +30,7 @@ pub mod retention;
 pub mod role;
 pub mod roster;
 pub mod routes;
+pub mod saved;
 pub mod schedule;
 pub mod service;
 pub mod shared;

@@ -3,7 +3,7 @@
 pub mod difference;
 pub mod part;
 
-use crate::{id::ReleaseId, name::Name, service::EnvironmentSpec};
+use crate::{id::ReleaseId, name::Name, plan::ReleaseLabel, service::EnvironmentSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -76,6 +76,13 @@ pub struct Release {
     pub left: BTreeMap<Name, ReleaseId>,
     /// Unix time in ms when it was staged.
     pub created_at_ms: u64,
+}
+
+impl Release {
+    /// As people and paths name it.
+    pub fn label(&self) -> ReleaseLabel {
+        ReleaseLabel { id: self.id.clone(), version: self.version.clone() }
+    }
 }
 
 /// Where a release stands in the history of its environment.

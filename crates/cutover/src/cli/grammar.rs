@@ -5,6 +5,7 @@ pub mod cleanup;
 pub mod control;
 pub mod env;
 pub mod exec;
+pub mod later;
 pub mod looking;
 pub mod paper;
 pub mod project;
@@ -17,6 +18,7 @@ use cleanup::Cleanup;
 use control::{Freeze, Lift, Lock, Promote, Turn};
 use env::Env;
 use exec::Exec;
+use later::Later;
 pub use looking::{LogStream, Logs, SupportBundle, Top};
 use model::name::Name;
 use paper::{Completion, Man};
@@ -211,6 +213,8 @@ pub struct Deploy {
     pub release: Wanted,
     #[command(flatten)]
     pub turn: Turn,
+    #[command(flatten)]
+    pub later: Later,
     /// Show what would be done, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -228,11 +232,15 @@ pub struct Deploy {
     override_usage = "cutover plan [OPTIONS] [TARGET] [VERSION]",
     after_help = "Examples:
   cutover plan production 1.3.0
+  cutover plan production 1.3.0 --save
   cutover --json plan production 1.3.0 --from ./dist"
 )]
 pub struct Plan {
     #[command(flatten)]
     pub release: Wanted,
+    /// Keep it with its content for a day, for `deploy --plan ID`.
+    #[arg(long)]
+    pub save: bool,
 }
 
 /// Which release, and what is overridden for it.

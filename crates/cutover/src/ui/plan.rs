@@ -136,8 +136,14 @@ fn irreversible(report: &PlanReport) -> Vec<String> {
     lines.map(line).collect()
 }
 
-/// Summary, findings, steps, and what to type next.
-pub fn text(target: &Target, report: &PlanReport, overrides: &Overrides, paint: &Paint) -> String {
+/// Summary, findings, steps, and what to type next; `kept` says that it is kept for later.
+pub fn text(
+    target: &Target,
+    report: &PlanReport,
+    overrides: &Overrides,
+    kept: Option<String>,
+    paint: &Paint,
+) -> String {
     let mut lines = vec![];
     if let Some(plan) = &report.plan {
         let version = |it: &Option<ReleaseLabel>| {
@@ -189,7 +195,9 @@ pub fn text(target: &Target, report: &PlanReport, overrides: &Overrides, paint: 
     }
     let refused = report.findings.iter().filter(|it| !(it.overridable && overrides.force)).count();
     lines.push(match refused {
-        0 => format!("nothing was done · do it: cutover deploy {} …", target.typed),
+        0 => kept.unwrap_or_else(|| {
+            format!("nothing was done · do it: cutover deploy {} …", target.typed)
+        }),
         count => format!("nothing was done · {} in the way", counted(count, "finding")),
     });
     lines.join("\n")

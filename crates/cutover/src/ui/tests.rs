@@ -130,7 +130,7 @@ fn a_plan_says_what_stands_in_the_way() {
         downtime: "none: 0 s".into(),
     };
     let forced = Overrides { force: true, ..Overrides::default() };
-    assert_golden("plan.txt", &plan::text(&target(), &report, &forced, &PAINT));
+    assert_golden("plan.txt", &plan::text(&target(), &report, &forced, None, &PAINT));
 }
 
 #[test]
@@ -207,6 +207,7 @@ fn report() -> StatusReport {
         requests: 18_412,
         failed: 0,
         marks: Default::default(),
+        saved: vec![],
         queue: vec![],
         active: None,
         attention: None,

@@ -21,6 +21,7 @@ use model::{
     failure::{Blame, Failure},
     id::DeploymentId,
     name::EnvironmentId,
+    saved::Saved,
 };
 use serde::Deserialize;
 
@@ -59,26 +60,41 @@ pub async fn create(
     Json(request): Json<Request>,
 ) -> Result<(StatusCode, Json<Accepted>), Refusal> {
     admit(&request)?;
+    begin(&controller, request, None).await
+}
+
+/// Takes it on, or says who is before it; what was sent for it is of no use then.
+pub(super) async fn begin(
+    controller: &Controller,
+    request: Request,
+    saved: Option<Saved>,
+) -> Result<(StatusCode, Json<Accepted>), Refusal> {
     let (deployment, environment) = (request.deployment.clone(), request.environment.clone());
-    expect_first(&controller, &request).await?;
-    match controller.take(request).await? {
+    if let Err(refusal) = expect_first(controller, &request).await {
+        discard(controller, &environment, &deployment);
+        return Err(refusal);
+    }
+    match controller.take_saved(request, saved).await? {
         Begun::Taken { .. } => {
             Ok((StatusCode::ACCEPTED, Json(Accepted { deployment, known: false })))
         }
         Begun::Known(_) => Ok((StatusCode::OK, Json(Accepted { deployment, known: true }))),
         Begun::Busy(holder) => {
-            discard(&controller, &environment, &deployment).await;
+            discard(controller, &environment, &deployment);
             Err(Refusal::busy(holder))
         }
         Begun::Kept(mark) => {
-            discard(&controller, &environment, &deployment).await;
+            discard(controller, &environment, &deployment);
             Err(Refusal::kept(&environment, &mark))
         }
     }
 }
 
 /// Who does not wait comes after who does; going back is let through.
-async fn expect_first(controller: &Controller, request: &Request) -> Result<(), Refusal> {
+pub(super) async fn expect_first(
+    controller: &Controller,
+    request: &Request,
+) -> Result<(), Refusal> {
     let waits = controller.waiting.of(&request.environment);
     let back = matches!(request.change, Change::Rollback { .. });
     let Some(first) = waits.first().filter(|it| it.deployment != request.deployment && !back)
@@ -90,7 +106,6 @@ async fn expect_first(controller: &Controller, request: &Request) -> Result<(), 
         // The lock itself says it better.
         return Ok(());
     }
-    discard(controller, &request.environment, &request.deployment).await;
     Err(Refusal::queued(&request.environment, first))
 }
 
@@ -106,16 +121,20 @@ pub(super) async fn active(
     Ok(unfinished.into_iter().find(is_active))
 }
 
-/// Another attempt has another id: what was sent for this one is of no use any more.
-pub(super) async fn discard(
+/// Another attempt has another id: what was sent for this one is of no use any more.  Nobody waits
+/// until it is removed.
+pub(super) fn discard(
     controller: &Controller,
     environment: &EnvironmentId,
     deployment: &DeploymentId,
 ) {
-    let releases = &controller.local.releases;
-    if let Err(failure) = releases.discard_upload(environment, deployment).await {
-        tracing::warn!(%deployment, "its upload stays: failed to {}", failure.message);
-    }
+    let releases = controller.local.releases.clone();
+    let (environment, deployment) = (environment.clone(), deployment.clone());
+    tokio::spawn(async move {
+        if let Err(failure) = releases.discard_upload(&environment, &deployment).await {
+            tracing::warn!(%deployment, "its upload stays: failed to {}", failure.message);
+        }
+    });
 }
 
 /// `GET /v1/deployments`

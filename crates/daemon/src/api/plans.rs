@@ -31,20 +31,20 @@ pub async fn plan(
 ) -> Result<Json<PlanReport>, Refusal> {
     admit(&request)?;
     let request = controller.secrets.met(request);
-    let report = report(&controller, &request).await;
+    let foreseen = foreseen(&controller, &request).await;
     // What was sent was looked at, unless somebody goes on to deploy it.
     if controller.store.deployment(&request.deployment).await?.is_none() {
         let releases = &controller.local.releases;
         releases.discard_upload(&request.environment, &request.deployment).await?;
     }
-    Ok(Json(report?))
+    Ok(Json(foreseen?.0))
 }
 
-/// All that a person or a program is told of what the request would do.
-pub(super) async fn report(
+/// All that a person or a program is told of what the request would do; and what it brings.
+pub(super) async fn foreseen(
     controller: &Controller,
     request: &Request,
-) -> Result<PlanReport, Failure> {
+) -> Result<(PlanReport, Option<Release>), Failure> {
     let foreseen = controller.engine.plan_only(request).await?;
     let changes = changes(controller, &foreseen).await?;
     let scaled = scaled(controller, request, &foreseen).await?;
@@ -55,7 +55,8 @@ pub(super) async fn report(
         asked_bytes: it.asked_bytes,
         free_bytes: it.free_bytes,
     });
-    Ok(PlanReport {
+    let brings = foreseen.brings.map(|it| it.0);
+    let report = PlanReport {
         findings,
         sentences: foreseen.plan.steps.iter().map(describe::sentence).collect(),
         downtime: describe::downtime(&foreseen.plan),
@@ -64,7 +65,8 @@ pub(super) async fn report(
         changes,
         outlook: Some(foreseen.outlook),
         disk,
-    })
+    };
+    Ok((report, brings))
 }
 
 async fn scaled(

@@ -6,6 +6,10 @@
 //! | `PUT /v1/uploads/PROJECT/ENVIRONMENT/DEPLOYMENT?archive=` | tar, or that format | `Received` |
 //! | `PUT /v1/lists/PROJECT/ENVIRONMENT/DEPLOYMENT` | a content list, to plan by | `Received` |
 //! | `POST /v1/plan` | `model::deployment::Request` | [`PlanReport`] |
+//! | `POST /v1/saved` | [`Keeping`] | [`Kept`] |
+//! | `GET /v1/saved/ID` | | [`SavedShown`] |
+//! | `POST /v1/saved/ID/deployments` | [`Using`] | [`Accepted`] |
+//! | `POST /v1/admission` | [`Admission`] | 204 |
 //! | `POST /v1/deployments` | `model::deployment::Request` | [`Accepted`] |
 //! | `POST /v1/turns` | [`Turn`] | [`TurnReport`] within a second |
 //! | `POST /v1/turns/leave` | [`Leaving`] | |
@@ -30,13 +34,15 @@
 
 use model::{
     control::{Mark, Marks, Said, Waiter},
-    deployment::{DeploymentRecord, Finding, Request},
+    deployment::{DeploymentRecord, Finding, Overrides, Request},
     failure::Failure,
     id::DeploymentId,
     name::EnvironmentId,
     outlook::Outlook,
     plan::{Plan, ReleaseLabel},
     release::difference::Difference,
+    saved::{Brief, Keeps},
+    service::EnvironmentSpec,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -211,6 +217,67 @@ pub struct Disk {
     pub free_bytes: u64,
 }
 
+/// A plan or a staged release that shall be kept for later.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keeping {
+    /// What shall be deployed then; its content was sent before.
+    pub request: Request,
+    /// Which of both.
+    pub keeps: Keeps,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// What would be done, and what speaks against it.
+    #[serde(flatten)]
+    pub report: PlanReport,
+    /// None: what speaks against it is not overridden, and nothing is kept.
+    pub saved: Option<Brief>,
+    /// Older ones that had to go.
+    pub gone: Vec<Brief>,
+}
+
+/// One that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedShown {
+    /// Of which.
+    pub environment: EnvironmentId,
+    /// Whether a deployment there is confirmed; none: nothing is configured.
+    pub confirm: Option<bool>,
+    /// It.
+    pub saved: Brief,
+}
+
+/// Somebody deploys what is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Using {
+    /// Chosen by who asks: asking again with the same id is harmless.
+    pub deployment: DeploymentId,
+    /// Who asks.
+    pub by: String,
+    /// Why; none: as it was said when it was kept.
+    pub reason: Option<String>,
+    /// Besides those that were asked for when it was kept.
+    pub overrides: Overrides,
+    /// The configuration as it is now, where the asker has it.
+    pub spec: Option<Box<EnvironmentSpec>>,
+}
+
+/// Somebody wants to know whether he would be let in, before he sends anything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admission {
+    /// What shall be deployed.
+    pub request: Request,
+    /// Of its content, where it is known before it is sent.
+    pub digest: Option<String>,
+    /// He would wait for the lock, or take the place of who has it.
+    pub waits: bool,
+}
+
 /// Why not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ErrorReport {
@@ -344,6 +411,9 @@ pub struct EnvironmentReport {
     /// What was said of it by hand.
     #[serde(default)]
     pub marks: Marks,
+    /// Plans and staged releases that are kept for later, the newest first.
+    #[serde(default)]
+    pub saved: Vec<Brief>,
     /// Who waits for its lock, the next first.
     #[serde(default)]
     pub queue: Vec<Waiter>,

@@ -1,11 +1,12 @@
 //! Plans and prepared releases that are kept for later: `plans/ID.json`, mode 0600.
 
-use super::{DirectoryReleases, make, record::names, segment, unwritable};
-use crate::file;
+use super::{DirectoryReleases, make, record::names, segment, send::tree_digest, unwritable};
+use crate::{blocking::blocking, file};
 use model::{
     failure::{Blame, Failure},
     id::DeploymentId,
     name::EnvironmentId,
+    release::Source,
     saved::{Keeps, SAVED_VERSION, Saved},
 };
 use std::path::PathBuf;
@@ -94,6 +95,27 @@ impl DirectoryReleases {
         // Content that nothing names any more is found by whoever discards uploads.
         file::remove(&path).map_err(|error| file::failure("remove", &path, &error))?;
         self.discard_upload_now(environment, id)
+    }
+
+    /// The digest of what lies there for a source, read anew byte by byte where it was sent.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    pub async fn digest_of(
+        &self,
+        environment: &EnvironmentId,
+        source: &Source,
+    ) -> Result<String, Failure> {
+        let (this, environment, source) = (self.clone(), environment.clone(), source.clone());
+        blocking(move || match &source {
+            Source::Upload { upload, .. } => {
+                tree_digest(&this.incoming(&environment, upload)?.directory)
+            }
+            // A repository's commit cannot change, and staging looks at what is kept.
+            other => Ok(this.inspect_now(&environment, other)?.digest),
+        })
+        .await
     }
 
     fn saved_path(

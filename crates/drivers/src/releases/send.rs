@@ -78,6 +78,12 @@ pub fn pack(
     packing.finish()
 }
 
+/// Whether the directory is that of a release that is kept here.  Only [`pack`] knows what that
+/// consists of: what lies in it may have been written since, and what it shares lies elsewhere.
+pub fn is_kept(directory: &Path) -> bool {
+    fs::canonicalize(directory).is_ok_and(|it| Origin::of(&it).is_some())
+}
+
 /// The digest of all that a directory holds, as [`pack`] gives it where nothing is left out.
 pub fn tree_digest(directory: &Path) -> Result<String, Failure> {
     walk::content_of(directory)

@@ -158,6 +158,8 @@ async fn a_release_is_sent_on_as_it_came() {
     fs::write(place(&world, "1.0.0", "uploads/new"), "by a user").unwrap();
     fs::write(place(&world, "1.0.0", "cache"), "by the application").unwrap();
     let directory = place(&world, "1.0.0", "");
+    assert!(drivers::releases::send::is_kept(&directory));
+    assert!(!drivers::releases::send::is_kept(&world.outside("source-1.0.0")));
     let (second, _) = packed(&world, "2.0.0", all(), &directory).await;
     assert_eq!(second.artifact.digest, first.artifact.digest);
 }

@@ -63,20 +63,30 @@ impl Prepared {
         if let Some(release) = self.release() {
             ports.router.ensure(&release.spec.listen).await?;
         }
-        if let Wanted::Release { release, source: Some(_), .. } = &self.desired.wanted {
-            ports.releases.record(release).await?;
-            let known = self.observed.releases.iter().any(|it| it.release.id == release.id);
-            if !known {
-                let (environment, standing) = (&request.environment, Standing::Staged);
-                let (id, version, now_ms) = (&release.id, &release.version, ports.clock.now_ms());
-                ports.journal.set_standing(environment, id, version, standing, now_ms).await?;
-            }
-        }
+        self.write_release(ports, request).await?;
         let (journal, above) = (&ports.journal, self.in_force.highest);
         self.observed.first_generation =
             journal.reserve_generations(&request.environment, above, generations).await?;
         self.observed.ports_free = self.free_ports(ports).await?;
         planner::plan(&self.observed, &self.desired)
+    }
+
+    /// Writes the record of what it brings, and that it stands nowhere yet.
+    pub(super) async fn write_release(
+        &self,
+        ports: &Ports,
+        request: &Request,
+    ) -> Result<(), Failure> {
+        let Wanted::Release { release, source: Some(_), .. } = &self.desired.wanted else {
+            return Ok(());
+        };
+        ports.releases.record(release).await?;
+        if self.observed.releases.iter().any(|it| it.release.id == release.id) {
+            return Ok(());
+        }
+        let (environment, standing) = (&request.environment, Standing::Staged);
+        let (id, version, now_ms) = (&release.id, &release.version, ports.clock.now_ms());
+        ports.journal.set_standing(environment, id, version, standing, now_ms).await
     }
 
     fn release(&self) -> Option<&Release> {

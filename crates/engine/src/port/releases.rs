@@ -64,6 +64,8 @@ pub trait Releases: Send + Sync {
     ) -> Result<(Option<String>, Option<String>), Failure>;
     /// Removes a version's content and records.
     async fn remove(&self, environment: &EnvironmentId, version: &str) -> Result<(), Failure>;
+    /// Versions that are staged for later: retention leaves them.
+    async fn prepared(&self, environment: &EnvironmentId) -> Result<Vec<String>, Failure>;
     /// Removes what an upload left behind, if anything.
     async fn discard_upload(
         &self,

@@ -99,6 +99,10 @@ impl Releases for Life {
         .await
     }
 
+    async fn prepared(&self, _: &EnvironmentId) -> Result<Vec<String>, Failure> {
+        Ok(self.look(|it| it.prepared.clone()).await)
+    }
+
     async fn discard_upload(&self, _: &EnvironmentId, _: &DeploymentId) -> Result<(), Failure> {
         self.look(|_| Ok(())).await
     }

@@ -76,6 +76,7 @@ pub struct State {
     // The releases.
     pub releases: Vec<Release>,
     pub placed: BTreeSet<String>,
+    pub prepared: Vec<String>,
     pub links: (Option<String>, Option<String>),
     pub manifest: Option<serde_json::Value>,
     // The journal.

@@ -128,6 +128,8 @@ pub fn nothing() -> Observed {
         stopped: vec![],
         releases: vec![],
         linked_previous: None,
+        prepared: vec![],
+        is_stopped: false,
         ports_free: (20_000..20_050).collect(),
     }
 }
