@@ -77,6 +77,11 @@ pub fn checklist(record: &DeploymentRecord) -> Vec<Point> {
     let left_out = [
         (record.overrides.skip_smoke, "smoke tests pass", "left out by --skip-smoke"),
         (
+            record.overrides.skip_backup,
+            "a backup was made and verified",
+            "left out by --skip-backup",
+        ),
+        (
             record.overrides.skip_health_check,
             "they are ready and healthy",
             "left out by --skip-health-check: only readiness was awaited",

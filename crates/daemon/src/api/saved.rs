@@ -135,6 +135,7 @@ fn request(saved: &Saved, using: &Using) -> Request {
     then.force |= now.force;
     then.skip_health_check |= now.skip_health_check;
     then.skip_smoke |= now.skip_smoke;
+    then.skip_backup |= now.skip_backup;
     then.break_lock |= now.break_lock;
     then.freeze = now.freeze.clone().or(then.freeze.take());
     then.window = now.window.clone().or(then.window.take());

@@ -32,8 +32,8 @@ pub type Feed<'f> = &'f mut (dyn FnMut(&mut dyn Write) -> Result<(), Failure> + 
 ///
 /// # Errors
 ///
-/// Where it cannot be started, and where `feed` or `consume` failed.  That it ended badly is for the
-/// caller to judge.
+/// Where it cannot be started, and where `feed` or `consume` failed.  That it ended badly is for
+/// the caller to judge.
 pub fn pipe<T>(
     command: &Command,
     feed: Option<Feed<'_>>,

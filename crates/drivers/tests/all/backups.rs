@@ -314,8 +314,8 @@ fn what_is_encrypted_is_opened_by_its_key_only_and_by_the_stock_tool() {
     kept.backups.put_back(&made.name, &kept.by, &ALL, Some(&right), &|_| {}).unwrap();
     assert_eq!(fs::read_to_string(kept.place("shared/f")).unwrap(), "a secret of the shop");
 
-    let opened = Command::new("age").arg("-d").arg("-i").arg(&right).arg(kept.part(&made, 0));
-    let opened = { opened }.output().unwrap();
+    let mut age = Command::new("age");
+    let opened = age.arg("-d").arg("-i").arg(&right).arg(kept.part(&made, 0)).output().unwrap();
     assert!(opened.status.success(), "{}", String::from_utf8_lossy(&opened.stderr));
     let plain = zstd::decode_all(opened.stdout.as_slice()).unwrap();
     let mut archive = tar::Archive::new(plain.as_slice());

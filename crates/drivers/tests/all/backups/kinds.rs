@@ -70,16 +70,12 @@ fn sqlite_conforms() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("app.db");
     let path = path.to_str().unwrap();
-    let sql = |text: &str| {
-        said(
-            {
-                let mut it = Command::new("sqlite3");
-                it.arg(path);
-                it
-            },
-            text,
-        )
+    let client = || {
+        let mut client = Command::new("sqlite3");
+        client.arg(path);
+        client
     };
+    let sql = |text: &str| said(client(), text);
     sql("PRAGMA journal_mode = WAL");
     sql("CREATE TABLE orders (id INTEGER PRIMARY KEY AUTOINCREMENT, note TEXT, data BLOB)");
     sql(&format!(
