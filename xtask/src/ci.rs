@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use std::time::Instant;
 
 /// A program that tests need, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: [(&str, &str); 10] = [
     ("git", "git"),
     ("node", "nodejs"),
     ("npm", "npm"),
@@ -15,6 +15,7 @@ const NEEDED: [(&str, &str); 9] = [
     ("mount", "mount"),
     ("faketime", "faketime"),
     ("cc", "gcc"),
+    ("nginx", "nginx"),
 ];
 
 /// Runs all of it; the first that fails ends it.

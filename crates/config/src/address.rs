@@ -4,7 +4,7 @@ use crate::{
     report::{Field, Placed, Report},
     scalar,
 };
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A host name in lower case, or `*`.
 pub(crate) fn domain(field: &Field<'_>, report: &mut Report) -> Option<Placed<String>> {
@@ -101,6 +101,25 @@ pub(crate) fn listen(field: &Field<'_>, report: &mut Report) -> Option<Placed<St
         Err(_) => reported.hint("write it as `127.0.0.1:8080` or `[::]:80`"),
     }
     None
+}
+
+/// An address, or a range of them: `10.0.0.0/8`.
+pub(crate) fn peers(field: &Field<'_>, report: &mut Report) -> Option<Placed<String>> {
+    let found = scalar::word(field, report)?;
+    let (address, bits) = match found.value.split_once('/') {
+        Some((address, bits)) => (address, Some(bits)),
+        None => (found.value.as_str(), None),
+    };
+    let most = address.parse::<IpAddr>().ok().map(|it| if it.is_ipv4() { 32 } else { 128 });
+    let bits = bits.map_or(Some(0), |it| it.parse::<u8>().ok());
+    match (most, bits) {
+        (Some(most), Some(bits)) if bits <= most => Some(found),
+        _ => {
+            let message = format!("`{}` is not an address or a range of them", found.value);
+            field.error(report, message).hint("write it as `127.0.0.1` or `10.0.0.0/8`");
+            None
+        }
+    }
 }
 
 /// A repository as `git` takes it, without the forms in which a URL names a program to run.

@@ -156,7 +156,8 @@ impl Document {
             Some(given) if !given.value.is_empty() => {
                 given.value.iter().map(|it| it.value.clone()).collect()
             }
-            _ if is_root => vec!["0.0.0.0:80".to_owned()],
+            // Where nginx stands in front, the public port is its.
+            _ if is_root && self.root.nginx.is_none() => vec!["0.0.0.0:80".to_owned()],
             _ => vec!["127.0.0.1:8080".to_owned()],
         }
     }

@@ -11,7 +11,7 @@ use crate::{
         root::RootDraft,
         service::{KindDraft, Runtime, ServiceDraft, StrategyDraft},
     },
-    lint,
+    front, lint,
     problem::Severity,
     report::{Place, Placed, Report},
 };
@@ -27,6 +27,7 @@ use std::{collections::HashMap, net::SocketAddr};
 /// Reports everything that the values contradict each other in.
 pub(crate) fn judge(root: &RootDraft, report: &mut Report) {
     domains(root, report);
+    front::conflicts(root.nginx.as_ref(), root.listen.as_ref(), report);
     for (_, project) in &root.projects {
         for (name, environment) in &project.environments {
             let services = laid(project, environment);

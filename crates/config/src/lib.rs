@@ -9,6 +9,7 @@ mod document;
 mod draft;
 pub mod edit;
 pub mod env_file;
+mod front;
 pub mod init;
 mod judge;
 pub mod lint;
@@ -29,6 +30,7 @@ mod variables;
 mod yaml;
 
 pub use document::{Alias, Declared, Document};
+pub use front::Fronting;
 pub use placeholder::PLACEHOLDERS;
 pub use problem::{Problem, Severity, any_error};
 pub use quantity::duration;

@@ -23,6 +23,7 @@ use model::{
         EnvironmentSpec, Limits, Millis, Readiness, Rolling, ServiceSpec, StopSignal, Strategy,
         VersionScheme,
     },
+    shared::Shared,
 };
 use std::collections::BTreeSet;
 
@@ -164,6 +165,8 @@ impl Document {
             disk_free_bytes: environment.disk_free_bytes.as_ref().map(|it| it.value),
             services,
             listen: self.listen(is_root),
+            trusted: self.trusted(),
+            shared: shared(project, environment),
             control: environment.control.clone(),
         };
         let resolved = Resolved {
@@ -194,6 +197,11 @@ fn source(project: &ProjectDraft, environment: &EnvironmentDraft) -> SourceConfi
             SourceConfig::Git { url: url.clone(), reference: reference.clone() }
         }
     }
+}
+
+fn shared(project: &ProjectDraft, environment: &EnvironmentDraft) -> Shared {
+    let given = environment.shared.as_ref().or(project.shared.as_ref());
+    given.map_or_else(Shared::default, |it| it.value.clone())
 }
 
 fn refuse<T>(at: &Placed<T>, what: &str, instead: &str, report: &mut Report) {

@@ -1,6 +1,7 @@
 //! The verbs, one a file.
 
 mod abort;
+mod admission;
 mod attach;
 mod carry;
 mod check;
@@ -16,9 +17,11 @@ mod exec;
 mod health;
 mod history;
 mod init;
+mod later;
 mod lock;
 mod logs;
 pub mod man;
+mod nginx;
 mod plan;
 mod prepare;
 mod project;
@@ -57,7 +60,7 @@ use model::deployment::Change;
 pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
     match verb {
         Verb::Deploy(args) => deploy::run(session, args).await,
-        Verb::Plan(args) => plan::run(session, &args.release).await,
+        Verb::Plan(args) => plan::run(session, &args.release, args.save).await,
         Verb::Promote(args) => promote::run(session, args).await,
         Verb::Attach(args) => attach::run(session, &args).await,
         Verb::Abort(args) => abort::run(session, &args).await,
@@ -94,6 +97,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Completion(args) => Ok(completion::run(&session.ui.out, &args)),
         Verb::Man(args) => Ok(man::run(&session.ui.out, &args)),
         Verb::Project(args) => project::run(session, &args.act),
+        Verb::Nginx(args) => nginx::run(session, &args.act),
         Verb::Schema => Ok(schema::run(session)),
         Verb::Secrets(args) => secrets::run(session, &args.act),
         Verb::Version => Ok(version::run(session)),

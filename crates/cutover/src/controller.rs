@@ -17,8 +17,8 @@ use daemon::{
     api::{
         uploads::CONTENT_BYTES,
         words::{
-            Accepted, Asked, Info, Leaving, Marked, Marking, PlanReport, StatusReport, Turn,
-            TurnReport,
+            Accepted, Admission, Asked, Info, Keeping, Kept, Leaving, Marked, Marking, PlanReport,
+            SavedShown, StatusReport, Turn, TurnReport, Using,
         },
     },
     prune,
@@ -102,6 +102,21 @@ impl Controller {
         call::whole(response, TAKE_WAIT).await
     }
 
+    /// Sends only the list of what a directory holds, to plan by.
+    ///
+    /// # Errors
+    ///
+    /// Where it is refused.
+    pub async fn list(
+        &self,
+        environment: &EnvironmentId,
+        deployment: &DeploymentId,
+        list: String,
+    ) -> Result<Received, CallError> {
+        let path = format!("/v1/lists/{environment}/{deployment}");
+        self.ask(Method::PUT, &path, call::text(list), TAKE_WAIT).await
+    }
+
     /// What the request would do.
     ///
     /// # Errors
@@ -109,6 +124,48 @@ impl Controller {
     /// Where it is refused.
     pub async fn plan(&self, request: &Request) -> Result<PlanReport, CallError> {
         self.ask(Method::POST, "/v1/plan", json(request)?, TAKE_WAIT).await
+    }
+
+    /// Asks whether a deployment would be let in, before anything is sent.
+    ///
+    /// # Errors
+    ///
+    /// Where it would not.
+    pub async fn admission(&self, admission: &Admission) -> Result<(), CallError> {
+        let (path, body) = ("/v1/admission", json(admission)?);
+        call(&self.root, Method::POST, path, None, body, TAKE_WAIT).await.map(drop)
+    }
+
+    /// Keeps a plan, or stages a release, for later.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be.
+    pub async fn keep(&self, keeping: &Keeping) -> Result<Kept, CallError> {
+        self.ask(Method::POST, "/v1/saved", json(keeping)?, TAKE_WAIT).await
+    }
+
+    /// What is kept by an id.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing is.
+    pub async fn saved(&self, id: &DeploymentId) -> Result<SavedShown, CallError> {
+        self.ask(Method::GET, &format!("/v1/saved/{id}"), empty(), ANSWER_WAIT).await
+    }
+
+    /// Deploys what is kept by an id.
+    ///
+    /// # Errors
+    ///
+    /// Where it is refused, also since the world changed.
+    pub async fn deploy_saved(
+        &self,
+        id: &DeploymentId,
+        using: &Using,
+    ) -> Result<Accepted, CallError> {
+        let path = format!("/v1/saved/{id}/deployments");
+        self.ask(Method::POST, &path, json(using)?, TAKE_WAIT).await
     }
 
     /// Asks for a deployment.  Asking again for the same is harmless.

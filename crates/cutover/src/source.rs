@@ -1,6 +1,7 @@
 //! Where a release's content comes from, read on this side and sent.
 
 mod commit;
+pub mod list;
 mod send;
 mod size;
 

@@ -358,3 +358,48 @@ fn shells_and_manuals_know_every_verb() {
     }
     assert_eq!(run(&["cleanup"]).0, Some(1), "only an emergency is known");
 }
+
+#[test]
+fn what_all_releases_share_outlives_them() {
+    let stand = Stand::new(layout());
+    let text = fs::read_to_string(stand.config()).unwrap();
+    let shared =
+        "source: { directory: . }\n    shared: { files: [conf/app.ini], directories: [up] }";
+    fs::write(stand.config(), text.replace("source: { directory: . }", shared)).unwrap();
+    let directory = stand.release("1.0.0", "");
+    fs::create_dir_all(directory.join("up")).unwrap();
+    fs::write(directory.join("up/first"), "brought").unwrap();
+    let from = directory.display().to_string();
+    let deploy = ["deploy", TARGET, "1.0.0", "--from", &from];
+    let refused = stand.cutover(&deploy).expect(2);
+    let kept = stand.root.join("projects/shop/production/shared");
+    let asked = kept.join("conf/app.ini");
+    assert!(refused.text().contains(&asked.display().to_string()), "{}", refused.text());
+    assert!(!kept.exists() && !place(&stand, "1.0.0").exists(), "nothing was touched");
+
+    fs::create_dir_all(kept.join("conf")).unwrap();
+    fs::write(&asked, "written by hand").unwrap();
+    stand.cutover(&deploy).expect(0);
+    let (_, pid) = stand.instances("serving").into_iter().next().unwrap();
+    let seen = PathBuf::from(format!("/proc/{pid}/cwd")).join("up/first");
+    assert_eq!(fs::read_to_string(seen).unwrap(), "brought");
+    fs::write(place(&stand, "1.0.0").join("up/second"), "uploaded").unwrap();
+    stand.deploy("2.0.0", "").expect(0);
+    stand.cutover(&["rollback", TARGET]).expect(0);
+    stand.deploy("3.0.0", "").expect(0);
+    for version in ["1.0.0", "2.0.0", "3.0.0"] {
+        for (path, text) in [("up/second", "uploaded"), ("conf/app.ini", "written by hand")] {
+            let found = fs::read_to_string(place(&stand, version).join(path)).unwrap();
+            assert_eq!(found, text, "{version} {path}");
+        }
+    }
+    // As it came, and not as it was written to since: so it is sent on, as `promote` does.
+    let kept_release = place(&stand, "1.0.0").display().to_string();
+    stand.cutover(&["deploy", TARGET, "4.0.0", "--from", &kept_release]).expect(0);
+    let same = stand.cutover(&["releases", "diff", TARGET, "1.0.0", "4.0.0"]).expect(0);
+    assert!(same.out.contains("files          the same"), "{}", same.text());
+    stand.cutover(&["releases", "verify"]).expect(0);
+    stand.cutover(&["releases", "prune", TARGET, "--keep", "1"]).expect(0);
+    assert!(!place(&stand, "2.0.0").exists());
+    assert_eq!(fs::read_to_string(kept.join("up/second")).unwrap(), "uploaded");
+}

@@ -1,11 +1,14 @@
 //! The daemon's API on its Unix socket.
 
+pub mod admission;
 pub mod deployments;
 pub mod events;
 pub mod logs;
 pub mod one_offs;
+pub mod plans;
 pub mod refusal;
 pub mod releases;
+pub mod saved;
 pub mod status;
 pub mod turns;
 pub mod uploads;
@@ -18,6 +21,7 @@ use axum::{
     middleware::map_response_with_state,
     routing::{get, post, put},
 };
+use drivers::releases::listing::LIST_BYTES_MAX;
 
 /// Bytes of a request's JSON, at most; an upload's limits are the unpacker's.
 const BODY_BYTES_MAX: usize = 4 << 20;
@@ -28,8 +32,12 @@ pub fn router(controller: Controller) -> Router {
         .route("/v1/info", get(status::info))
         .route("/v1/status", get(status::status))
         .route("/v1/stop", post(status::stop))
-        .route("/v1/plan", post(deployments::plan))
+        .route("/v1/plan", post(plans::plan))
         .route("/v1/deployments", get(deployments::list).post(deployments::create))
+        .route("/v1/admission", post(admission::ask))
+        .route("/v1/saved", post(saved::keep))
+        .route("/v1/saved/{id}", get(saved::show))
+        .route("/v1/saved/{id}/deployments", post(saved::deploy))
         .route("/v1/turns", post(turns::ask))
         .route("/v1/turns/leave", post(turns::leave))
         .route("/v1/marks", post(turns::mark))
@@ -47,6 +55,10 @@ pub fn router(controller: Controller) -> Router {
         .route(
             "/v1/uploads/{project}/{environment}/{deployment}",
             put(uploads::receive).layer(DefaultBodyLimit::disable()),
+        )
+        .route(
+            "/v1/lists/{project}/{environment}/{deployment}",
+            put(uploads::receive_list).layer(DefaultBodyLimit::max(LIST_BYTES_MAX)),
         )
         .layer(map_response_with_state(controller.secrets.clone(), refusal::tell))
         .with_state(controller)

@@ -1,6 +1,6 @@
 //! What the controller does unasked: recovery, then keeping alive and reaping, each in turn.
 
-use crate::{abandoned, controller::Controller};
+use crate::{abandoned, controller::Controller, saved};
 use engine::{port::journal::Journal, schedule::Schedules};
 use model::failure::Failure;
 use std::time::Duration;
@@ -65,6 +65,9 @@ pub async fn run(controller: Controller, recovered: watch::Sender<bool>) {
 }
 
 async fn discard_abandoned(controller: &Controller, before_ms: u64) {
+    if let Err(failure) = saved::expire(controller).await {
+        tracing::warn!("what is kept for too long stays: failed to {}", failure.message);
+    }
     if let Err(failure) = abandoned::discard(controller, before_ms).await {
         tracing::warn!("uploads that nobody needs stay: failed to {}", failure.message);
     }

@@ -1,6 +1,6 @@
 //! What the API's handlers share: the engine, the journal, who watches.
 
-use crate::{gate::Gates, hub::Hub, one_off::Watchers, secrets::Secrets, waiting::Waiting};
+use crate::{gate::Gates, hub::Hub, one_off::Watchers, saved, secrets::Secrets, waiting::Waiting};
 use drivers::Local;
 use engine::{deploy::Engine, one_off::OneOffs, port::journal::Begun};
 use model::{
@@ -8,6 +8,7 @@ use model::{
     failure::{Blame, Failure},
     id::DeploymentId,
     journal::Outcome,
+    saved::Saved,
 };
 use std::{path::PathBuf, sync::Arc};
 use store::Store;
@@ -51,17 +52,35 @@ impl Controller {
     ///
     /// Where the journal cannot be written.
     pub async fn take(&self, request: Request) -> Result<Begun, Failure> {
+        self.take_saved(request, None).await
+    }
+
+    /// As [`Controller::take`], of what was kept for later, which is used up by it.
+    ///
+    /// # Errors
+    ///
+    /// Where the journal cannot be written.
+    pub async fn take_saved(
+        &self,
+        request: Request,
+        saved: Option<Saved>,
+    ) -> Result<Begun, Failure> {
         let request = self.secrets.met(request);
         self.wait_until_recovered().await;
         let turn = self.gates.turn(&request.environment).await;
         let begun = self.engine.begin(&request).await?;
         drop(turn);
         if matches!(begun, Begun::Taken { .. }) {
-            let engine = self.engine.clone();
+            let this = self.clone();
             tokio::spawn(async move {
                 let deployment = request.deployment.clone();
-                match engine.run(&request).await {
-                    Ok(outcome) => tracing::info!(%deployment, ?outcome, "ended"),
+                match this.engine.run(&request).await {
+                    Ok(outcome) => {
+                        tracing::info!(%deployment, ?outcome, "ended");
+                        if let Some(saved) = saved {
+                            saved::used(&this, &saved, outcome).await;
+                        }
+                    }
                     Err(failure) => {
                         tracing::error!(%deployment, "stopped: failed to {}", failure.message);
                     }

@@ -75,6 +75,9 @@ pub async fn look(
     if let Some(version) = &keeping.previous {
         keeping.reasons.add(version, Reason::Previous);
     }
+    for version in local.releases.prepared(id).await? {
+        keeping.reasons.add(&version, Reason::Prepared);
+    }
     let history = journal.map(|it| it.history(id, HISTORY_MAX)).transpose()?.unwrap_or_default();
     let roster = Roster::new(&history);
     if let Some(journal) = journal {

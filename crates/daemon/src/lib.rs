@@ -16,6 +16,7 @@ pub mod prune;
 pub mod rebuild;
 pub mod report;
 pub mod run;
+mod saved;
 pub mod secrets;
 mod socket;
 mod waiting;

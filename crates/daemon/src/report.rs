@@ -16,9 +16,13 @@ use crate::{
     controller::Controller,
 };
 use drivers::{Local, layout::Layout};
+use engine::port::runtime::Life;
 pub use health::health;
 use model::{
+    deployment::DeploymentRecord,
     failure::{Blame, Failure},
+    id::InstanceId,
+    instance::Instance,
     name::EnvironmentId,
 };
 use std::{
@@ -42,6 +46,28 @@ struct Sources<'a> {
     trouble: Option<String>,
     layout: Layout,
     proxy: Option<proxy::control::Status>,
+    /// What is asked once for all environments: there may be very many of them.
+    common: Common,
+}
+
+/// What the runtime and the journal say of all environments.
+#[derive(Default)]
+struct Common {
+    /// Every instance that is known to the runtime, in the order of its id.
+    lives: Vec<(InstanceId, Life)>,
+    /// Kept warm, with until when.
+    retired: Vec<(Instance, u64)>,
+    /// Not ended, or in need of attention.
+    unfinished: Vec<DeploymentRecord>,
+}
+
+impl Common {
+    /// The instances of an environment, by id.
+    fn lives_of(&self, id: &EnvironmentId) -> impl Iterator<Item = &(InstanceId, Life)> {
+        let lead = format!("{}.", id.stem());
+        let first = self.lives.partition_point(|it| it.0.0 < lead);
+        self.lives[first..].iter().take_while(move |it| it.0.0.starts_with(&lead))
+    }
 }
 
 /// As the daemon sees it.
@@ -82,7 +108,8 @@ async fn build(
 ) -> Result<StatusReport, Failure> {
     // The controller looked all of it through when it started.
     let pages = if controller.is_some() { Pages::Few } else { Pages::All };
-    let sources = sources(local, root, pages).await?;
+    let mut sources = sources(local, root, pages).await?;
+    sources.common = common(&sources).await?;
     let trouble = sources.trouble.iter().map(|it| {
         format!("the journal is not used, and nothing is deployed: {it}; {}", store::WAY_OUT)
     });
@@ -109,7 +136,17 @@ async fn sources<'a>(local: &'a Local, root: &Path, pages: Pages) -> Result<Sour
         Ok(journal) => (journal, None),
         Err(why) => (None, Some(why)),
     };
-    Ok(Sources { local, journal, trouble, layout: Layout::new(root), proxy })
+    let common = Common::default();
+    Ok(Sources { local, journal, trouble, layout: Layout::new(root), proxy, common })
+}
+
+async fn common(sources: &Sources<'_>) -> Result<Common, Failure> {
+    let mut lives = sources.local.runtime.list().await?;
+    lives.sort_by(|one, other| one.0.cmp(&other.0));
+    let journal = sources.journal.as_ref();
+    let retired = journal.map(|it| it.retired()).transpose()?.unwrap_or_default();
+    let unfinished = journal.map(|it| it.unfinished()).transpose()?.unwrap_or_default();
+    Ok(Common { lives, retired, unfinished })
 }
 
 /// The journal, if it is sound and knows all that is on disk.

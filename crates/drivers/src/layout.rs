@@ -198,6 +198,11 @@ impl Layout {
         self.environment(environment).join("contents")
     }
 
+    /// Plans and prepared releases that are kept for later.
+    pub fn saved(&self, environment: &EnvironmentId) -> PathBuf {
+        self.environment(environment).join("plans")
+    }
+
     /// Content that is not a release yet.
     pub fn incoming(&self, environment: &EnvironmentId) -> PathBuf {
         self.environment(environment).join("incoming")

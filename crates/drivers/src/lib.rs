@@ -9,6 +9,7 @@ pub mod ground;
 pub mod host;
 pub mod layout;
 pub mod machine;
+pub mod nginx;
 pub mod probe;
 pub mod releases;
 pub mod router;

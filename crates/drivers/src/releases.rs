@@ -12,10 +12,15 @@ mod keep;
 pub mod left_out;
 mod limits;
 mod links;
+pub mod listing;
+mod origin;
 mod placer;
 mod record;
 mod refusal;
+mod saved;
 pub mod send;
+mod shared;
+mod shared_trouble;
 pub mod space;
 mod stage;
 mod upload;
@@ -36,6 +41,7 @@ use model::{
     id::{DeploymentId, ReleaseId},
     name::EnvironmentId,
     release::{Artifact, Release, Source},
+    shared::Trouble,
 };
 use std::path::{Path, PathBuf};
 
@@ -100,6 +106,15 @@ impl Releases for DirectoryReleases {
         blocking(move || this.stage_now(&environment, &release, &version, &source)).await
     }
 
+    async fn shared_trouble(
+        &self,
+        release: &Release,
+        source: &Source,
+    ) -> Result<Vec<Trouble>, Failure> {
+        let (this, release, source) = (self.clone(), release.clone(), source.clone());
+        blocking(move || this.shared_trouble_now(&release, &source)).await
+    }
+
     async fn verify(&self, release: &Release) -> Result<(), Failure> {
         let (this, release) = (self.clone(), release.clone());
         blocking(move || this.verify_now(&release)).await
@@ -128,6 +143,11 @@ impl Releases for DirectoryReleases {
         let (this, environment) = (self.clone(), environment.clone());
         let version = version.to_owned();
         blocking(move || this.remove_now(&environment, &version)).await
+    }
+
+    async fn prepared(&self, environment: &EnvironmentId) -> Result<Vec<String>, Failure> {
+        let (this, environment) = (self.clone(), environment.clone());
+        blocking(move || this.prepared_now(&environment)).await
     }
 
     async fn discard_upload(

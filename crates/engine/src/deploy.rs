@@ -1,6 +1,10 @@
 //! A request's way: observe, preflight, plan, journal, execute, end.
 
+mod ahead;
+mod foresee;
 mod prepare;
+
+pub use foresee::Foreseen;
 
 use crate::{
     abort::AbortFlag,
@@ -12,10 +16,11 @@ use crate::{
 use model::{
     deployment::{DeploymentRecord, Finding, News, Request, Stage},
     failure::{Blame, Failure},
-    id::{DeploymentId, InstanceId},
+    id::{DeploymentId, InstanceId, ReleaseId},
     journal::{Event, Ledger, Outcome, Record, Status},
     name::EnvironmentId,
     plan::{PLAN_VERSION, Plan},
+    release::Release,
     roster::Roster,
 };
 use prepare::Prepared;
@@ -37,6 +42,8 @@ pub struct Engine {
     pub(crate) warm: Mutex<BTreeMap<InstanceId, (u64, u64)>>,
     /// What the histories say, with the newest deployment as it stood when they were read.
     rosters: Mutex<BTreeMap<EnvironmentId, (DeploymentId, Stage, Roster)>>,
+    /// The releases in force, of environments that were asked for theirs.
+    in_force: Mutex<BTreeMap<EnvironmentId, Arc<Release>>>,
 }
 
 impl Engine {
@@ -48,6 +55,7 @@ impl Engine {
             turns: Mutex::default(),
             warm: Mutex::default(),
             rosters: Mutex::default(),
+            in_force: Mutex::default(),
         }
     }
 
@@ -75,13 +83,9 @@ impl Engine {
     /// # Errors
     ///
     /// Where it cannot be planned, or something cannot be looked at.
-    pub async fn plan_only(
-        &self,
-        request: &Request,
-    ) -> Result<(Vec<Finding>, Option<Plan>), Failure> {
+    pub async fn plan_only(&self, request: &Request) -> Result<Foreseen, Failure> {
         let prepared = prepare::prepare(&self.ports, request).await?;
-        let plan = prepared.plan(&self.ports).await?;
-        Ok((prepared.findings, Some(plan)))
+        prepared.foresee(&self.ports).await
     }
 
     /// Does what was asked, to its end.
@@ -303,6 +307,23 @@ impl Engine {
         let mut known = self.rosters.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(environment.clone(), (newest.id, newest.stage, roster.clone()));
         Ok(roster)
+    }
+
+    /// The release in force, read once: it never changes, and it is asked for several times a
+    /// second.
+    pub(crate) async fn release_in_force(
+        &self,
+        environment: &EnvironmentId,
+        id: &ReleaseId,
+    ) -> Result<Arc<Release>, Failure> {
+        let in_force = || self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = in_force().get(environment).filter(|it| it.id == *id).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let release = Arc::new(self.ports.releases.read(environment, id).await?);
+        in_force().insert(environment.clone(), release.clone());
+        Ok(release)
     }
 
     fn known_roster(

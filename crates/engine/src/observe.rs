@@ -101,9 +101,11 @@ pub(crate) async fn observe(
         warm: sight.warm(),
         left_over: sight.left_over(&active),
         stopped: sight.roster.stopped.clone(),
+        is_stopped: sight.roster.is_stopped,
         active,
         releases,
         linked_previous,
+        prepared: ports.releases.prepared(environment).await?,
         ports_free: vec![],
     };
     Ok((observed, sight.in_force))

@@ -10,6 +10,7 @@ use model::{
     release::{Release, Source, Standing},
     routes::Claim,
     service::EnvironmentSpec,
+    shared::Trouble,
 };
 use std::collections::BTreeSet;
 
@@ -27,7 +28,7 @@ pub(crate) async fn findings(
     };
     let Some(release) = release else { return Ok(vec![]) };
     let unproven = match source {
-        Some(_) => unproven(ports, release).await?,
+        Some(_) => unproven(ports, &release.spec, &release.artifact.digest).await?,
         None => None,
     };
     let mut seen = seen(ports, &desired.environment, release, observed, in_force).await?;
@@ -40,12 +41,19 @@ pub(crate) async fn findings(
     let comes = source.is_some_and(|it| !matches!(it, Source::Kept { .. }));
     let mut all = preflight::findings(&release.spec, comes.then_some(&release.artifact), &seen);
     all.extend(unproven);
+    if let Some(source) = source {
+        let trouble = ports.releases.shared_trouble(release, source).await?;
+        all.extend(trouble.iter().map(Trouble::finding));
+    }
     Ok(all)
 }
 
 /// Whether another environment should have accepted the content before, and did not.
-async fn unproven(ports: &Ports, release: &Release) -> Result<Option<Finding>, Failure> {
-    let spec = &release.spec;
+pub(crate) async fn unproven(
+    ports: &Ports,
+    spec: &EnvironmentSpec,
+    digest: &str,
+) -> Result<Option<Finding>, Failure> {
     let Some(environment) = spec.control.require.clone() else { return Ok(None) };
     let before = EnvironmentId { project: spec.id.project.clone(), environment };
     for (id, _, standing) in ports.journal.standings(&before).await? {
@@ -54,7 +62,7 @@ async fn unproven(ports: &Ports, release: &Release) -> Result<Option<Finding>, F
         }
         // One that was removed says nothing any more.
         let known = ports.releases.read(&before, &id).await;
-        if known.is_ok_and(|it| it.artifact.digest == release.artifact.digest) {
+        if known.is_ok_and(|it| it.artifact.digest == digest) {
             return Ok(None);
         }
     }

@@ -63,8 +63,7 @@ impl Schedules {
     ) -> Result<(), Failure> {
         let roster = self.engine.roster(environment).await?;
         let Some(current) = &roster.current else { return Ok(()) };
-        let ports = &self.engine.ports;
-        let release = ports.releases.read(environment, &current.id).await?;
+        let release = self.engine.release_in_force(environment, &current.id).await?;
         let mut first = Ok(());
         for service in &release.spec.services {
             let Some(schedule) = &service.schedule else { continue };

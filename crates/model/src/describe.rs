@@ -140,6 +140,15 @@ pub fn subject(step: &Step) -> String {
     }
 }
 
+/// The step's word and what it is about: `stop web.1`.
+pub fn title(step: &Step) -> String {
+    let about = match step {
+        Step::Stop { instance, .. } => short(&instance.id),
+        step => subject(step),
+    };
+    format!("{} {about}", step.word()).trim_end().to_owned()
+}
+
 /// The plan in one sentence.
 pub fn summary(plan: &Plan) -> String {
     let name = &plan.environment;
@@ -185,7 +194,7 @@ pub fn downtime(plan: &Plan) -> String {
 
 fn described(source: &Source) -> String {
     match source {
-        Source::Upload { described, .. } => described.clone(),
+        Source::Upload { described, .. } | Source::Listed { described, .. } => described.clone(),
         Source::Git { url, reference } => format!("{url} at {reference}"),
         Source::Kept { version } => format!("the kept release {version}"),
     }

@@ -5,6 +5,7 @@
 
 pub mod cause;
 pub mod check;
+pub mod checklist;
 pub mod control;
 pub mod deployment;
 pub mod describe;
@@ -17,7 +18,9 @@ pub mod journal;
 pub mod manifest;
 pub mod name;
 pub mod next;
+pub mod nginx;
 pub mod one_off;
+pub mod outlook;
 pub mod plan;
 pub mod planner;
 pub mod pm2;
@@ -28,8 +31,10 @@ pub mod retention;
 pub mod role;
 pub mod roster;
 pub mod routes;
+pub mod saved;
 pub mod schedule;
 pub mod service;
+pub mod shared;
 pub mod verdict;
 pub mod version;
 pub mod window;

@@ -58,10 +58,14 @@ pub struct Observed {
     pub left_over: Vec<Instance>,
     /// What the last stop ended.
     pub stopped: Vec<Instance>,
+    /// The newest change was a stop.
+    pub is_stopped: bool,
     /// Kept releases, the one whose standing changed last first.
     pub releases: Vec<Kept>,
     /// The version that `previous` points at.
     pub linked_previous: Option<String>,
+    /// Versions that are staged for later.
+    pub prepared: Vec<String>,
     /// Ports that nobody has.
     pub ports_free: Vec<u16>,
 }
@@ -114,6 +118,12 @@ pub enum Wanted {
 }
 
 impl Observed {
+    /// Whether there is something to stop: instances, or jobs that are begun by the clock.
+    pub fn works(&self) -> bool {
+        let by_clock = |it: &Release| it.spec.services.iter().any(|it| it.schedule.is_some());
+        !self.active.is_empty() || (!self.is_stopped && self.current.as_ref().is_some_and(by_clock))
+    }
+
     /// The record of a release, if it is kept.
     pub fn release(&self, id: &ReleaseId) -> Option<&Release> {
         let kept = self.releases.iter().map(|it| &it.release).chain(&self.current);

@@ -76,9 +76,14 @@ pub fn unproven(environment: &EnvironmentId, before: &EnvironmentId) -> Finding 
     hard(failure)
 }
 
-fn disk(spec: &EnvironmentSpec, artifact: &Artifact, seen: &Seen) -> Option<Finding> {
+/// Bytes of the disk that new content takes for a moment, and those that are asked to be free.
+pub fn room(spec: &EnvironmentSpec, artifact: &Artifact) -> (u64, u64) {
     let need = artifact.bytes.saturating_mul(COPIES);
-    let wanted = spec.disk_free_bytes.unwrap_or(DISK_FREE_BYTES_MIN.max(need));
+    (need, spec.disk_free_bytes.unwrap_or(DISK_FREE_BYTES_MIN.max(need)))
+}
+
+fn disk(spec: &EnvironmentSpec, artifact: &Artifact, seen: &Seen) -> Option<Finding> {
+    let (need, wanted) = room(spec, artifact);
     if seen.disk_free_bytes >= wanted {
         return None;
     }

@@ -3,7 +3,7 @@
 pub mod difference;
 pub mod part;
 
-use crate::{id::ReleaseId, name::Name, service::EnvironmentSpec};
+use crate::{id::ReleaseId, name::Name, plan::ReleaseLabel, service::EnvironmentSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -14,6 +14,15 @@ pub enum Source {
     /// Sent by the command line, and unpacked under `incoming/` already.
     Upload {
         /// The upload's name: the deployment's id.
+        upload: String,
+        /// What it was read from, to show.
+        described: String,
+        /// The commit of a work tree it was read from, if it was one.
+        commit: Option<String>,
+    },
+    /// Of which only the list was sent: it can be planned for, and never staged.
+    Listed {
+        /// The list's name: the deployment's id.
         upload: String,
         /// What it was read from, to show.
         described: String,
@@ -67,6 +76,13 @@ pub struct Release {
     pub left: BTreeMap<Name, ReleaseId>,
     /// Unix time in ms when it was staged.
     pub created_at_ms: u64,
+}
+
+impl Release {
+    /// As people and paths name it.
+    pub fn label(&self) -> ReleaseLabel {
+        ReleaseLabel { id: self.id.clone(), version: self.version.clone() }
+    }
 }
 
 /// Where a release stands in the history of its environment.

@@ -61,6 +61,8 @@ pub enum Reason {
     Active,
     /// Processes of it run.
     Running,
+    /// It is staged for later: `deploy --prepared` starts it.
+    Prepared,
     /// It is one of the last that are kept besides those that are needed.
     Recent,
 }

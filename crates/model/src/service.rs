@@ -7,6 +7,7 @@ use crate::{
     pm2::RuntimeSpec,
     role::QuietSignal,
     schedule::Schedule,
+    shared::Shared,
     window::Windows,
 };
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,13 @@ pub struct EnvironmentSpec {
     pub services: Vec<ServiceSpec>,
     /// Where the embedded proxy listens; the same for all environments of one root.
     pub listen: Vec<String>,
+    /// Addresses and ranges of the proxies in front whose word on clients is taken; None: nothing
+    /// is said, and what was said before holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted: Option<Vec<String>>,
+    /// What all its releases have in common.
+    #[serde(default, skip_serializing_if = "Shared::is_empty")]
+    pub shared: Shared,
     /// Who may deploy when, and what is run beside.
     #[serde(default, skip_serializing_if = "ControlSpec::is_default")]
     pub control: ControlSpec,

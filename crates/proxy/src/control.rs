@@ -32,6 +32,8 @@ pub enum Ask {
         /// The asking daemon's epoch.
         epoch: u64,
     },
+    /// Read anew whose word is taken on who clients are; it holds for requests from now on.
+    Trust,
     /// What is in force, and what was served.
     Status,
     /// Send this process's listeners over the socket (SCM_RIGHTS), in the order of `addresses`.
@@ -61,6 +63,8 @@ pub enum Answer {
         /// How long it took.
         waited_ms: u64,
     },
+    /// The list was read.
+    Trusts,
     /// See [`Ask::Status`].
     Status(Status),
     /// The listeners follow as ancillary data of this very line.

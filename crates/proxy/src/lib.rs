@@ -14,6 +14,7 @@ mod plane;
 mod probation;
 pub mod route_file;
 mod run;
+pub mod trusted;
 
 pub use error::ProxyError;
 pub use listeners::listeners_from_environment;

@@ -5,6 +5,7 @@ use crate::error::ProxyError;
 use crate::limits::THREADS_MAX;
 use crate::plane::Plane;
 use crate::route_file::routes_directory;
+use crate::trusted::Trusted;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
@@ -47,12 +48,18 @@ async fn serve(options: ProxyOptions) -> Result<(), ProxyError> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
     let mut state = controller::load(&root, threads)
         .map_err(|source| ProxyError::Routes { path: routes_directory(&root), source })?;
+    let trusted = Trusted::read(&root).unwrap_or_else(|error| {
+        tracing::warn!(%error, "whom to trust cannot be read, so nobody is");
+        Trusted::default()
+    });
     let listeners: Arc<[TcpListener]> = listeners.into();
     let table = controller::first_table(&mut state);
     let nonce = draw_nonce()?;
     let running = Plane::start(table, nonce.clone(), &listeners, threads)?;
+    running.plane.trusted.store(Arc::new(trusted));
     let control = bind(&root)?;
     let controller = Rc::new(Controller {
+        root,
         plane: running.plane.clone(),
         state: RefCell::new(state),
         nonce,

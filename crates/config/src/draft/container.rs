@@ -37,13 +37,11 @@ fn service(field: &Field<'_>, report: &mut Report) -> ServiceDraft {
     };
     let known = ["name", "image", "port", "api_locations", "health"];
     let Some(table) = Table::read(field, &known, &[], report) else { return draft };
-    if let Some(name) = table.get("name") {
-        container_name(name, report);
-    }
-    if let Some(port) = table.get("port") {
-        // Within the container: it takes none of this machine's.
-        let _port = scalar::number::<u16>(port, 1..=65535, report);
-    }
+    let name = table.get("name").and_then(|it| container_name(it, report));
+    // Within the container: it takes none of this machine's.
+    let port = table.get("port").and_then(|it| scalar::number::<u16>(it, 1..=65535, report));
+    draft.container =
+        name.zip(port).map(|(name, port)| name.with((name.value.clone(), port.value)));
     let at = field.placed(EnvFileDraft::OfEnvironment);
     draft.env_file = Some(field.placed(vec![at]));
     draft.image = table.get("image").and_then(|it| scalar::word(it, report)).map(|it| it.with(()));
@@ -58,14 +56,16 @@ fn service(field: &Field<'_>, report: &mut Report) -> ServiceDraft {
     draft
 }
 
-fn container_name(field: &Field<'_>, report: &mut Report) {
-    let Some(found) = scalar::word(field, report) else { return };
+fn container_name(field: &Field<'_>, report: &mut Report) -> Option<Placed<String>> {
+    let found = scalar::word(field, report)?;
     let inner = |it: char| it.is_ascii_alphanumeric() || "_.-".contains(it);
     let led = found.value.starts_with(|it: char| it.is_ascii_alphanumeric());
     if !led || !found.value.chars().all(inner) {
         let message = format!("`{}` is not the name of a container", found.value.escape_debug());
         field.error(report, message).hint("use letters, digits, `_`, `.` and `-`");
+        return None;
     }
+    Some(found)
 }
 
 /// `domains: { production: shop.example, staging: [a.example, b.example] }`.

@@ -7,6 +7,7 @@ use crate::{
         project::{self, SourceDraft},
         secret::Secrets,
         service::ServiceDraft,
+        shared,
         variable::{self, EnvFileDraft, Required, Variables},
     },
     report::{Field, Place, Placed, Report, Table},
@@ -16,10 +17,11 @@ use crate::{
 use model::{
     name::Name,
     service::{ControlSpec, VersionScheme},
+    shared::Shared,
 };
 
 /// Every key of an environment.
-pub(crate) const KEYS: [&str; 16] = [
+pub(crate) const KEYS: [&str; 17] = [
     "domains",
     "version",
     "env",
@@ -30,6 +32,7 @@ pub(crate) const KEYS: [&str; 16] = [
     "source",
     "disk_free",
     "keep_releases",
+    "shared",
     "confirm",
     "windows",
     "not_at_peak",
@@ -56,6 +59,7 @@ pub(crate) struct EnvironmentDraft {
     pub(crate) disk_free_bytes: Option<Placed<u64>>,
     pub(crate) keep_releases: Option<Placed<u32>>,
     pub(crate) source: Option<SourceDraft>,
+    pub(crate) shared: Option<Placed<Shared>>,
     pub(crate) control: ControlSpec,
     /// What it lays over the project's services.
     pub(crate) services: Vec<(Name, ServiceDraft)>,
@@ -113,6 +117,7 @@ impl EnvironmentDraft {
             .get("keep_releases")
             .and_then(|it| scalar::number(it, 1..=KEEP_RELEASES_MAX, report));
         self.control = control::read(table, report);
+        self.shared = table.get("shared").and_then(|it| shared::read(it, report));
         self.source = table.get("source").and_then(|it| SourceDraft::read(it, report));
     }
 

@@ -2,18 +2,19 @@
 
 use crate::{
     address,
-    draft::{container, environment::EnvironmentDraft, service::ServiceDraft},
+    draft::{container, environment::EnvironmentDraft, service::ServiceDraft, shared},
     nearest::nearest,
     report::{Field, Placed, Report, Table, quoted_list},
     scalar,
     yaml::Value,
 };
-use model::name::Name;
+use model::{name::Name, shared::Shared};
 
 /// One project.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProjectDraft {
     pub(crate) source: Option<SourceDraft>,
+    pub(crate) shared: Option<Placed<Shared>>,
     pub(crate) services: Vec<(Name, ServiceDraft)>,
     pub(crate) environments: Vec<(Name, EnvironmentDraft)>,
 }
@@ -28,7 +29,7 @@ pub(crate) enum SourceDraft {
 impl ProjectDraft {
     pub(crate) fn read(field: &Field<'_>, report: &mut Report) -> ProjectDraft {
         let mut draft = ProjectDraft::default();
-        let known = ["source", "services", "environments", "containers", "domains"];
+        let known = ["source", "shared", "services", "environments", "containers", "domains"];
         let elsewhere = [
             ("command", "to a service: `services: { web: { command: … } }`"),
             ("routes", "to a service: `services: { web: { routes: … } }`"),
@@ -37,6 +38,7 @@ impl ProjectDraft {
             ("version", "to an environment"),
         ];
         let Some(table) = Table::read(field, &known, &elsewhere, report) else { return draft };
+        draft.shared = table.get("shared").and_then(|it| shared::read(it, report));
         draft.source = table.get("source").and_then(|it| SourceDraft::read(it, report));
         match table.get("services") {
             Some(services) => draft.services = self::services(services, report),

@@ -4,6 +4,7 @@ use crate::{
     address,
     draft::{
         alias::{self, AliasDraft},
+        nginx::NginxDraft,
         project::{ProjectDraft, named},
     },
     report::{Field, Placed, Report, Table},
@@ -19,6 +20,10 @@ pub(crate) struct RootDraft {
     pub(crate) listen: Option<Placed<Vec<Placed<String>>>>,
     /// May be given, and is refused when it is to be deployed.
     pub(crate) tls: Option<Placed<()>>,
+    /// Who is believed what it says of its clients, if it is said.
+    pub(crate) trusted: Option<Placed<Vec<Placed<String>>>>,
+    /// What stands in front of the proxy.
+    pub(crate) nginx: Option<NginxDraft>,
     pub(crate) projects: Vec<(Name, ProjectDraft)>,
     pub(crate) aliases: Vec<AliasDraft>,
 }
@@ -33,14 +38,12 @@ impl RootDraft {
             ("source", "to a project: `projects: { shop: { source: … } }`"),
             ("listen", "under `proxy`"),
         ];
-        let Some(table) =
-            Table::read(&field, &["proxy", "projects", "aliases"], &elsewhere, report)
-        else {
-            return draft;
-        };
+        let known = ["proxy", "projects", "aliases", "nginx"];
+        let Some(table) = Table::read(&field, &known, &elsewhere, report) else { return draft };
         if let Some(proxy) = table.get("proxy") {
             draft.read_proxy(proxy, report);
         }
+        draft.nginx = table.get("nginx").map(|it| NginxDraft::read(it, report));
         if let Some(aliases) = table.get("aliases") {
             draft.aliases = alias::aliases(aliases, report);
         }
@@ -60,7 +63,9 @@ impl RootDraft {
     }
 
     fn read_proxy(&mut self, field: &Field<'_>, report: &mut Report) {
-        let Some(table) = Table::read(field, &["listen", "tls"], &[], report) else { return };
+        let known = ["listen", "tls", "trusted"];
+        let Some(table) = Table::read(field, &known, &[], report) else { return };
+        self.trusted = table.get("trusted").and_then(|it| scalar::list(it, report, address::peers));
         self.listen = table.get("listen").and_then(|it| scalar::list(it, report, address::listen));
         if let Some(listen) = &self.listen {
             for (index, item) in listen.value.iter().enumerate() {

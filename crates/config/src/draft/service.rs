@@ -124,6 +124,8 @@ pub(crate) struct ServiceDraft {
     pub(crate) command: Option<Placed<Vec<String>>>,
     pub(crate) runtime: Option<Placed<Runtime>>,
     pub(crate) pm2: Option<Placed<Pm2Draft>>,
+    /// The name that its containers share, and the port within them.
+    pub(crate) container: Option<Placed<(String, u16)>>,
     pub(crate) instances: Option<Placed<u16>>,
     pub(crate) routes: Option<Placed<Vec<Placed<String>>>>,
     pub(crate) port: Option<Placed<u16>>,
@@ -297,7 +299,8 @@ impl ServiceDraft {
             };
         }
         laid! {
-            command runtime pm2 instances routes port readiness smoke checks strategy rolling
+            command runtime pm2 container instances routes port readiness smoke checks strategy
+            rolling
             drain stop_signal quiet_signal kind schedule timezone overlap time_limit catch_up
             grace start_timeout bake keep_warm user env_file required_env upstream_keepalive image
             volumes migrate listen

@@ -8,6 +8,7 @@ pub(super) static ROOT: Shape = Shape {
     required: &["projects"],
     keys: &[
         Key("proxy", Kind::Keys(&PROXY), "The embedded proxy."),
+        Key("nginx", Kind::Keys(&NGINX), "nginx, where it stands in front of the proxy."),
         Key("projects", Kind::Named(&Kind::Keys(&PROJECT)), "Projects by name."),
         Key(
             "aliases",
@@ -24,9 +25,64 @@ static PROXY: Shape = Shape {
         Key(
             "listen",
             Kind::List(&Kind::Text),
-            "Where the embedded proxy listens.  Default: 0.0.0.0:80 as root, else 127.0.0.1:8080.",
+            "Where the embedded proxy listens.  Default: 0.0.0.0:80 as root where there is no \
+             `nginx`, else 127.0.0.1:8080.",
         ),
         Key("tls", Kind::List(&Kind::Text), "Where it will listen for TLS; not built yet."),
+        Key(
+            "trusted",
+            Kind::List(&Kind::Text),
+            "Addresses, or ranges, of proxies in front: what they say of the client is passed on.  \
+             Default: this machine's where `nginx` is given, else nobody.",
+        ),
+    ],
+};
+
+static NGINX: Shape = Shape {
+    name: "nginx",
+    required: &[],
+    keys: &[
+        Key(
+            "to",
+            Kind::OneOf(&["proxy", "services"]),
+            "What its server blocks lead to.  Default: proxy.",
+        ),
+        Key(
+            "listen",
+            Kind::List(&Kind::Text),
+            "Where it listens for clear HTTP.  Default: 0.0.0.0:80.",
+        ),
+        Key("standby", Kind::Text, "Asked where the proxy does not answer: an address and port."),
+        Key("tls", Kind::Keys(&NGINX_TLS), "It ends TLS, and leads clear HTTP there."),
+        Key(
+            "acme",
+            Kind::Text,
+            "Who answers a certificate authority's challenges: a directory, or an address and \
+             port.",
+        ),
+        Key(
+            "default",
+            Kind::Switch,
+            "It answers hosts that nobody names with 404.  `no` where another server block does.  \
+             Default: yes.",
+        ),
+        Key("body_max", Kind::Size, "Of a request's body.  Default: any size."),
+        Key(
+            "directory",
+            Kind::Path,
+            "Where our files are kept for it.  Default: /etc/nginx/cutover.",
+        ),
+        Key("program", Kind::Argv, "nginx and its arguments.  Default: nginx."),
+    ],
+};
+
+static NGINX_TLS: Shape = Shape {
+    name: "nginx_tls",
+    required: &["certificate", "key"],
+    keys: &[
+        Key("listen", Kind::List(&Kind::Text), "Where it listens for TLS.  Default: 0.0.0.0:443."),
+        Key("certificate", Kind::Path, "The chain's file; `{domain}` stands for the host."),
+        Key("key", Kind::Path, "The key's file; `{domain}` stands for the host."),
     ],
 };
 
@@ -35,6 +91,11 @@ static PROJECT: Shape = Shape {
     required: &[],
     keys: &[
         Key("source", Kind::Keys(&SOURCE), "Where a release's content comes from."),
+        Key(
+            "shared",
+            Kind::Keys(&SHARED),
+            "Files and directories that all releases of an environment have in common.",
+        ),
         Key(
             "services",
             Kind::Named(&Kind::Keys(&SERVICE)),
@@ -67,6 +128,23 @@ static CONTAINER: Shape = Shape {
         Key("port", Kind::Number(1, 65535), "The port within the container."),
         Key("api_locations", Kind::List(&Kind::Path), "Path prefixes that lead here."),
         Key("health", HEALTH, "Asked before traffic moves to it."),
+    ],
+};
+
+static SHARED: Shape = Shape {
+    name: "shared",
+    required: &[],
+    keys: &[
+        Key(
+            "files",
+            Kind::List(&Kind::Text),
+            "Paths in a release that are links to files in `shared/`.",
+        ),
+        Key(
+            "directories",
+            Kind::List(&Kind::Text),
+            "Paths in a release that are links to directories in `shared/`.",
+        ),
     ],
 };
 
@@ -126,6 +204,7 @@ static ENVIRONMENT: Shape = Shape {
             Kind::Number(1, 1000),
             "Releases kept besides those that are needed.  Default: 5.",
         ),
+        Key("shared", Kind::Keys(&SHARED), "Instead of what the project shares."),
         Key(
             "confirm",
             Kind::Switch,

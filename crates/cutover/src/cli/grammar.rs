@@ -4,7 +4,9 @@ pub mod cleanup;
 pub mod control;
 pub mod env;
 pub mod exec;
+pub mod later;
 pub mod looking;
+pub mod nginx;
 pub mod paper;
 pub mod project;
 pub mod releases;
@@ -15,8 +17,10 @@ use cleanup::Cleanup;
 use control::{Freeze, Lift, Lock, Promote, Turn};
 use env::Env;
 use exec::Exec;
+use later::Later;
 pub use looking::{LogStream, Logs, SupportBundle, Top};
 use model::name::Name;
+use nginx::Nginx;
 use paper::{Completion, Man};
 use project::Project;
 use releases::Releases;
@@ -159,6 +163,8 @@ pub enum Verb {
     Check(Check),
     /// List, add and remove projects of the configuration.
     Project(Project),
+    /// Write nginx's files, and put them in force.
+    Nginx(Nginx),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// List secrets and where they come from, never their values.
@@ -207,6 +213,8 @@ pub struct Deploy {
     pub release: Wanted,
     #[command(flatten)]
     pub turn: Turn,
+    #[command(flatten)]
+    pub later: Later,
     /// Show what would be done, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -224,11 +232,15 @@ pub struct Deploy {
     override_usage = "cutover plan [OPTIONS] [TARGET] [VERSION]",
     after_help = "Examples:
   cutover plan production 1.3.0
+  cutover plan production 1.3.0 --save
   cutover --json plan production 1.3.0 --from ./dist"
 )]
 pub struct Plan {
     #[command(flatten)]
     pub release: Wanted,
+    /// Keep it with its content for a day, for `deploy --plan ID`.
+    #[arg(long)]
+    pub save: bool,
 }
 
 /// Which release, and what is overridden for it.
@@ -511,7 +523,7 @@ mod tests {
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
                         unfreeze status history show health ps logs run exec env top \
                         support-bundle restart stop start scale releases cleanup down daemon \
-                        proxy doctor demo init check project schema \
+                        proxy doctor demo init check project nginx schema \
                         secrets completion man version";
         assert_eq!(verbs.join(" "), expected);
     }

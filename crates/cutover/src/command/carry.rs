@@ -1,6 +1,6 @@
 //! Asks for a deployment, watches it, and says how it ended.
 
-use super::turn;
+use super::{admission, turn};
 use crate::{
     cli::grammar::control::Turn,
     controller::{CallError, Controller},
@@ -46,7 +46,12 @@ pub async fn out(
 ) -> Result<u8, Halt> {
     let mut view = View::new(&session.ui, "the controller to take it");
     if let Some(content) = content {
-        let sent = upload(session, &controller, request, content, &mut view).await;
+        let waits = turn.wait.is_some() || turn.supersede;
+        let asking = admission::asked(session, &controller, request, content, waits);
+        let sent = match ticking(&mut view, |_| (), asking).await {
+            Ok(()) => upload(session, &controller, request, content, &mut view).await,
+            Err(halt) => Err(halt),
+        };
         if let Err(halt) = sent {
             drop(view);
             return Err(serving(&controller, &target.id, halt).await);
@@ -195,7 +200,7 @@ pub async fn ticking<T>(
 }
 
 /// The same halt, with what serves meanwhile.
-async fn serving(controller: &Controller, id: &EnvironmentId, halt: Halt) -> Halt {
+pub async fn serving(controller: &Controller, id: &EnvironmentId, halt: Halt) -> Halt {
     let Halt::Failed(report, None) = halt else { return halt };
     let Ok(status) = controller.status().await else { return Halt::Failed(report, None) };
     let environment = status.environments.iter().find(|it| it.id == *id);

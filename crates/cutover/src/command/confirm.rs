@@ -1,7 +1,7 @@
 //! Asks for a word before something that cannot be taken back lightly.
 
 use crate::{halt::Halt, session::Session};
-use model::service::EnvironmentSpec;
+use model::{name::EnvironmentId, service::EnvironmentSpec};
 use std::io::{self, BufRead, Write};
 
 /// The environment in which a deployment is confirmed where nothing is said and somebody is there.
@@ -38,13 +38,27 @@ pub fn deployment(
     what: &str,
 ) -> Result<(), Halt> {
     let Some(spec) = spec.filter(|_| !yes) else { return Ok(()) };
+    asked(session, &spec.id, spec.control.confirm, what)
+}
+
+/// As [`deployment`], where only is known what is configured of it.
+///
+/// # Errors
+///
+/// Where the word is not typed, or nobody is there to type it.
+pub fn asked(
+    session: &Session,
+    environment: &EnvironmentId,
+    confirm: Option<bool>,
+    what: &str,
+) -> Result<(), Halt> {
     let can_ask = session.ui.can_ask();
-    let usual = || can_ask && spec.id.environment.as_str() == CONFIRMED;
-    match (spec.control.confirm.unwrap_or_else(usual), can_ask) {
+    let usual = || can_ask && environment.environment.as_str() == CONFIRMED;
+    match (confirm.unwrap_or_else(usual), can_ask) {
         (false, _) => Ok(()),
         (true, true) => typed(WORD, what),
         (true, false) => {
-            let message = format!("deploy to {}: it is confirmed by typing `{WORD}`", spec.id);
+            let message = format!("deploy to {environment}: it is confirmed by typing `{WORD}`");
             Err(Halt::usage(format!("{message}, and nobody can type here"))
                 .hint("`--yes` goes on without asking, as for programs"))
         }

@@ -1,7 +1,7 @@
 //! `deploy`
 
 use super::{
-    carry, confirm, plan,
+    carry, confirm, later, plan,
     prepare::{Prepared, prepare},
 };
 use crate::{cli::grammar::Deploy, halt::Halt, session::Session};
@@ -17,7 +17,13 @@ use model::{
 /// Where it was not begun.
 pub async fn run(session: &Session, args: Deploy) -> Result<u8, Halt> {
     if args.dry_run {
-        return plan::run(session, &args.release).await;
+        return plan::run(session, &args.release, false).await;
+    }
+    if args.later.prepare {
+        return later::prepare_release(session, &args).await;
+    }
+    if let Some(saved) = later::Asked::of(&args) {
+        return later::deploy(session, &saved, &args).await;
     }
     let mut prepared = prepare(session, &args.release).await?;
     prepared.request.overrides.break_lock = args.turn.break_lock;

@@ -68,14 +68,6 @@ pub async fn prepare(session: &Session, wanted: &Wanted) -> Result<Prepared, Hal
     }
     let deployment = new_deployment();
     let source = content.source(&deployment);
-    let overrides = Overrides {
-        force: wanted.force,
-        skip_health_check: wanted.skip_health_check,
-        skip_smoke: wanted.skip_smoke,
-        break_lock: false,
-        freeze: wanted.override_freeze.clone(),
-        window: wanted.override_window.clone(),
-    };
     let request = Request {
         deployment,
         environment: target.id.clone(),
@@ -87,9 +79,21 @@ pub async fn prepare(session: &Session, wanted: &Wanted) -> Result<Prepared, Hal
         },
         by: session.by.clone(),
         reason: wanted.reason.clone(),
-        overrides,
+        overrides: overrides(wanted),
     };
     Ok(Prepared { target, request, content })
+}
+
+/// What is overridden, but for a lock.
+pub fn overrides(wanted: &Wanted) -> Overrides {
+    Overrides {
+        force: wanted.force,
+        skip_health_check: wanted.skip_health_check,
+        skip_smoke: wanted.skip_smoke,
+        break_lock: false,
+        freeze: wanted.override_freeze.clone(),
+        window: wanted.override_window.clone(),
+    }
 }
 
 /// The content that serves or, where it was stopped, did.

@@ -68,11 +68,12 @@ async fn start(session: &Session) -> Result<u8, Halt> {
         .mode(0o711)
         .create(&session.root)
         .map_err(|it| Failure::new(Blame::Platform, format!("make the state directory: {it}")))?;
-    drivers::local(session.root.clone(), program)
-        .router
-        .ensure(&listen)
-        .await
-        .map_err(|it| Halt::of(2, it))?;
+    let router = drivers::local(session.root.clone(), program).router;
+    router.ensure(&listen).await.map_err(|it| Halt::of(2, it))?;
+    let configuration = configuration::read(session)?;
+    if let Some(peers) = configuration.and_then(|it| it.document.trusted()) {
+        router.trust(&peers).await.map_err(|it| Halt::of(2, it))?;
+    }
     status(session).await
 }
 

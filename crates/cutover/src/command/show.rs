@@ -8,7 +8,19 @@ use super::{
 use crate::{
     cli::grammar::Which, controller::Controller, halt::Halt, session::Session, ui::show as printed,
 };
-use model::deployment::DeploymentRecord;
+use model::{
+    checklist::{Point, checklist},
+    deployment::DeploymentRecord,
+};
+use serde::Serialize;
+
+/// The record, and what it comes to.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    record: DeploymentRecord,
+    checklist: Vec<Point>,
+}
 
 /// Shows one deployment.  Starts nothing.
 ///
@@ -19,7 +31,8 @@ pub async fn run(session: &Session, which: &Which) -> Result<u8, Halt> {
     let meant = meant(session, which).await?;
     let record = found(session, meant).await?;
     if session.ui.is_json() {
-        session.ui.object(&record);
+        let checklist = checklist(&record);
+        session.ui.object(&Shown { record, checklist });
     } else {
         session.ui.line(&printed::text(&record, &session.ui.clock, &session.ui.paint));
     }

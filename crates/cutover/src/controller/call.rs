@@ -98,6 +98,11 @@ pub fn json(value: &impl Serialize) -> Result<Body, CallError> {
     Ok(Full::from(bytes).map_err(|never| match never {}).boxed_unsync())
 }
 
+/// A text.
+pub fn text(text: String) -> Body {
+    Full::from(text).map_err(|never| match never {}).boxed_unsync()
+}
+
 /// Pieces as they come; an error among them breaks the connection off.
 pub fn streamed(stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
     StreamBody::new(stream.map(|it| it.map(Frame::data))).boxed_unsync()

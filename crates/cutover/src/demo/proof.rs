@@ -2,11 +2,19 @@
 
 use super::{load::Summary, say, stage::Stage};
 use anyhow::{Context, Result, bail};
-use proxy::control::{Answer, Ask};
-use std::{collections::BTreeMap, time::Duration};
+use proxy::control::{Answer, Ask, EnvironmentStatus, ReleaseCounters};
+use std::{
+    collections::BTreeMap,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// For the proxy to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// For what is in flight to be counted.
+const SETTLE_WAIT: Duration = Duration::from_secs(5);
+/// How often it is looked.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The environment's route file.
 const ENVIRONMENT: &str = "demo.shop";
 
@@ -53,20 +61,36 @@ fn client_count(summary: &Summary, version: &str) -> u64 {
 }
 
 fn proxy_counts(stage: &Stage) -> Result<BTreeMap<String, u64>> {
-    let status = match proxy::client::ask(&stage.root, &Ask::Status, ANSWER_TIMEOUT) {
-        Ok(Answer::Status(status)) => status,
-        Ok(other) => bail!("the proxy answered {other:?}"),
-        Err(error) => bail!("the proxy did not answer: {error}"),
-    };
-    let environment = status.environments.get(ENVIRONMENT).context("the proxy serves no demo")?;
+    let releases = settled(stage)?;
     let journal = store::read_only(&stage.root).context("the journal cannot be read")?;
     let id = "demo/shop".parse().context("the demo's name is a name")?;
     let standings = journal.standings(&id).map_err(|it| anyhow::anyhow!(it.message))?;
     let mut counts = BTreeMap::new();
     for (release, version, _) in standings {
-        if let Some(counters) = environment.releases.get(&release.0) {
+        if let Some(counters) = releases.get(&release.0) {
             *counts.entry(version).or_insert(0) += counters.completed + counters.aborted;
         }
     }
     Ok(counts)
+}
+
+/// The counters once nothing is in flight: a client has its last byte before the proxy counts it.
+fn settled(stage: &Stage) -> Result<BTreeMap<String, ReleaseCounters>> {
+    let began = Instant::now();
+    while !environment(stage)?.in_flight.is_empty() {
+        if began.elapsed() > SETTLE_WAIT {
+            bail!("requests are in flight {SETTLE_WAIT:?} after the last client had its answer");
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    Ok(environment(stage)?.releases)
+}
+
+fn environment(stage: &Stage) -> Result<EnvironmentStatus> {
+    let mut status = match proxy::client::ask(&stage.root, &Ask::Status, ANSWER_TIMEOUT) {
+        Ok(Answer::Status(status)) => status,
+        Ok(other) => bail!("the proxy answered {other:?}"),
+        Err(error) => bail!("the proxy did not answer: {error}"),
+    };
+    status.environments.remove(ENVIRONMENT).context("the proxy serves no demo")
 }

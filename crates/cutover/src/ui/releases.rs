@@ -91,6 +91,7 @@ pub fn reason_word(reason: Reason) -> &'static str {
         Reason::Warm => "warm",
         Reason::Active => "in a deployment",
         Reason::Running => "still runs",
+        Reason::Prepared => "prepared",
         Reason::Recent => "one of the last",
     }
 }

@@ -1,6 +1,7 @@
 //! Constructed deployments for tests of what is printed.
 
 use crate::story::Story;
+use daemon::api::words::{Changes, FileChanges, Files};
 use model::{
     deployment::{
         DeploymentRecord, Finding, News, Overrides, Progress, Stage, StepRecord, Traffic,
@@ -10,7 +11,9 @@ use model::{
     instance::{Instance, Slot},
     journal::{Outcome, Status},
     name::EnvironmentId,
+    outlook::{Count, Outlook, Ports, RouteChanges},
     plan::{Kind, PLAN_VERSION, Plan, ReadyCheck, ReleaseLabel, Step},
+    release::difference::{Difference, Names, Setting},
     service::{Millis, Readiness},
 };
 
@@ -65,6 +68,45 @@ pub fn plan(kind: Kind) -> Plan {
             Step::Manifest,
         ],
         commit: 5,
+    }
+}
+
+/// Seven files more, one less, and a variable.
+pub fn changes() -> Changes {
+    let files = |count: usize, names: &[&str]| Files {
+        count,
+        bytes: 300 * count as u64,
+        names: names.iter().map(|it| (*it).to_owned()).collect(),
+    };
+    let names = Names { added: vec!["CART_URL".into()], ..Names::default() };
+    let setting =
+        Setting { key: "web.instances".into(), from: Some("2".into()), to: Some("3".into()) };
+    Changes {
+        same_content: Some(false),
+        configuration: Difference {
+            variables: [("web".to_owned(), names)].into(),
+            settings: vec![setting],
+            ..Difference::default()
+        },
+        files: Some(FileChanges {
+            added: files(7, &["a", "b", "c", "d", "e\u{1b}[2J", "f", "g"]),
+            changed: Files::default(),
+            removed: files(1, &["old.js"]),
+        }),
+    }
+}
+
+/// One route and one instance more.
+pub fn outlook() -> Outlook {
+    Outlook {
+        routes: RouteChanges {
+            added: vec!["shop.test/api → web".into()],
+            same: 1,
+            ..RouteChanges::default()
+        },
+        instances: vec![Count { service: "web".into(), from: 2, to: 3 }],
+        ports: Ports { taken: vec![20_001, 20_002], kept: vec![20_003], freed: vec![] },
+        irreversible: vec!["4. hook migrate: what it did is not undone".into()],
     }
 }
 

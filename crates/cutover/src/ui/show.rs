@@ -10,6 +10,7 @@ use super::{
 use crate::story::short;
 use daemon::logs::plain;
 use model::{
+    checklist::{Answer, Point, checklist},
     deployment::{DeploymentRecord, Stage, StepRecord},
     journal::Status,
 };
@@ -42,6 +43,7 @@ pub fn text(record: &DeploymentRecord, clock: &Clock, paint: &Paint) -> String {
         lines.push("  steps".to_owned());
     }
     lines.extend(record.steps.iter().map(|it| step(it, paint)));
+    lines.extend(points(record, clock, paint));
     if let Some(failure) = &record.failure {
         lines.push(format!("  {} failed to {}", paint.bad("✗"), plain(&failure.message)));
         lines.extend(evidence(failure).iter().map(|it| format!("    | {it}")));
@@ -51,6 +53,28 @@ pub fn text(record: &DeploymentRecord, clock: &Clock, paint: &Paint) -> String {
         lines.push(format!("  next: cutover resume {0}, or cutover abort {0}", record.id));
     }
     lines.join("\n")
+}
+
+/// The checklist: what is yes, what is no, and what nobody asked.
+fn points(record: &DeploymentRecord, clock: &Clock, paint: &Paint) -> Vec<String> {
+    if !matches!(record.stage, Stage::Ended(_)) || record.steps.is_empty() {
+        return vec![];
+    }
+    let line = |it: &Point| {
+        let (mark, word) = match it.answer {
+            Answer::Yes => (paint.good("✓"), "yes"),
+            Answer::No => (paint.bad("✗"), "no"),
+            Answer::NotAsked => (paint.dim("–"), "not asked"),
+        };
+        let at = it.at_ms.filter(|_| it.answer != Answer::NotAsked);
+        let at = at.map(|it| format!(" · {}", clock.second(it))).unwrap_or_default();
+        format!("    {mark} {:<36} {word:<9}  {}{at}", it.point, plain(&it.evidence))
+    };
+    let points = checklist(record);
+    if points.is_empty() {
+        return vec![];
+    }
+    [vec!["  checklist".to_owned()], points.iter().map(line).collect()].concat()
 }
 
 fn painted_stage(record: &DeploymentRecord, paint: &Paint) -> String {

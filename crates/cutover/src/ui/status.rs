@@ -9,7 +9,7 @@ use daemon::{
     api::words::{EnvironmentReport, EnvironmentState, InstanceReport, StatusReport},
     logs::plain,
 };
-use model::plan::ReleaseLabel;
+use model::{plan::ReleaseLabel, saved::Keeps};
 use std::collections::BTreeMap;
 
 /// Last deployments that are shown unless more are asked for.
@@ -106,6 +106,7 @@ impl Screen<'_> {
             lines.push(self.part("scaled", &plain(&it.scaled.join("; "))));
         }
         self.control(lines);
+        self.saved(lines);
         lines.push(self.part("health", &self.health()));
         for job in &it.jobs {
             let text = job::line(job, self.now_ms, self.clock);
@@ -143,6 +144,20 @@ impl Screen<'_> {
         for (at, waiter) in self.environment.queue.iter().enumerate() {
             let title = if at == 0 { "waiting" } else { "" };
             lines.push(self.part(title, &lock::waits(waiter, self.now_ms)));
+        }
+    }
+
+    /// What is kept for later, and how it is started.
+    fn saved(&self, lines: &mut Vec<String>) {
+        for saved in &self.environment.saved {
+            let (title, option) = match saved.keeps {
+                Keeps::Plan => ("plan", "--plan"),
+                Keeps::Prepared => ("prepared", "--prepared"),
+            };
+            let until = self.clock.date(saved.expires_at_ms);
+            let (version, id) = (plain(&saved.version), &saved.id);
+            let text = format!("{version} until {until}: cutover deploy {option} {id}");
+            lines.push(self.part(title, &text));
         }
     }
 

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{story::Story, target::Target};
 use daemon::api::words::{
-    EnvironmentReport, EnvironmentState, ErrorReport, Info, InstanceReport, JobReport, JobRun,
-    PlanReport, ProxyReport, StatusReport,
+    Disk, EnvironmentReport, EnvironmentState, ErrorReport, Info, InstanceReport, JobReport,
+    JobRun, PlanReport, ProxyReport, StatusReport,
 };
 use model::{
     deployment::{Finding, Overrides, Progress},
@@ -121,14 +121,16 @@ fn a_plan_says_what_stands_in_the_way() {
     let finding = |overridable| Finding { failure: sample::unhealthy(), overridable };
     let report = PlanReport {
         scaled: vec!["web 4, configured 2".into()],
-        changes: None,
+        changes: Some(sample::changes()),
+        outlook: Some(sample::outlook()),
+        disk: Some(Disk { needed_bytes: 2400, asked_bytes: 1 << 30, free_bytes: 5 << 30 }),
         findings: vec![finding(true), finding(false)],
         plan: Some(sample::plan(Kind::Update)),
         sentences: (1..=6).map(|it| format!("Sentence {it}.")).collect(),
         downtime: "none: 0 s".into(),
     };
     let forced = Overrides { force: true, ..Overrides::default() };
-    assert_golden("plan.txt", &plan::text(&target(), &report, &forced, &PAINT));
+    assert_golden("plan.txt", &plan::text(&target(), &report, &forced, None, &PAINT));
 }
 
 #[test]
@@ -206,6 +208,7 @@ fn report() -> StatusReport {
         requests: 18_412,
         failed: 0,
         marks: Default::default(),
+        saved: vec![],
         queue: vec![],
         active: None,
         attention: None,

@@ -29,6 +29,8 @@ pub struct View<'u> {
     doing: String,
     doing_since: Instant,
     last_line: Instant,
+    /// Programs get one object at the end, and nothing before it.
+    at_last: bool,
 }
 
 impl<'u> View<'u> {
@@ -40,7 +42,13 @@ impl<'u> View<'u> {
         }
         let now = Instant::now();
         let story = Story::default();
-        View { ui, live, story, doing: doing.to_owned(), doing_since: now, last_line: now }
+        let doing = doing.to_owned();
+        View { ui, live, story, doing, doing_since: now, last_line: now, at_last: false }
+    }
+
+    /// As [`View::new`], where programs get one object at the end, and nothing before it.
+    pub fn of_one_object(ui: &'u Ui, doing: &str) -> View<'u> {
+        View { at_last: true, ..View::new(ui, doing) }
     }
 
     /// Something else is done now.
@@ -66,7 +74,9 @@ impl<'u> View<'u> {
     /// All content is sent.
     pub fn sent_all(&mut self, sent: u64, total: Option<u64>, left_out: &str) {
         if self.ui.is_json() {
-            self.ui.out.line(&json::upload(sent, total, figure::now_ms()));
+            if !self.at_last {
+                self.ui.out.line(&json::upload(sent, total, figure::now_ms()));
+            }
         } else {
             let took = u64::try_from(self.doing_since.elapsed().as_millis()).unwrap_or(u64::MAX);
             let took = self.ui.paint.dim(&figure::duration(took));
@@ -88,6 +98,7 @@ impl<'u> View<'u> {
     /// A line besides the news.
     pub fn note(&mut self, text: &str) {
         match self.ui.manner {
+            Manner::Json if self.at_last => (),
             Manner::Json => self.ui.note(text),
             _ => self.say(&format!("  {text}")),
         }

@@ -3,7 +3,7 @@
 use crate::{
     api::{
         refusal::Refusal,
-        words::{Accepted, Asked, Changes, PlanReport},
+        words::{Accepted, Asked},
     },
     controller::Controller,
 };
@@ -18,12 +18,10 @@ use engine::port::{
 };
 use model::{
     deployment::{Change, DeploymentRecord, Request, Stage},
-    describe,
     failure::{Blame, Failure},
-    id::{DeploymentId, ReleaseId},
+    id::DeploymentId,
     name::EnvironmentId,
-    plan::Plan,
-    release::{Source, difference::Difference, part::Part},
+    saved::Saved,
 };
 use serde::Deserialize;
 
@@ -62,26 +60,41 @@ pub async fn create(
     Json(request): Json<Request>,
 ) -> Result<(StatusCode, Json<Accepted>), Refusal> {
     admit(&request)?;
+    begin(&controller, request, None).await
+}
+
+/// Takes it on, or says who is before it; what was sent for it is of no use then.
+pub(super) async fn begin(
+    controller: &Controller,
+    request: Request,
+    saved: Option<Saved>,
+) -> Result<(StatusCode, Json<Accepted>), Refusal> {
     let (deployment, environment) = (request.deployment.clone(), request.environment.clone());
-    expect_first(&controller, &request).await?;
-    match controller.take(request).await? {
+    if let Err(refusal) = expect_first(controller, &request).await {
+        discard(controller, &environment, &deployment);
+        return Err(refusal);
+    }
+    match controller.take_saved(request, saved).await? {
         Begun::Taken { .. } => {
             Ok((StatusCode::ACCEPTED, Json(Accepted { deployment, known: false })))
         }
         Begun::Known(_) => Ok((StatusCode::OK, Json(Accepted { deployment, known: true }))),
         Begun::Busy(holder) => {
-            discard(&controller, &environment, &deployment).await;
+            discard(controller, &environment, &deployment);
             Err(Refusal::busy(holder))
         }
         Begun::Kept(mark) => {
-            discard(&controller, &environment, &deployment).await;
+            discard(controller, &environment, &deployment);
             Err(Refusal::kept(&environment, &mark))
         }
     }
 }
 
 /// Who does not wait comes after who does; going back is let through.
-async fn expect_first(controller: &Controller, request: &Request) -> Result<(), Refusal> {
+pub(super) async fn expect_first(
+    controller: &Controller,
+    request: &Request,
+) -> Result<(), Refusal> {
     let waits = controller.waiting.of(&request.environment);
     let back = matches!(request.change, Change::Rollback { .. });
     let Some(first) = waits.first().filter(|it| it.deployment != request.deployment && !back)
@@ -93,7 +106,6 @@ async fn expect_first(controller: &Controller, request: &Request) -> Result<(), 
         // The lock itself says it better.
         return Ok(());
     }
-    discard(controller, &request.environment, &request.deployment).await;
     Err(Refusal::queued(&request.environment, first))
 }
 
@@ -109,84 +121,20 @@ pub(super) async fn active(
     Ok(unfinished.into_iter().find(is_active))
 }
 
-/// Another attempt has another id: what was sent for this one is of no use any more.
-pub(super) async fn discard(
+/// Another attempt has another id: what was sent for this one is of no use any more.  Nobody waits
+/// until it is removed.
+pub(super) fn discard(
     controller: &Controller,
     environment: &EnvironmentId,
     deployment: &DeploymentId,
 ) {
-    let releases = &controller.local.releases;
-    if let Err(failure) = releases.discard_upload(environment, deployment).await {
-        tracing::warn!(%deployment, "its upload stays: failed to {}", failure.message);
-    }
-}
-
-/// `POST /v1/plan`
-pub async fn plan(
-    State(controller): State<Controller>,
-    Json(request): Json<Request>,
-) -> Result<Json<PlanReport>, Refusal> {
-    admit(&request)?;
-    let request = controller.secrets.met(request);
-    let planned = controller.engine.plan_only(&request).await;
-    let from = planned.as_ref().ok().and_then(|(_, plan)| plan.as_ref()?.from.clone());
-    let changes = match from {
-        Some(from) => changes(&controller, &request, &from.id).await,
-        None => Ok(None),
-    };
-    // What was uploaded was looked at, unless somebody goes on to deploy it.
-    if controller.store.deployment(&request.deployment).await?.is_none() {
-        let releases = &controller.local.releases;
-        releases.discard_upload(&request.environment, &request.deployment).await?;
-    }
-    let (findings, plan) = planned?;
-    let changes = changes?;
-    let redactor = controller.secrets.redactor();
-    let findings = findings.into_iter().map(|it| redactor.finding(it)).collect();
-    let sentences = plan.iter().flat_map(|it| &it.steps).map(describe::sentence).collect();
-    let downtime = plan.as_ref().map(describe::downtime).unwrap_or_default();
-    let scaled = match &plan {
-        Some(plan) => scaled(&controller, &request, plan).await?,
-        None => vec![],
-    };
-    Ok(Json(PlanReport { findings, plan, sentences, downtime, scaled, changes }))
-}
-
-async fn scaled(
-    controller: &Controller,
-    request: &Request,
-    plan: &Plan,
-) -> Result<Vec<String>, Failure> {
-    match (&request.change, &plan.to) {
-        (Change::Deploy { spec, .. }, _) => Ok(describe::scaled(plan, spec)),
-        (_, Some(to)) => {
-            let release = controller.local.releases.read(&request.environment, &to.id).await?;
-            Ok(describe::scaled(plan, &release.spec))
+    let releases = controller.local.releases.clone();
+    let (environment, deployment) = (environment.clone(), deployment.clone());
+    tokio::spawn(async move {
+        if let Err(failure) = releases.discard_upload(&environment, &deployment).await {
+            tracing::warn!(%deployment, "its upload stays: failed to {}", failure.message);
         }
-        (_, None) => Ok(vec![]),
-    }
-}
-
-/// What would differ from the release that serves.
-async fn changes(
-    controller: &Controller,
-    request: &Request,
-    from: &ReleaseId,
-) -> Result<Option<Changes>, Failure> {
-    let Change::Deploy { spec, source, services, .. } = &request.change else { return Ok(None) };
-    let releases = &controller.local.releases;
-    let from = releases.read(&request.environment, from).await?;
-    let same_content = match source {
-        // It would be fetched once more.
-        Source::Git { .. } => None,
-        source => {
-            let artifact = releases.inspect(&request.environment, source).await?;
-            Some(artifact.digest == from.artifact.digest)
-        }
-    };
-    let part = Part::of(spec, services, Some(&from))?;
-    let configuration = Difference::between(&from.spec, &part.spec);
-    Ok(Some(Changes { same_content, configuration }))
+    });
 }
 
 /// `GET /v1/deployments`

@@ -49,7 +49,7 @@ pub async fn ask(
             Err(refusal) => {
                 // Who was superseded keeps what tells him so until he asked for it.
                 controller.waiting.leave(environment, id);
-                discard(&controller, environment, id).await;
+                discard(&controller, environment, id);
                 return Err(refusal);
             }
         }

@@ -51,14 +51,7 @@ pub async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Received>, Refusal> {
-    let environment: EnvironmentId = format!("{project}/{environment}")
-        .parse()
-        .map_err(|it: model::name::NotAName| Failure::new(Blame::Request, it.to_string()))?;
-    let deployment = DeploymentId(deployment);
-    if !deployment.is_well_formed() {
-        let message = format!("take `{deployment}` for a deployment's id: it is no ULID");
-        return Err(Failure::new(Blame::Request, message).into());
-    }
+    let (environment, deployment) = named(&project, &environment, deployment)?;
     let archive = sent.archive.map(|it| it.parse::<Format>()).transpose()?;
     let mut stream = body.into_data_stream();
     let received = match expect_room(&controller, &environment, &headers).await {
@@ -71,6 +64,39 @@ pub async fn receive(
         let _ = tokio::time::timeout(REST_WAIT_MAX, rest).await;
     }
     received.map(Json)
+}
+
+/// `PUT /v1/lists/PROJECT/ENVIRONMENT/DEPLOYMENT`
+pub async fn receive_list(
+    State(controller): State<Controller>,
+    Path((project, environment, deployment)): Path<(String, String, String)>,
+    list: Bytes,
+) -> Result<Json<Received>, Refusal> {
+    let (environment, deployment) = named(&project, &environment, deployment)?;
+    let releases = controller.local.releases.clone();
+    let taking = tokio::task::spawn_blocking(move || {
+        releases.receive_list(&environment, &deployment, &list)
+    });
+    let artifact =
+        taking.await.map_err(|it| Failure::new(Blame::Us, format!("take the list: {it}")))??;
+    Ok(Json(Received { artifact, notes: vec![] }))
+}
+
+/// What an upload's path names.
+fn named(
+    project: &str,
+    environment: &str,
+    deployment: String,
+) -> Result<(EnvironmentId, DeploymentId), Failure> {
+    let environment = format!("{project}/{environment}")
+        .parse()
+        .map_err(|it: model::name::NotAName| Failure::new(Blame::Request, it.to_string()))?;
+    let deployment = DeploymentId(deployment);
+    if deployment.is_well_formed() {
+        return Ok((environment, deployment));
+    }
+    let message = format!("take `{deployment}` for a deployment's id: it is no ULID");
+    Err(Failure::new(Blame::Request, message))
 }
 
 async fn unpacked(

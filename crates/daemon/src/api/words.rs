@@ -4,7 +4,12 @@
 //! |---|---|---|
 //! | `GET /v1/info` | | [`Info`] |
 //! | `PUT /v1/uploads/PROJECT/ENVIRONMENT/DEPLOYMENT?archive=` | tar, or that format | `Received` |
+//! | `PUT /v1/lists/PROJECT/ENVIRONMENT/DEPLOYMENT` | a content list, to plan by | `Received` |
 //! | `POST /v1/plan` | `model::deployment::Request` | [`PlanReport`] |
+//! | `POST /v1/saved` | [`Keeping`] | [`Kept`] |
+//! | `GET /v1/saved/ID` | | [`SavedShown`] |
+//! | `POST /v1/saved/ID/deployments` | [`Using`] | [`Accepted`] |
+//! | `POST /v1/admission` | [`Admission`] | 204 |
 //! | `POST /v1/deployments` | `model::deployment::Request` | [`Accepted`] |
 //! | `POST /v1/turns` | [`Turn`] | [`TurnReport`] within a second |
 //! | `POST /v1/turns/leave` | [`Leaving`] | |
@@ -30,12 +35,15 @@
 use drivers::runtime::pm2::Listed;
 use model::{
     control::{Mark, Marks, Said, Waiter},
-    deployment::{DeploymentRecord, Finding, Request},
+    deployment::{DeploymentRecord, Finding, Overrides, Request},
     failure::Failure,
     id::DeploymentId,
     name::EnvironmentId,
+    outlook::Outlook,
     plan::{Plan, ReleaseLabel},
     release::difference::Difference,
+    saved::{Brief, Keeps},
+    service::EnvironmentSpec,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -154,18 +162,121 @@ pub struct PlanReport {
     /// Services that would run in another number than is configured, since they were scaled.
     #[serde(default)]
     pub scaled: Vec<String>,
-    /// What would differ from what serves; none: nothing does, or the change is no deployment.
+    /// What would differ from what serves, or from nothing; none: the change is no deployment.
     #[serde(default)]
     pub changes: Option<Changes>,
+    /// Routes, instances and ports as they would be, and what stays done.
+    #[serde(default)]
+    pub outlook: Option<Outlook>,
+    /// None: nothing is put in its place.
+    #[serde(default)]
+    pub disk: Option<Disk>,
 }
 
 /// What a deployment would change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
-    /// The content is what serves; none: only the deployment finds out.
+    /// The content is what serves; none: nothing serves.
     pub same_content: Option<bool>,
     /// Variables by name, and everything else that is configured.
     pub configuration: Difference,
+    /// By the hashes of both; none: told by an older build.
+    #[serde(default)]
+    pub files: Option<FileChanges>,
+}
+
+/// Files and links that differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileChanges {
+    /// Only there afterwards.
+    pub added: Files,
+    /// There now and afterwards, with other content, mode or kind.
+    pub changed: Files,
+    /// Only there now.
+    pub removed: Files,
+}
+
+/// Some files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// All of them.
+    pub count: usize,
+    /// Of all of them.
+    pub bytes: u64,
+    /// The first, by path.
+    pub names: Vec<String>,
+}
+
+/// Room on the file system of the state directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// What the content takes for a moment.
+    pub needed_bytes: u64,
+    /// What has to be free: less is a finding.
+    pub asked_bytes: u64,
+    /// What is.
+    pub free_bytes: u64,
+}
+
+/// A plan or a staged release that shall be kept for later.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keeping {
+    /// What shall be deployed then; its content was sent before.
+    pub request: Request,
+    /// Which of both.
+    pub keeps: Keeps,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// What would be done, and what speaks against it.
+    #[serde(flatten)]
+    pub report: PlanReport,
+    /// None: what speaks against it is not overridden, and nothing is kept.
+    pub saved: Option<Brief>,
+    /// Older ones that had to go.
+    pub gone: Vec<Brief>,
+}
+
+/// One that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedShown {
+    /// Of which.
+    pub environment: EnvironmentId,
+    /// Whether a deployment there is confirmed; none: nothing is configured.
+    pub confirm: Option<bool>,
+    /// It.
+    pub saved: Brief,
+}
+
+/// Somebody deploys what is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Using {
+    /// Chosen by who asks: asking again with the same id is harmless.
+    pub deployment: DeploymentId,
+    /// Who asks.
+    pub by: String,
+    /// Why; none: as it was said when it was kept.
+    pub reason: Option<String>,
+    /// Besides those that were asked for when it was kept.
+    pub overrides: Overrides,
+    /// The configuration as it is now, where the asker has it.
+    pub spec: Option<Box<EnvironmentSpec>>,
+}
+
+/// Somebody wants to know whether he would be let in, before he sends anything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admission {
+    /// What shall be deployed.
+    pub request: Request,
+    /// Of its content, where it is known before it is sent.
+    pub digest: Option<String>,
+    /// He would wait for the lock, or take the place of who has it.
+    pub waits: bool,
 }
 
 /// Why not.
@@ -301,6 +412,9 @@ pub struct EnvironmentReport {
     /// What was said of it by hand.
     #[serde(default)]
     pub marks: Marks,
+    /// Plans and staged releases that are kept for later, the newest first.
+    #[serde(default)]
+    pub saved: Vec<Brief>,
     /// Who waits for its lock, the next first.
     #[serde(default)]
     pub queue: Vec<Waiter>,

@@ -2,6 +2,7 @@
 
 use super::{Sources, jobs::jobs, memory::resident_bytes};
 use crate::api::words::{EnvironmentReport, EnvironmentState, InstanceReport};
+use drivers::router::EmbeddedRouter;
 use engine::port::{releases::Releases, router::InForce, runtime::Life};
 use model::{
     deployment::{DeploymentRecord, Stage},
@@ -15,7 +16,7 @@ use model::{
     release::Standing,
     roster::{Roster, is_committed},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// Ended deployments in a report.
 const LAST_MAX: usize = 5;
@@ -31,20 +32,17 @@ pub async fn report(
     sources: &Sources<'_>,
     id: &EnvironmentId,
 ) -> Result<EnvironmentReport, Failure> {
-    let in_force = sources.local.router.in_force(id).await?;
+    let in_force = in_force(sources, id).await?;
     let (current, previous) = sources.local.releases.links(id).await?;
     let history = match &sources.journal {
         Some(journal) => journal.history(id, HISTORY_MAX)?,
         None => vec![],
     };
     let active = history.iter().find(|it| !matches!(it.stage, Stage::Ended(_))).cloned();
-    let attention = match &sources.journal {
-        Some(journal) => journal
-            .unfinished()?
-            .into_iter()
-            .find(|it| it.environment == *id && it.stage == Stage::Ended(Outcome::NeedsAttention)),
-        None => None,
+    let needs_it = |it: &&DeploymentRecord| {
+        it.environment == *id && it.stage == Stage::Ended(Outcome::NeedsAttention)
     };
+    let attention = sources.common.unfinished.iter().find(needs_it).cloned();
     let committed = history.iter().find(|it| is_committed(it)).and_then(|it| it.to.clone());
     let mut serving = labels(&in_force, committed.as_ref());
     if let Some(committed) = committed
@@ -53,7 +51,8 @@ pub async fn report(
         serving.insert(0, committed);
     }
     let roster = Roster::new(&history);
-    let instances = instances(sources, id, &in_force, &roster, active.as_ref()).await?;
+    let instances = instances(sources, id, &in_force, &roster, active.as_ref());
+    let instances = in_pm2(sources, instances).await?;
     let state = state(&in_force, &instances, active.is_some(), attention.is_some());
     let mut report = EnvironmentReport {
         id: id.clone(),
@@ -73,6 +72,7 @@ pub async fn report(
         requests: 0,
         failed: 0,
         marks: sources.journal.as_ref().map(|it| it.marks(id)).transpose()?.unwrap_or_default(),
+        saved: crate::saved::briefs(&sources.local.releases, id),
         queue: vec![],
         active,
         attention,
@@ -148,38 +148,51 @@ fn since_ms(serving: &[ReleaseLabel], history: &[DeploymentRecord]) -> Option<u6
     history.iter().find(brought).and_then(|it| it.ended_at_ms)
 }
 
-async fn instances(
+/// By what the proxy said when the report was begun, so that it is asked once.
+async fn in_force(sources: &Sources<'_>, id: &EnvironmentId) -> Result<InForce, Failure> {
+    match &sources.proxy {
+        Some(status) => {
+            let router = EmbeddedRouter::new(sources.layout.clone(), PathBuf::new());
+            // What was said may be over by now.
+            match router.in_force_by(status, id) {
+                Ok(in_force) => Ok(in_force),
+                Err(_) => sources.local.router.in_force(id).await,
+            }
+        }
+        None => sources.local.router.in_force(id).await,
+    }
+}
+
+fn instances(
     sources: &Sources<'_>,
     id: &EnvironmentId,
     in_force: &InForce,
     roster: &Roster,
     active: Option<&DeploymentRecord>,
-) -> Result<Vec<InstanceReport>, Failure> {
+) -> Vec<InstanceReport> {
     let lead = format!("{}.", id.stem());
-    let all = sources.local.runtime.list().await?;
-    let lives: BTreeMap<String, Life> =
-        all.into_iter().filter(|it| it.0.0.starts_with(&lead)).map(|it| (it.0.0, it.1)).collect();
-    let warm = match &sources.journal {
-        Some(journal) => journal.retired()?,
-        None => vec![],
-    };
+    let lives = sources.common.lives_of(id);
+    let lives: BTreeMap<&str, &Life> = lives.map(|it| (it.0.0.as_str(), &it.1)).collect();
+    let life = |it: &InstanceId| lives.get(it.0.as_str()).copied();
+    let warm = &sources.common.retired;
     let mut reports: Vec<InstanceReport> = vec![];
     for instance in in_force.routes.iter().flat_map(|it| it.instances()) {
-        reports.push(one(sources, id, instance, "serving", lives.get(&instance.id.0)));
+        reports.push(one(sources, id, instance, "serving", life(&instance.id)));
     }
     for (instance, until_ms) in warm.iter().filter(|it| it.0.environment == *id) {
-        let mut report = one(sources, id, instance, "warm", lives.get(&instance.id.0));
+        let mut report = one(sources, id, instance, "warm", life(&instance.id));
         report.warm_until_ms = Some(*until_ms);
         reports.push(report);
     }
     for instance in roster.workers.iter().filter_map(|it| roster.instance(it)) {
-        reports.push(one(sources, id, instance, "working", lives.get(&instance.id.0)));
+        reports.push(one(sources, id, instance, "working", life(&instance.id)));
     }
     let planned = active.iter().filter_map(|it| it.plan.as_ref()).flat_map(|it| &it.steps);
     for step in planned {
         let model::plan::Step::Start { instance } = step else { continue };
-        if lives.contains_key(&instance.id.0) && !reports.iter().any(|it| it.id == instance.id.0) {
-            reports.push(one(sources, id, instance, "candidate", lives.get(&instance.id.0)));
+        let known = reports.iter().any(|it| it.id == instance.id.0);
+        if let (Some(life), false) = (life(&instance.id), known) {
+            reports.push(one(sources, id, instance, "candidate", Some(life)));
         }
     }
     for (name, life) in &lives {
@@ -187,8 +200,15 @@ async fn instances(
             reports.push(stray(name, &lead, life));
         }
     }
+    reports
+}
+
+/// What PM2 says of those that it runs: it is asked over a socket, and waited for.
+async fn in_pm2(
+    sources: &Sources<'_>,
+    mut reports: Vec<InstanceReport>,
+) -> Result<Vec<InstanceReport>, Failure> {
     let pm2 = sources.local.pm2.clone();
-    // It is asked over a socket, and waited for.
     let asked = tokio::task::spawn_blocking(move || {
         for report in &mut reports {
             report.pm2 = pm2.listed(&InstanceId(report.id.clone()));

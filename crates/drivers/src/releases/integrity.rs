@@ -4,13 +4,16 @@ use super::{
     DirectoryReleases,
     content::{Content, Entry},
     keep::is_directory,
-    segment, walk,
+    segment,
+    shared::{holds_only_shared, is_shared_link},
+    walk,
 };
 use crate::file;
 use model::{failure::Failure, release::Release};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs,
     io::ErrorKind,
     os::unix::ffi::OsStrExt,
@@ -107,7 +110,15 @@ fn compare(
                 metadata => metadata.map_err(failed)?,
             };
             let relative = path.strip_prefix(directory).unwrap_or(&path).as_os_str().as_bytes();
+            if metadata.is_symlink() && is_shared_link(directory, relative) {
+                let below = [relative, b"/"].concat();
+                wanted.retain(|it, _| *it != relative && !it.starts_with(&below));
+                continue;
+            }
             let Some(entry) = wanted.remove(relative) else {
+                if holds_only_shared(directory, Path::new(OsStr::from_bytes(relative))) {
+                    continue;
+                }
                 let end = if metadata.is_dir() { "/" } else { "" };
                 integrity.differs(|it| &mut it.extra, relative, end);
                 continue;

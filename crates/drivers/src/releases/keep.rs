@@ -119,6 +119,8 @@ impl DirectoryReleases {
         for record in records {
             remove_file(&self.layout.record(environment, &record.id))?;
         }
+        let brought = self.brought(environment, version);
+        file::remove_tree(&brought).map_err(|error| file::failure("remove", &brought, &error))?;
         for kind in ["json", "list"] {
             remove_file(&self.layout.contents(environment).join(format!("{version}.{kind}")))?;
         }

@@ -5,6 +5,7 @@ use super::{
     left_out,
     limits::{DEPTH_MAX, ENTRIES_MAX},
     links::refuse_links_out,
+    origin::Origin,
     refusal::{beyond, refused},
     walk::{self, Found},
 };
@@ -27,6 +28,8 @@ pub struct Packed {
     pub bytes: u64,
     /// Number of files and links.
     pub files: u64,
+    /// One line a path, with hashes: what the digest is of.
+    pub list: String,
     /// Paths that were left out since they are the repository's, or hold secrets.
     pub left_out: Vec<PathBuf>,
 }
@@ -38,7 +41,8 @@ const LEFT_OUT_LISTED_MAX: usize = 100;
 /// same bytes.
 ///
 /// Left out: `.git`, `.env` and `.env.*` (but `.env.example`) at any depth, `state_root` if it lies
-/// inside, sockets, FIFOs and devices.  Blocks.
+/// inside, sockets, FIFOs and devices; of a release that is kept here, all that it did not bring.
+/// Blocks.
 pub fn pack(
     directory: &Path,
     state_root: Option<&Path>,
@@ -52,16 +56,32 @@ pub fn pack(
         content: Content::default(),
         left_out: vec![],
     };
+    let origin = Origin::of(&directory);
     walk::walk(&directory, &mut |found| {
         if is_left_out(found, state_root.as_deref()) {
             packing.leave_out(found);
             return Ok(false);
+        }
+        if let Some(origin) = &origin {
+            if !origin.brought(found.relative) {
+                return Ok(false);
+            }
+            if let Some(original) = origin.original(&directory, found.relative) {
+                packing.add_all(found.relative, &original)?;
+                return Ok(false);
+            }
         }
         packing.add(found).map_err(Problem)?;
         Ok::<bool, Problem>(true)
     })
     .map_err(|problem| problem.0)?;
     packing.finish()
+}
+
+/// Whether the directory is that of a release that is kept here.  Only [`pack`] knows what that
+/// consists of: what lies in it may have been written since, and what it shares lies elsewhere.
+pub fn is_kept(directory: &Path) -> bool {
+    fs::canonicalize(directory).is_ok_and(|it| Origin::of(&it).is_some())
 }
 
 /// The digest of all that a directory holds, as [`pack`] gives it where nothing is left out.
@@ -90,6 +110,21 @@ impl<W: Write> Packing<W> {
         if self.left_out.len() < LEFT_OUT_LISTED_MAX {
             self.left_out.push(found.relative.to_path_buf());
         }
+    }
+
+    /// What lies elsewhere, under this path.
+    fn add_all(&mut self, relative: &Path, place: &Path) -> Result<(), Problem> {
+        let metadata = fs::symlink_metadata(place)?;
+        self.add(&Found { relative, path: place, metadata: &metadata }).map_err(Problem)?;
+        if !metadata.is_dir() {
+            return Ok(());
+        }
+        walk::walk(place, &mut |found| {
+            let relative = relative.join(found.relative);
+            let found = Found { relative: &relative, ..*found };
+            self.add(&found).map_err(Problem)?;
+            Ok::<bool, Problem>(true)
+        })
     }
 
     fn add(&mut self, found: &Found<'_>) -> Result<(), Failure> {
@@ -150,10 +185,12 @@ impl<W: Write> Packing<W> {
         refuse_links_out(&self.content)?;
         let mut writer = self.builder.into_inner().map_err(|error| unsent(&error))?;
         writer.flush().map_err(|error| unsent(&error))?;
+        let list = self.content.text();
         Ok(Packed {
-            digest: self.content.digest(),
+            digest: blake3::hash(list.as_bytes()).to_hex().to_string(),
             bytes: self.content.bytes(),
             files: self.content.files(),
+            list,
             left_out: self.left_out,
         })
     }

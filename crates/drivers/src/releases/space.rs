@@ -40,7 +40,7 @@ impl DirectoryReleases {
         usage(&self.layout.release(environment, version)).bytes
     }
 
-    /// All that lies under `incoming/`, by name.  Blocks.
+    /// All that lies under `incoming/` and is not kept with a saved plan, by name.  Blocks.
     ///
     /// # Errors
     ///
@@ -50,6 +50,7 @@ impl DirectoryReleases {
         let mut arrived: Vec<Arrived> = vec![];
         let mut found = names(&directory)?;
         found.sort();
+        let saved = self.saved_ids(environment)?;
         for file_name in found {
             let hidden = file_name.strip_prefix('.');
             let name = match hidden {
@@ -59,6 +60,9 @@ impl DirectoryReleases {
             let Some(name) = name.filter(|it| segment("an upload's name", it).is_ok()) else {
                 continue;
             };
+            if saved.iter().any(|it| it.0 == name) {
+                continue;
+            }
             let usage = usage(&directory.join(&file_name));
             match arrived.iter_mut().find(|it| it.name == name) {
                 Some(known) => {

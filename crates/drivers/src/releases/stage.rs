@@ -11,7 +11,7 @@ use model::{
     failure::{Blame, Failure},
     id::ReleaseId,
     name::EnvironmentId,
-    release::{Artifact, Source},
+    release::{Artifact, Release, Source},
 };
 use std::{fs::File, path::Path};
 
@@ -25,6 +25,11 @@ impl DirectoryReleases {
             Source::Upload { upload, described, commit } => {
                 let arrived = self.arrived(environment, upload)?.ok_or_else(|| unsent(upload))?;
                 Ok(Artifact { described: described.clone(), commit: commit.clone(), ..arrived })
+            }
+            Source::Listed { upload, described, commit } => {
+                let listed = self.listed_artifact(environment, upload)?;
+                let listed = listed.ok_or_else(|| unsent(upload))?;
+                Ok(Artifact { described: described.clone(), commit: commit.clone(), ..listed })
             }
             Source::Git { url, reference } => self.fetch(environment, url, reference),
             Source::Kept { version } => {
@@ -48,7 +53,8 @@ impl DirectoryReleases {
         source: &Source,
     ) -> Result<(), Failure> {
         segment("a version", version)?;
-        let wanted = self.read_record(environment, release)?.artifact;
+        let record = self.read_record(environment, release)?;
+        let wanted = &record.artifact;
         let incoming = match source {
             Source::Upload { upload, .. } => Some(self.incoming(environment, upload)?),
             Source::Git { .. } => {
@@ -56,9 +62,10 @@ impl DirectoryReleases {
                 Some(self.incoming(environment, &git_name(commit))?)
             }
             Source::Kept { .. } => None,
+            Source::Listed { upload, .. } => return Err(unsent(upload)),
         };
         if is_directory(&self.layout.release(environment, version))? {
-            self.must_hold(environment, version, &wanted)?;
+            self.must_hold(environment, version, wanted)?;
             return incoming.map_or(Ok(()), |it| it.discard());
         }
         let Some(incoming) = incoming else { return Err(gone(version)) };
@@ -67,7 +74,7 @@ impl DirectoryReleases {
         {
             self.unpack_commit(environment, url, wanted.commit.as_deref().unwrap_or_default())?;
         }
-        self.put_in_place(environment, version, &incoming, &wanted)
+        self.put_in_place(&record, &incoming)
     }
 
     /// The directory is there already: with this content, or the version is taken.
@@ -93,13 +100,8 @@ impl DirectoryReleases {
         }
     }
 
-    fn put_in_place(
-        &self,
-        environment: &EnvironmentId,
-        version: &str,
-        incoming: &Incoming,
-        wanted: &Artifact,
-    ) -> Result<(), Failure> {
+    fn put_in_place(&self, record: &Release, incoming: &Incoming) -> Result<(), Failure> {
+        let (environment, version, wanted) = (&record.spec.id, &record.version, &record.artifact);
         let artifact = read_artifact(&incoming.artifact)?
             .ok_or_else(|| unsent(&incoming.directory.to_string_lossy()))?;
         if artifact.digest != wanted.digest {
@@ -109,6 +111,7 @@ impl DirectoryReleases {
         let contents = self.layout.contents(environment);
         make(&contents, file::MODE_PRIVATE_DIRECTORY)?;
         make(&self.layout.releases(environment), file::MODE_PUBLIC_DIRECTORY)?;
+        self.forget_other_content(environment, version, wanted)?;
         let list = file::read(&incoming.list).ok().flatten().unwrap_or_default();
         let text = serde_json::to_vec(wanted).map_err(|error| unwritable(&error))?;
         for (kind, bytes) in [("list", &list), ("json", &text)] {
@@ -116,16 +119,32 @@ impl DirectoryReleases {
             file::write(&path, bytes, file::MODE_PRIVATE)
                 .map_err(|error| file::failure("write", &path, &error))?;
         }
+        self.link_shared(&incoming.directory, &record.spec, version)?;
         sync_file_system(&incoming.directory)?;
         let place = self.layout.release(environment, version);
         file::rename(&incoming.directory, &place)
             .map_err(|error| file::failure("move into place", &place, &error))?;
         incoming.discard()
     }
+
+    /// What another content of this version, which was never in its place, brought at shared paths.
+    fn forget_other_content(
+        &self,
+        environment: &EnvironmentId,
+        version: &str,
+        wanted: &Artifact,
+    ) -> Result<(), Failure> {
+        let path = self.layout.contents(environment).join(format!("{version}.json"));
+        if read_artifact(&path)?.is_some_and(|it| it.digest == wanted.digest) {
+            return Ok(());
+        }
+        let brought = self.brought(environment, version);
+        file::remove_tree(&brought).map_err(|error| file::failure("remove", &brought, &error))
+    }
 }
 
 /// One call for all files: a release may have very many.
-fn sync_file_system(directory: &Path) -> Result<(), Failure> {
+pub(super) fn sync_file_system(directory: &Path) -> Result<(), Failure> {
     File::open(directory)
         .and_then(|it| Ok(rustix::fs::syncfs(it)?))
         .map_err(|error| file::failure("write to the disk", directory, &error))

@@ -6,15 +6,11 @@ use super::{
     arrival::{self, Arrival},
     growth::Growth,
     keep::read_artifact,
+    listing::sum,
     make, segment, unwritable,
 };
 use crate::file;
-use model::{
-    failure::{Blame, Failure},
-    id::DeploymentId,
-    name::EnvironmentId,
-    release::Artifact,
-};
+use model::{failure::Failure, id::DeploymentId, name::EnvironmentId, release::Artifact};
 use serde::{Deserialize, Serialize};
 use std::{
     io::Read,
@@ -154,17 +150,7 @@ impl Incoming {
         described: &str,
     ) -> Result<Received, Failure> {
         let content = &arrival.content;
-        if content.files() == 0 {
-            return Err(Failure::new(Blame::Request, "make a release of what was sent: no files")
-                .hint("send the directory that holds the built application"));
-        }
-        let artifact = Artifact {
-            digest: content.digest(),
-            bytes: content.bytes(),
-            files: content.files(),
-            commit,
-            described: described.to_owned(),
-        };
+        let artifact = sum(content, commit, described)?;
         write(&self.list, content.text().as_bytes())?;
         file::rename(&arrival.directory, &self.directory)
             .map_err(|error| file::failure("move into place", &self.directory, &error))?;
@@ -193,7 +179,7 @@ fn remove_tree(directory: &Path) -> Result<(), Failure> {
     file::remove_tree(directory).map_err(|error| file::failure("remove", directory, &error))
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     file::write(path, bytes, file::MODE_PRIVATE)
         .map_err(|error| file::failure("write", path, &error))
 }

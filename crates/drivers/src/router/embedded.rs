@@ -5,6 +5,7 @@ mod ensure;
 mod files;
 mod install;
 mod translate;
+mod trust;
 
 use crate::{blocking::blocking, layout::Layout};
 use async_trait::async_trait;
@@ -100,6 +101,11 @@ impl Router for EmbeddedRouter {
     async fn ensure(&self, listen: &[String]) -> Result<(), Failure> {
         let (this, listen) = (self.clone(), listen.to_vec());
         blocking(move || this.ensure_now(&listen)).await
+    }
+
+    async fn trust(&self, peers: &[String]) -> Result<(), Failure> {
+        let (this, peers) = (self.clone(), peers.to_vec());
+        blocking(move || this.trust_now(&peers)).await
     }
 
     async fn keep_alive(&self) -> Result<(), Failure> {

@@ -7,11 +7,13 @@
 mod archives;
 mod bake;
 mod git;
+mod nginx;
 mod one_offs;
 mod pm2;
 mod ready;
 mod releases;
 mod router;
 mod runtime;
+mod shared;
 mod upload;
 mod world;

@@ -139,6 +139,8 @@ impl World {
             disk_free_bytes: None,
             services: vec![service],
             listen: vec!["127.0.0.1:0".to_owned()],
+            trusted: None,
+            shared: Default::default(),
             control: Default::default(),
         }
     }

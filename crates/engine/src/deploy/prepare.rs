@@ -21,9 +21,9 @@ pub(super) struct Prepared {
     pub(super) findings: Vec<Finding>,
     /// What was said by hand, and is passed.
     pub(super) passed: Vec<Finding>,
-    observed: Observed,
+    pub(super) observed: Observed,
     in_force: InForce,
-    desired: Desired,
+    pub(super) desired: Desired,
 }
 
 /// Looks, and changes nothing.
@@ -62,21 +62,34 @@ impl Prepared {
         let generations = self.plan(ports).await?.generations();
         if let Some(release) = self.release() {
             ports.router.ensure(&release.spec.listen).await?;
-        }
-        if let Wanted::Release { release, source: Some(_), .. } = &self.desired.wanted {
-            ports.releases.record(release).await?;
-            let known = self.observed.releases.iter().any(|it| it.release.id == release.id);
-            if !known {
-                let (environment, standing) = (&request.environment, Standing::Staged);
-                let (id, version, now_ms) = (&release.id, &release.version, ports.clock.now_ms());
-                ports.journal.set_standing(environment, id, version, standing, now_ms).await?;
+            if let Some(peers) = &release.spec.trusted {
+                ports.router.trust(peers).await?;
             }
         }
+        self.write_release(ports, request).await?;
         let (journal, above) = (&ports.journal, self.in_force.highest);
         self.observed.first_generation =
             journal.reserve_generations(&request.environment, above, generations).await?;
         self.observed.ports_free = self.free_ports(ports).await?;
         planner::plan(&self.observed, &self.desired)
+    }
+
+    /// Writes the record of what it brings, and that it stands nowhere yet.
+    pub(super) async fn write_release(
+        &self,
+        ports: &Ports,
+        request: &Request,
+    ) -> Result<(), Failure> {
+        let Wanted::Release { release, source: Some(_), .. } = &self.desired.wanted else {
+            return Ok(());
+        };
+        ports.releases.record(release).await?;
+        if self.observed.releases.iter().any(|it| it.release.id == release.id) {
+            return Ok(());
+        }
+        let (environment, standing) = (&request.environment, Standing::Staged);
+        let (id, version, now_ms) = (&release.id, &release.version, ports.clock.now_ms());
+        ports.journal.set_standing(environment, id, version, standing, now_ms).await
     }
 
     fn release(&self) -> Option<&Release> {

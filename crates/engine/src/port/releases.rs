@@ -6,6 +6,7 @@ use model::{
     id::{DeploymentId, ReleaseId},
     name::EnvironmentId,
     release::{Artifact, Release, Source},
+    shared::Trouble,
 };
 
 /// Keeps releases under `projects/PROJECT/ENVIRONMENT/`.
@@ -31,7 +32,8 @@ pub trait Releases: Send + Sync {
     ) -> Result<Release, Failure>;
     /// All records whose content is in place, newest first.
     async fn list(&self, environment: &EnvironmentId) -> Result<Vec<Release>, Failure>;
-    /// Puts the content in place.  The same version with the same digest is there already.
+    /// Puts the content in place, with links to what all releases share.  The same version with the
+    /// same digest is there already.
     async fn stage(
         &self,
         environment: &EnvironmentId,
@@ -39,6 +41,12 @@ pub trait Releases: Send + Sync {
         version: &str,
         source: &Source,
     ) -> Result<(), Failure>;
+    /// What speaks against the links to what all releases share, of a release that is to be staged.
+    async fn shared_trouble(
+        &self,
+        release: &Release,
+        source: &Source,
+    ) -> Result<Vec<Trouble>, Failure>;
     /// Whether the content in place is what the record says; altered or missing is a failure.
     async fn verify(&self, release: &Release) -> Result<(), Failure>;
     /// Points `current` and `previous` at versions.  No current leaves its link as it is; no
@@ -56,6 +64,8 @@ pub trait Releases: Send + Sync {
     ) -> Result<(Option<String>, Option<String>), Failure>;
     /// Removes a version's content and records.
     async fn remove(&self, environment: &EnvironmentId, version: &str) -> Result<(), Failure>;
+    /// Versions that are staged for later: retention leaves them.
+    async fn prepared(&self, environment: &EnvironmentId) -> Result<Vec<String>, Failure>;
     /// Removes what an upload left behind, if anything.
     async fn discard_upload(
         &self,

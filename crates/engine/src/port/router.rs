@@ -21,6 +21,10 @@ pub trait Router: Send + Sync {
     /// Makes sure that it runs and accepts on these addresses.  A port that somebody else holds
     /// is a failure that names the owner.
     async fn ensure(&self, listen: &[String]) -> Result<(), Failure>;
+    /// Takes the word of these addresses and ranges on who clients are, and of nobody else.
+    async fn trust(&self, _peers: &[String]) -> Result<(), Failure> {
+        Ok(())
+    }
     /// Replaces what of it died, unless it was ended on purpose.  Called again and again.
     async fn keep_alive(&self) -> Result<(), Failure> {
         Ok(())

@@ -88,6 +88,8 @@ pub fn spec(services: Vec<ServiceSpec>) -> EnvironmentSpec {
         disk_free_bytes: None,
         services,
         listen: vec!["127.0.0.1:8080".into()],
+        trusted: None,
+        shared: Default::default(),
         control: Default::default(),
     }
 }

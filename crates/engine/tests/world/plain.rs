@@ -59,8 +59,14 @@ fn looking_at_a_plan_changes_nothing() {
     let ports = world.ports(state.epoch);
     let engine = engine::deploy::Engine::new(ports);
     let planned = once(engine.plan_only(&deploy(2, &spec(vec![web()])))).unwrap().unwrap();
-    assert_eq!(planned.0, vec![]);
-    let plan = planned.1.unwrap();
+    assert_eq!(planned.findings, vec![]);
+    assert_eq!(planned.current.map(|it| it.version), Some("1.0.1".into()));
+    assert!(planned.brings.is_some() && planned.disk.is_some());
+    let outlook = planned.outlook;
+    assert_eq!(outlook.instances, vec![], "as many run afterwards");
+    assert_eq!((outlook.routes.same, outlook.routes.added.len()), (1, 0), "{outlook:?}");
+    assert_eq!((outlook.ports.taken.len(), outlook.ports.kept.len()), (2, 2), "{outlook:?}");
+    let plan = planned.plan;
     assert!(plan.steps.iter().any(|it| matches!(it, Step::Switch { .. })));
     assert_eq!(world.state().calls, 0, "no call had an effect");
     assert_eq!(world.state().reserved, state.reserved);

@@ -8,6 +8,7 @@ use model::{
     id::{DeploymentId, ReleaseId},
     name::EnvironmentId,
     release::{Artifact, Release, Source},
+    shared::Trouble,
 };
 
 #[async_trait]
@@ -58,6 +59,10 @@ impl Releases for Life {
         .await
     }
 
+    async fn shared_trouble(&self, _: &Release, _: &Source) -> Result<Vec<Trouble>, Failure> {
+        Ok(self.look(|it| it.shared_trouble.clone()).await)
+    }
+
     async fn verify(&self, release: &Release) -> Result<(), Failure> {
         let placed = self.look(|it| it.placed.contains(&release.version)).await;
         if placed { Ok(()) } else { Err(refused("find the release's content")) }
@@ -92,6 +97,10 @@ impl Releases for Life {
             Ok(())
         })
         .await
+    }
+
+    async fn prepared(&self, _: &EnvironmentId) -> Result<Vec<String>, Failure> {
+        Ok(self.look(|it| it.prepared.clone()).await)
     }
 
     async fn discard_upload(&self, _: &EnvironmentId, _: &DeploymentId) -> Result<(), Failure> {

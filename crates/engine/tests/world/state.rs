@@ -48,6 +48,8 @@ pub struct State {
     pub now_ms: u64,
     pub calls: usize,
     pub faults: Vec<(usize, Fault)>,
+    /// What speaks against links of the next release.
+    pub shared_trouble: Vec<model::shared::Trouble>,
     /// The controller that makes calls is dead.
     pub dead: bool,
     /// Since the machine was started anew nobody has brought anything back yet.
@@ -72,6 +74,7 @@ pub struct State {
     // The releases.
     pub releases: Vec<Release>,
     pub placed: BTreeSet<String>,
+    pub prepared: Vec<String>,
     pub links: (Option<String>, Option<String>),
     pub manifest: Option<serde_json::Value>,
     // The journal.

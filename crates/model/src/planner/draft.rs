@@ -55,7 +55,7 @@ pub(super) fn draft<'a>(
         deployment: desired.deployment.clone(),
         environment: desired.environment.clone(),
         kind: fleet.kind,
-        from: observed.current.as_ref().filter(|_| !observed.active.is_empty()).map(label),
+        from: observed.current.as_ref().filter(|_| observed.works()).map(label),
         to: fleet.to.map(label),
         stays: stays(fleet),
         steps,

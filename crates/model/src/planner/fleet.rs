@@ -246,9 +246,9 @@ fn target<'a>(
     let refuse = |message: String| Failure::new(Blame::Request, message);
     match &desired.wanted {
         Wanted::Release { release, .. } => Ok(Some(release)),
-        Wanted::Stop if runs => Ok(None),
+        Wanted::Stop if observed.works() => Ok(None),
         Wanted::Stop => Err(refuse(format!("stop {name}: no instance of it runs"))),
-        Wanted::Start if runs => Err(refuse(format!("start {name}: it runs"))
+        Wanted::Start if observed.works() => Err(refuse(format!("start {name}: it runs"))
             .hint(format!("`cutover restart {name}` starts new instances"))),
         Wanted::Restart | Wanted::Scale { .. } if !runs => {
             Err(refuse(format!("change {name}: no instance of it runs"))

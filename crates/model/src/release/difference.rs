@@ -29,8 +29,8 @@ const SHOWN: [&str; 20] = [
     "upstream_keepalive",
 ];
 /// Keys of an environment whose values are shown.
-const SHOWN_OF_ALL: [&str; 5] =
-    ["domains", "version", "keep_releases", "disk_free_bytes", "listen"];
+const SHOWN_OF_ALL: [&str; 6] =
+    ["domains", "version", "keep_releases", "disk_free_bytes", "listen", "shared"];
 /// Keys that are compared in another way.
 const APART: [&str; 5] = ["name", "env", "secret_env", "id", "services"];
 /// A secret as short as this would take words out of what is shown, and hide nothing.
@@ -93,6 +93,20 @@ impl Difference {
         let gone = |it: &&ServiceSpec| !to.services.iter().any(|new| new.name == it.name);
         let gone = from.services.iter().filter(gone).map(|it| it.name.to_string());
         difference.services_removed = gone.collect();
+        difference
+    }
+
+    /// From nothing: all that the first configuration brings.
+    pub fn first(to: &EnvironmentSpec) -> Difference {
+        let mut difference = Difference::default();
+        for service in &to.services {
+            difference.services_added.push(service.name.to_string());
+            if !service.env.is_empty() {
+                let added = service.env.keys().cloned().collect();
+                let names = Names { added, ..Names::default() };
+                difference.variables.insert(service.name.to_string(), names);
+            }
+        }
         difference
     }
 

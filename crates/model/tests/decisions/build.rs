@@ -84,6 +84,8 @@ pub fn spec(services: Vec<ServiceSpec>) -> EnvironmentSpec {
         disk_free_bytes: None,
         services,
         listen: vec!["127.0.0.1:8080".into()],
+        trusted: None,
+        shared: Default::default(),
         control: Default::default(),
     }
 }
@@ -127,6 +129,8 @@ pub fn nothing() -> Observed {
         stopped: vec![],
         releases: vec![],
         linked_previous: None,
+        prepared: vec![],
+        is_stopped: false,
         ports_free: (20_000..20_050).collect(),
     }
 }

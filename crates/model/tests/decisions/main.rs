@@ -5,6 +5,7 @@
 mod build;
 mod cause;
 mod check;
+mod checklist;
 mod describe;
 mod difference;
 mod health;

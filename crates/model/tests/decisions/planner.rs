@@ -10,9 +10,10 @@ use model::{
     id::Generation,
     instance::Slot,
     plan::{Kind, Plan, Step, WayBack},
-    planner::{Wanted, plan},
+    planner::{Observed, Wanted, plan},
     release::Standing,
     routes::Routes,
+    schedule::{Overlap, Schedule},
     service::{Millis, Probe, ServiceSpec},
 };
 
@@ -417,4 +418,41 @@ fn a_failed_first_deployment_leaves_nothing_to_announce_again() {
         _ => None,
     });
     assert_eq!(removed, Some(vec!["v1".to_owned()]), "the failed one goes");
+}
+
+#[test]
+fn what_runs_only_by_the_clock_is_stopped_and_started_too() {
+    let schedule = Schedule {
+        pattern: "30 4 * * *".into(),
+        timezone: "UTC".into(),
+        overlap: Overlap::Skip,
+        time_limit: Millis::seconds(60),
+        catch_up: false,
+    };
+    let report = ServiceSpec { schedule: Some(schedule), ..worker("report") };
+    let serving = serving(&spec(vec![report]));
+    assert!(serving.active.is_empty() && serving.works());
+    let plan = planned(&serving, &desired(2, Wanted::Stop));
+    assert_eq!((plan.kind, plan.from.map(|it| it.version)), (Kind::Stop, Some("v1".into())));
+    refused(&serving, &desired(2, Wanted::Start));
+    let stopped = Observed { is_stopped: true, ..serving };
+    refused(&stopped, &desired(3, Wanted::Stop));
+    assert_eq!(planned(&stopped, &desired(3, Wanted::Start)).kind, Kind::Start);
+}
+
+#[test]
+fn what_is_prepared_is_not_removed() {
+    let mut one = spec(vec![service("web")]);
+    one.keep_releases = 0;
+    let third = after(&after(&serving(&one), &deploy(2, &one)), &deploy(3, &one));
+    let removed = |observed: &Observed| {
+        let plan = planned(observed, &deploy(4, &one));
+        plan.steps.iter().find_map(|it| match it {
+            Step::Prune { releases, .. } => Some(releases.clone()),
+            _ => None,
+        })
+    };
+    assert_eq!(removed(&third), Some(vec!["v1".into()]));
+    let held = Observed { prepared: vec!["v1".into()], ..third };
+    assert_eq!(removed(&held), Some(vec![]));
 }

@@ -32,6 +32,8 @@ use std::time::{Duration, Instant};
 
 /// The proxy without its traffic.
 pub(crate) struct Controller {
+    /// The state directory.
+    pub(crate) root: PathBuf,
     pub(crate) plane: Arc<Plane>,
     pub(crate) state: RefCell<State>,
     /// Drawn at start.

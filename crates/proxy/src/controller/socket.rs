@@ -4,6 +4,7 @@ use super::install::{self, Order};
 use super::{Controller, drain, status};
 use crate::control::{Answer, Ask, RefusalReason};
 use crate::limits::{CONTROL_CONNECTIONS_MAX, CONTROL_IDLE_TIMEOUT, CONTROL_LINE_BYTES_MAX};
+use crate::trusted::{Trusted, trusted_path};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::cell::Cell;
 use std::fs::{self, File, Permissions};
@@ -13,6 +14,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Duration, sleep, timeout};
@@ -119,9 +121,25 @@ async fn answer(controller: &Rc<Controller>, line: &[u8]) -> Answer {
         Ok(Ask::Drain { instances, deadline_ms, epoch }) => {
             drain::drain(controller, &instances, deadline_ms, epoch).await
         }
+        Ok(Ask::Trust) => trust(controller),
         Ok(Ask::Status) => Answer::Status(status::status(controller)),
         Ok(Ask::Listeners) => Answer::Listeners { addresses: controller.addresses.clone() },
         Err(error) => refused(format!("not a question that is known here: {error}")),
+    }
+}
+
+/// A list that cannot be read changes nothing.
+fn trust(controller: &Controller) -> Answer {
+    match Trusted::read(&controller.root) {
+        Ok(trusted) => {
+            controller.plane.trusted.store(Arc::new(trusted));
+            Answer::Trusts
+        }
+        Err(error) => {
+            let path = trusted_path(&controller.root);
+            let message = format!("{} cannot be read: {error}", path.display());
+            Answer::Refused { reason: RefusalReason::Disk, message }
+        }
     }
 }
 

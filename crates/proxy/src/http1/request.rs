@@ -5,6 +5,7 @@ use super::host;
 use super::refusal::Refusal;
 use super::{Framing, Version};
 use crate::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
+use crate::trusted::Trusted;
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -62,10 +63,21 @@ impl Request {
     }
 }
 
+/// Who sent a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer<'a> {
+    /// Its address, for `X-Forwarded-For`.
+    pub address: &'a str,
+    /// What it spoke to us.
+    pub scheme: &'a str,
+    /// Set where its word on who the client is counts, as theirs does.
+    pub trusted: Option<&'a Trusted>,
+}
+
 /// Reads one head from the start of `input`; `None` until all of it is there.
 ///
-/// `client` is the client's address for `X-Forwarded-For`, `scheme` what it spoke to us.
-pub fn read(input: &[u8], client: &str, scheme: &str) -> Result<Option<Request>, Refusal> {
+/// `peer` says who sent it.
+pub fn read(input: &[u8], peer: &Peer<'_>) -> Result<Option<Request>, Refusal> {
     let Some(length) = head_length(input)? else { return Ok(None) };
     let mut storage = [const { MaybeUninit::uninit() }; HEAD_FIELDS_MAX];
     let mut parsed = httparse::Request::new(&mut []);
@@ -102,7 +114,7 @@ pub fn read(input: &[u8], client: &str, scheme: &str) -> Result<Option<Request>,
         path: 0..0,
     };
     write_line(&mut request, method, &target);
-    let origin = Origin { authority, client, scheme };
+    let origin = Origin::of(peer, parsed.headers, authority);
     write_fields(&mut request, parsed.headers, &facts, &origin);
     Ok(Some(request))
 }
@@ -206,10 +218,39 @@ fn write_line(request: &mut Request, method: &str, target: &Target<'_>) {
     out.extend_from_slice(b" HTTP/1.1\r\n");
 }
 
+/// What the instance is told of the client.
 struct Origin<'a> {
     authority: &'a str,
-    client: &'a str,
+    client: Cow<'a, str>,
     scheme: &'a str,
+    /// What the client asked for, where a proxy in front asked us for something else.
+    asked: &'a str,
+}
+
+impl<'a> Origin<'a> {
+    /// A proxy that is trusted says it; anybody else's word on itself is nothing.
+    fn of(peer: &Peer<'a>, fields: &[httparse::Header<'a>], authority: &'a str) -> Origin<'a> {
+        let client = Cow::Borrowed(peer.address);
+        let own = Origin { authority, client, scheme: peer.scheme, asked: authority };
+        let Some(trusted) = peer.trusted else { return own };
+        let said = |name: &str| {
+            let named = fields.iter().filter(move |it| it.name.eq_ignore_ascii_case(name));
+            named.filter_map(|it| std::str::from_utf8(it.value).ok()).collect::<Vec<&'a str>>()
+        };
+        let one = |name: &str| match said(name).as_slice() {
+            [one] => Some(one.trim()),
+            _ => None,
+        };
+        let client = trusted.client(&said("x-forwarded-for"));
+        let scheme = one("x-forwarded-proto").filter(|it| matches!(*it, "http" | "https"));
+        let asked = one("x-forwarded-host").filter(|it| host::normalise(it).is_some());
+        Origin {
+            authority,
+            client: client.map_or(own.client, |it| Cow::Owned(it.to_canonical().to_string())),
+            scheme: scheme.unwrap_or(own.scheme),
+            asked: asked.unwrap_or(own.asked),
+        }
+    }
 }
 
 fn write_fields(
@@ -229,7 +270,7 @@ fn write_fields(
     }
     write_field(out, "x-forwarded-for", origin.client.as_bytes());
     write_field(out, "x-forwarded-proto", origin.scheme.as_bytes());
-    write_field(out, "x-forwarded-host", origin.authority.as_bytes());
+    write_field(out, "x-forwarded-host", origin.asked.as_bytes());
     if expects_continue {
         write_field(out, "expect", b"100-continue");
     }

@@ -1,7 +1,38 @@
 use super::*;
 
 fn read_text(text: &str) -> Result<Option<Request>, Refusal> {
-    read(text.as_bytes(), "192.0.2.7", "http")
+    read(text.as_bytes(), &STRANGER)
+}
+
+const STRANGER: Peer<'static> = Peer { address: "192.0.2.7", scheme: "http", trusted: None };
+
+#[test]
+fn only_a_trusted_proxy_says_who_the_client_is() {
+    let text = "GET / HTTP/1.1\r\nHost: shop.test\r\nX-Forwarded-For: 6.6.6.6, 198.51.100.9\r\n\
+                X-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.example:8443\r\n\r\n";
+    let sent = |text: &str, peer: &Peer<'_>| {
+        let mut out = Vec::new();
+        read(text.as_bytes(), peer).unwrap().unwrap().finish(&mut out, true);
+        String::from_utf8(out).unwrap()
+    };
+    let believed = |sent: &str, fields: [&str; 3]| {
+        let names = ["for", "proto", "host"];
+        for (name, value) in names.iter().zip(fields) {
+            let field = format!("\r\nx-forwarded-{name}: {value}\r\n");
+            assert!(sent.contains(&field), "{field} in {sent}");
+            assert_eq!(sent.matches(&format!("x-forwarded-{name}:")).count(), 1, "{sent}");
+        }
+    };
+    believed(&sent(text, &STRANGER), ["192.0.2.7", "http", "shop.test"]);
+    let trusted = Trusted::parse(&["192.0.2.7".to_owned()]).unwrap();
+    let proxy = Peer { trusted: Some(&trusted), ..STRANGER };
+    believed(&sent(text, &proxy), ["198.51.100.9", "https", "shop.example:8443"]);
+    // What it does not say, or says in no way that can be believed, is what we see.
+    let odd = "GET / HTTP/1.1\r\nHost: shop.test\r\nX-Forwarded-For: unknown\r\n\
+               X-Forwarded-Proto: gopher\r\nX-Forwarded-Host: a b\r\n\r\n";
+    believed(&sent(odd, &proxy), ["192.0.2.7", "http", "shop.test"]);
+    let twice = text.replace("X-Forwarded-Proto", "X-Forwarded-Proto: http\r\nX-Forwarded-Proto");
+    believed(&sent(&twice, &proxy), ["198.51.100.9", "http", "shop.example:8443"]);
 }
 
 fn accepted(text: &str) -> Request {
@@ -223,11 +254,11 @@ fn what_is_sent_on_is_read_the_same_way_again() {
                 _ => drop(bytes.remove(at)),
             }
         }
-        let Ok(Some(first)) = read(&bytes, "192.0.2.7", "http") else { continue };
+        let Ok(Some(first)) = read(&bytes, &STRANGER) else { continue };
         accepted += 1;
         let mut sent = Vec::new();
         first.finish(&mut sent, true);
-        let second = read(&sent, "192.0.2.7", "http").unwrap().unwrap();
+        let second = read(&sent, &STRANGER).unwrap().unwrap();
         assert_eq!(second.consumed, sent.len());
         let facts = |request: &Request| {
             let path = request.path().to_owned();

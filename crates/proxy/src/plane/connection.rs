@@ -5,7 +5,7 @@ use super::thread::Thread;
 use super::wire::{Sink, poll_read};
 use crate::http1::Version;
 use crate::http1::refusal::Refusal;
-use crate::http1::request::{self, Request};
+use crate::http1::request::{self, Peer, Request};
 use crate::limits::{
     CLIENT_IDLE_TIMEOUT, CLIENT_STALL_TIMEOUT, HEAD_TIMEOUT, LINGER_BYTES_MAX, LINGER_TIMEOUT,
 };
@@ -90,12 +90,19 @@ async fn read_head(
     // Some clients end a body with an empty line that belongs to nothing.
     let mut may_skip_line = true;
     let client = Address::new(peer);
+    let trusted = thread.plane.trusted.load_full();
+    let is_trusted = trusted.contains(peer.ip());
+    let peer = Peer {
+        address: client.text(),
+        scheme: SCHEME,
+        trusted: is_trusted.then(|| trusted.as_ref()),
+    };
     loop {
         if may_skip_line && inbox.starts_with(b"\r\n") {
             inbox.drain(..2);
             may_skip_line = false;
         }
-        match request::read(inbox, client.text(), SCHEME) {
+        match request::read(inbox, &peer) {
             Ok(Some(request)) => return Ok(Ok(request)),
             Ok(None) => {}
             Err(refusal) => return Ok(Err(refusal)),

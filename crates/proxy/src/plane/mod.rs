@@ -16,6 +16,7 @@ mod upload;
 mod wire;
 
 use crate::limits::{DESCRIPTORS_PER_IDLE, DESCRIPTORS_RESERVED, REFUSALS_MAX, TURN_TIMEOUT};
+use crate::trusted::Trusted;
 use arc_swap::ArcSwap;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
@@ -31,6 +32,8 @@ use tokio::sync::{mpsc, oneshot};
 /// What the threads share with each other and with the controller.
 pub(crate) struct Plane {
     pub(crate) table: ArcSwap<Table>,
+    /// Whose word is taken on who clients are.
+    pub(crate) trusted: ArcSwap<Trusted>,
     /// Drawn at start; only who may ask for the status knows it.
     pub(crate) nonce: String,
     threads: Box<[ThreadHandle]>,
@@ -72,6 +75,7 @@ impl Plane {
             .collect();
         let plane = Arc::new(Plane {
             table: ArcSwap::from_pointee(table),
+            trusted: ArcSwap::default(),
             nonce,
             threads,
             // Each client's connection may need one to an instance.

@@ -10,8 +10,12 @@ use model::{
     plan::StagedRoutes,
     routes::Claim,
 };
-use proxy::route_file::{
-    Confirms, FellBack, RouteFile, RouteFileError, is_environment_name, remove_abandoned, survivor,
+use proxy::{
+    control::Status,
+    route_file::{
+        Confirms, FellBack, RouteFile, RouteFileError, is_environment_name, remove_abandoned,
+        survivor,
+    },
 };
 use std::{
     collections::BTreeMap,
@@ -70,8 +74,23 @@ impl EmbeddedRouter {
     }
 
     pub(super) fn in_force_now(&self, environment: &EnvironmentId) -> Result<InForce, Failure> {
-        let Some(status) = self.status_now()? else { return self.in_force_on_disk(environment) };
-        let nonce = status.nonce;
+        match self.status_now()? {
+            Some(status) => self.in_force_by(&status, environment),
+            None => self.in_force_on_disk(environment),
+        }
+    }
+
+    /// What is in force of an environment, as the proxy said of all of them.  Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Where the route files cannot be read.
+    pub fn in_force_by(
+        &self,
+        status: &Status,
+        environment: &EnvironmentId,
+    ) -> Result<InForce, Failure> {
+        let nonce = status.nonce.clone();
         let Some(known) = status.environments.get(&environment.stem()) else {
             let highest = self.in_force_on_disk(environment)?.highest;
             return Ok(InForce { nonce, highest, alive: true, ..none() });

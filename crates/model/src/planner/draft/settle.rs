@@ -78,6 +78,7 @@ impl Draft<'_> {
         versions.extend(left.map(|it| it.version.clone()));
         let running = [&self.fleet.leaving, &self.fleet.surplus, &self.observed.active];
         versions.extend(running.into_iter().flatten().map(|it| it.version.clone()));
+        versions.extend(self.observed.prepared.iter().cloned());
         let keep = release.spec.keep_releases as usize;
         retention::prunable(&self.observed.releases, keep, &Needed { versions })
     }

@@ -1,0 +1,277 @@
+//! What nginx is to be told: every host, and who answers for each path of it.
+
+use crate::{
+    document::Document,
+    draft::{
+        environment::EnvironmentDraft,
+        nginx::{Leads, NginxDraft},
+        project::ProjectDraft,
+        service::ServiceDraft,
+    },
+    judge,
+    problem::{Problem, Severity, any_error},
+    report::{Placed, Report},
+};
+use model::{
+    name::Name,
+    nginx::{Challenges, Front, Location, Tls, Upstream, text::is_plain},
+};
+use std::{collections::BTreeMap, net::SocketAddr};
+
+/// Where our files are when nobody says.
+const DIRECTORY: &str = "/etc/nginx/cutover";
+/// What is run when nobody says.
+const PROGRAM: &str = "nginx";
+/// Clear HTTP, when nobody says.
+const LISTEN: &str = "0.0.0.0:80";
+/// TLS, when nobody says.
+const LISTEN_TLS: &str = "0.0.0.0:443";
+/// Who may say for whom a request came, where nginx stands in front on this machine.
+const TRUSTED: [&str; 2] = ["127.0.0.1", "::1"];
+
+/// What nginx is told, and how it is reached.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fronting {
+    /// What it is told.
+    pub front: Front,
+    /// The directory of our files, from the root.
+    pub directory: String,
+    /// nginx and its arguments; at least one word.
+    pub program: Vec<String>,
+    /// Warnings and notes.
+    pub notes: Vec<Problem>,
+}
+
+impl Document {
+    /// What nginx is to be told of all projects.
+    ///
+    /// # Errors
+    /// All problems: of the file, and of words that cannot stand in a file of nginx.
+    pub fn fronting(&self, is_root: bool) -> Result<Fronting, Vec<Problem>> {
+        if any_error(self.problems()) {
+            return Err(self.problems().to_vec());
+        }
+        let mut report = Report::new(&self.file, self.source.clone());
+        let unsaid = NginxDraft::default();
+        let draft = self.root.nginx.as_ref().unwrap_or(&unsaid);
+        let listens = self.listen(is_root);
+        let proxy = listens.first().map(|it| reached(it)).unwrap_or_default();
+        if self.root.nginx.is_none() && self.root.listen.is_none() {
+            unnamed_proxy(&proxy, &mut report);
+        }
+        let mut hosts = Hosts { draft, proxy, report, front: empty(draft) };
+        for (project, inner) in &self.root.projects {
+            for (name, environment) in &inner.environments {
+                hosts.take(project, inner, name, environment);
+            }
+        }
+        let Hosts { front, report, .. } = hosts;
+        let problems = report.finish();
+        if any_error(&problems) {
+            return Err(problems);
+        }
+        let directory = draft.directory.as_ref().map_or(DIRECTORY, |it| it.value.as_str());
+        let program = draft.program.as_ref().map(|it| it.value.clone());
+        Ok(Fronting {
+            front,
+            directory: directory.trim_end_matches('/').to_owned(),
+            program: program.unwrap_or_else(|| vec![PROGRAM.to_owned()]),
+            notes: problems,
+        })
+    }
+
+    /// Whose word the proxy takes on who its clients are; None: nothing is said, and what was said
+    /// before holds.
+    pub fn trusted(&self) -> Option<Vec<String>> {
+        match &self.root.trusted {
+            Some(given) => Some(given.value.iter().map(|it| it.value.clone()).collect()),
+            None if self.root.nginx.is_some() => Some(TRUSTED.map(str::to_owned).to_vec()),
+            None => None,
+        }
+    }
+}
+
+/// Reports ports that nginx and the proxy would both have.
+pub(crate) fn conflicts(
+    nginx: Option<&NginxDraft>,
+    proxy: Option<&Placed<Vec<Placed<String>>>>,
+    report: &mut Report,
+) {
+    let (Some(nginx), Some(proxy)) = (nginx, proxy) else { return };
+    let front = empty(nginx);
+    let tls = front.tls.iter().flat_map(|it| &it.listen);
+    let taken: Vec<SocketAddr> =
+        front.listen.iter().chain(tls).filter_map(|it| it.parse().ok()).collect();
+    for item in &proxy.value {
+        let Ok(address) = item.value.parse::<SocketAddr>() else { continue };
+        let shares = |it: &&SocketAddr| {
+            it.port() == address.port()
+                && (it.ip() == address.ip()
+                    || it.ip().is_unspecified()
+                    || address.ip().is_unspecified())
+        };
+        if let Some(other) = taken.iter().find(shares) {
+            let message = format!("nginx listens at {other}, so the proxy cannot at {address}");
+            report
+                .error(item.place, item.path.clone(), message)
+                .hint("let the proxy listen where only nginx comes: `127.0.0.1:8080`");
+        }
+    }
+    let Some(first) = proxy.value.first().filter(|it| it.value.ends_with(":0")) else { return };
+    report
+        .error(first.place, first.path.clone(), "nginx leads here, and the port is not fixed")
+        .hint("choose one: `127.0.0.1:8080`");
+}
+
+fn unnamed_proxy(proxy: &str, report: &mut Report) {
+    let message = format!("nginx will lead to {proxy}, where the proxy listens when nobody says");
+    report
+        .add(Severity::Warning, Default::default(), "", message)
+        .hint("say so: `nginx: { to: proxy }`, and `proxy: { listen: [\"127.0.0.1:8080\"] }`");
+}
+
+/// An address that is listened at everywhere is reached on this machine.
+fn reached(listen: &str) -> String {
+    match listen.parse::<SocketAddr>() {
+        Ok(SocketAddr::V4(it)) if it.ip().is_unspecified() => format!("127.0.0.1:{}", it.port()),
+        Ok(SocketAddr::V6(it)) if it.ip().is_unspecified() => format!("[::1]:{}", it.port()),
+        _ => listen.to_owned(),
+    }
+}
+
+/// Without hosts.
+fn empty(draft: &NginxDraft) -> Front {
+    let listen = |given: Option<&Placed<Vec<Placed<String>>>>, otherwise: &str| match given {
+        Some(given) => given.value.iter().map(|it| it.value.clone()).collect(),
+        None => vec![otherwise.to_owned()],
+    };
+    let challenges = draft.acme.as_ref().map(|it| match it.value.starts_with('/') {
+        true => Challenges::Directory(it.value.clone()),
+        false => Challenges::Address(it.value.clone()),
+    });
+    Front {
+        listen: listen(draft.listen.as_ref(), LISTEN),
+        tls: draft.tls.as_ref().map(|it| Tls {
+            listen: listen(it.listen.as_ref(), LISTEN_TLS),
+            certificate: it.certificate.value.clone(),
+            key: it.key.value.clone(),
+        }),
+        challenges,
+        answers_others: draft.default.as_ref().is_none_or(|it| it.value),
+        body_bytes_max: draft.body_bytes_max.as_ref().map_or(0, |it| it.value),
+        upstreams: BTreeMap::new(),
+        hosts: BTreeMap::new(),
+    }
+}
+
+struct Hosts<'d> {
+    draft: &'d NginxDraft,
+    /// Where the proxy is reached.
+    proxy: String,
+    report: Report,
+    front: Front,
+}
+
+impl Hosts<'_> {
+    fn take(
+        &mut self,
+        project: &Name,
+        inner: &ProjectDraft,
+        name: &Name,
+        environment: &EnvironmentDraft,
+    ) {
+        if environment.domains().is_empty() {
+            return;
+        }
+        let tenant = format!("{project}.{name}");
+        let locations = match self.draft.to.as_ref().map_or(Leads::Proxy, |it| it.value) {
+            Leads::Proxy => {
+                self.upstream(&tenant, self.proxy.clone(), self.standby(), true);
+                vec![Location { path: String::new(), upstream: tenant }]
+            }
+            Leads::Services => self.services(&tenant, name, inner, environment),
+        };
+        for domain in environment.domains() {
+            if domain.value == "*" && self.front.tls.is_some() {
+                let message = "nginx has no certificate for hosts that nobody names";
+                self.report
+                    .add(Severity::Warning, domain.place, domain.path.clone(), message)
+                    .hint("name each host; `*` is answered without TLS");
+            }
+            let all = self.front.hosts.entry(domain.value.clone()).or_default();
+            // A host that two environments share leads to the proxy once.
+            let new = locations.iter().filter(|it| !all.iter().any(|own| own.path == it.path));
+            let new: Vec<Location> = new.cloned().collect();
+            all.extend(new);
+            // The longest path first, for who reads it; nginx takes the longest anyhow.
+            all.sort_by(|one, other| {
+                other.path.len().cmp(&one.path.len()).then_with(|| one.path.cmp(&other.path))
+            });
+        }
+    }
+
+    fn services(
+        &mut self,
+        tenant: &str,
+        environment: &Name,
+        inner: &ProjectDraft,
+        over: &EnvironmentDraft,
+    ) -> Vec<Location> {
+        if let Some(standby) = &self.draft.standby {
+            self.report
+                .error(standby.place, standby.path.clone(), "`standby` goes with `to: proxy`")
+                .hint("take it out, or lead to the proxy");
+        }
+        let mut locations = Vec::new();
+        for (name, service) in judge::laid(inner, over) {
+            if service.routes().is_empty() {
+                continue;
+            }
+            let Some(server) = self.server(&name, &service, environment) else { continue };
+            let upstream = format!("{tenant}.{name}");
+            self.upstream(&upstream, server, None, false);
+            for route in service.routes() {
+                if is_plain(&route.value) && !route.value.contains('%') {
+                    let path = route.value.trim_end_matches('/').to_owned();
+                    locations.push(Location { path, upstream: upstream.clone() });
+                    continue;
+                }
+                let message = format!("the path `{}` cannot stand in a file of nginx", route.value);
+                self.report
+                    .error(route.place, route.path.clone(), message)
+                    .hint("use letters, digits and `-._~/`, or lead to the proxy");
+            }
+        }
+        locations
+    }
+
+    /// An address of the service that outlives a release.
+    fn server(
+        &mut self,
+        name: &Name,
+        service: &ServiceDraft,
+        environment: &Name,
+    ) -> Option<String> {
+        if let Some(container) = &service.container {
+            let (container, port) = &container.value;
+            return Some(format!("{container}-{environment}:{port}"));
+        }
+        if let Some(port) = &service.port {
+            return Some(format!("127.0.0.1:{}", port.value));
+        }
+        let message = format!("nginx cannot lead to `{name}`: each release has another port");
+        let at = service.routes.as_ref().map_or(service.place, |it| it.place);
+        self.report
+            .error(at, service.path.clone(), message)
+            .hint("lead to the proxy: `nginx: { to: proxy }`");
+        None
+    }
+
+    fn standby(&self) -> Option<String> {
+        self.draft.standby.as_ref().map(|it| it.value.clone())
+    }
+
+    fn upstream(&mut self, name: &str, server: String, standby: Option<String>, keepalive: bool) {
+        self.front.upstreams.insert(name.to_owned(), Upstream { server, standby, keepalive });
+    }
+}
