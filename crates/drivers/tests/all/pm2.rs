@@ -1,7 +1,7 @@
 //! What PM2 does otherwise, and what it must not do to anybody else.
 
 use crate::world::{EPOCH, World, eventually, get, port_check, silent};
-use engine::port::runtime::{Life, Runtime};
+use engine::port::runtime::Life;
 use model::{instance::Instance, release::Release};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};

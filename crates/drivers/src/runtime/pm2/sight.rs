@@ -138,7 +138,6 @@ impl Known {
     fn ended(&self, one: &Listed, place: &Path) -> Exited {
         let told: Option<Ended> =
             fs::read(place.join(ENDED)).ok().and_then(|it| serde_json::from_slice(&it).ok());
-        let refused = told.is_some() || (one.runs() && !is_wanted(one, place));
         let code = match told.as_ref().and_then(|it| it.code) {
             Some(code) => Some(code),
             None => one.exit_code.filter(|it| *it != i32::from(EXIT_NOT_WANTED)),
@@ -159,8 +158,11 @@ impl Known {
         Exited {
             how,
             at_ms: told.map_or(one.pm_uptime, |it| it.at_ms),
-            // The start that was not wanted was none.
-            restarts: one.restart_time.saturating_sub(u32::from(refused)),
+            // Of what is not kept, PM2's last start is the one that ends at the gate.
+            restarts: match place.join(KEPT).exists() {
+                true => one.restart_time,
+                false => one.restart_time.saturating_sub(1),
+            },
         }
     }
 }
