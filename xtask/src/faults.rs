@@ -5,6 +5,7 @@
 //! leaves what it found beside what was found before.
 
 mod kept;
+mod sweep;
 mod table;
 
 use crate::program;
@@ -16,7 +17,8 @@ use std::{
 };
 use testkit::faults::{Context, ROWS, Row, Size};
 
-const USAGE: &str = "cargo xtask faults [--rows 2-15,33] [--seed NUMBER] [--all]";
+const USAGE: &str = "cargo xtask faults [--rows 2-15,33] [--seed NUMBER] [--all], or\n\
+                     cargo xtask faults --rows 16 --every [--from NUMBER] [--to NUMBER]";
 const DOCUMENT: &str = "docs/faults.md";
 /// Programs by which faults are made.
 const NEEDED: [&str; 8] =
@@ -28,6 +30,8 @@ struct Asked {
     rows: Vec<(u32, u32)>,
     seed: Option<u64>,
     size: Size,
+    /// The first and the last instant of a sweep.
+    every: Option<(u32, u32)>,
 }
 
 /// Runs the rows one after another; fails if one did.
@@ -37,10 +41,14 @@ pub fn run(words: &[&str]) -> Result<()> {
     program::run("cargo", &["build", "--workspace", "--bins"])?;
     let seed = asked.seed.unwrap_or_else(seed_of_now);
     println!("faults: seed {seed}, {:?}", asked.size);
-    let context = Context { seed, size: asked.size, tell: |line| println!("  {line}") };
+    let tell = |line: &str| println!("  {line}");
+    let context = Context { seed, size: asked.size, every: None, tell };
     let chosen: Vec<&Row> = ROWS.iter().filter(|it| asked.names(it)).collect();
     if chosen.is_empty() {
         bail!("no row has such a number; {USAGE}");
+    }
+    if let Some(instants) = asked.every {
+        return sweep::run(&chosen, &context, instants);
     }
     let (mut kept, mut failed) = (Kept::read(), 0);
     for row in &chosen {
@@ -71,19 +79,25 @@ impl Asked {
 }
 
 fn parse(words: &[&str]) -> Result<Asked> {
-    let mut asked = Asked { rows: vec![], seed: None, size: Size::Bounded };
+    let mut asked = Asked { rows: vec![], seed: None, size: Size::Bounded, every: None };
+    let (mut from, mut to) = (1, u32::MAX);
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        let value = || words.clone().next().with_context(|| format!("{word} needs a value"));
+        let mut value = || words.next().with_context(|| format!("{word} needs a value"));
         match *word {
             "--all" => asked.size = Size::Full,
+            "--every" => asked.every = Some((1, u32::MAX)),
+            "--from" => from = value()?.parse().context("an instant is a number from 1")?,
+            "--to" => to = value()?.parse().context("an instant is a number from 1")?,
             "--rows" => asked.rows = ranges(value()?)?,
             "--seed" => asked.seed = Some(value()?.parse().context("a seed is a number")?),
             other => bail!("`{other}` is not understood; {USAGE}"),
         }
-        if *word != "--all" {
-            words.next();
-        }
+    }
+    match &mut asked.every {
+        Some(every) => *every = (from, to),
+        None if (from, to) != (1, u32::MAX) => bail!("`--from` and `--to` go with `--every`"),
+        None => {}
     }
     Ok(asked)
 }
@@ -128,7 +142,11 @@ mod tests {
     #[test]
     fn words_choose_rows_seed_and_size() {
         let asked = parse(&["--rows", "2-15,33", "--seed", "7", "--all"]).unwrap();
-        assert_eq!(asked, Asked { rows: vec![(2, 15), (33, 33)], seed: Some(7), size: Size::Full });
+        let rows = vec![(2, 15), (33, 33)];
+        assert_eq!(asked, Asked { rows, seed: Some(7), size: Size::Full, every: None });
+        let swept = parse(&["--rows", "16", "--every", "--from", "5"]).unwrap();
+        assert_eq!((swept.rows, swept.every), (vec![(16, 16)], Some((5, u32::MAX))));
+        assert!(parse(&["--rows", "16", "--to", "5"]).is_err());
         let named: Vec<u32> =
             ROWS.iter().filter(|it| asked.names(it)).map(|it| it.number).collect();
         assert_eq!(named, [2, 33]);

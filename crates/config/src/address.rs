@@ -4,6 +4,7 @@ use crate::{
     report::{Field, Placed, Report},
     scalar,
 };
+use model::release::holds_password;
 use std::net::{IpAddr, SocketAddr};
 
 /// A host name in lower case, or `*`.
@@ -126,6 +127,14 @@ pub(crate) fn peers(field: &Field<'_>, report: &mut Report) -> Option<Placed<Str
 pub(crate) fn repository(field: &Field<'_>, report: &mut Report) -> Option<Placed<String>> {
     let found = scalar::word(field, report)?;
     let text = found.value.as_str();
+    // Before all that shows the text.
+    if holds_password(text) {
+        report.hide(field.node.place);
+        field
+            .error(report, "the repository's url holds a password or a token")
+            .hint("use an SSH key or git's credential helper: other users can see a url");
+        return None;
+    }
     if text.starts_with('-') {
         field.error(report, format!("`{text}` would be taken for an option: it begins with `-`"));
         return None;

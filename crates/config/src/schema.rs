@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// What may stand somewhere.
+#[derive(Clone, Copy)]
 enum Kind {
     /// Any scalar: numbers and truth values keep their spelling.
     Text,
@@ -59,6 +60,7 @@ struct Shape {
 }
 
 /// A key, what may stand there, and what an editor says of it.
+#[derive(Clone, Copy)]
 struct Key(&'static str, Kind, &'static str);
 
 /// The whole schema.

@@ -18,7 +18,7 @@ use daemon::{
         uploads::CONTENT_BYTES,
         words::{
             Accepted, Admission, Asked, Info, Keeping, Kept, Leaving, Marked, Marking, PlanReport,
-            SavedShown, StatusReport, Turn, TurnReport, Using,
+            SavedShown, StatusReport, Taking, Turn, TurnReport, Using,
         },
     },
     prune,
@@ -35,6 +35,7 @@ use model::{
 use serde::de::DeserializeOwned;
 use std::{
     io,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -100,6 +101,40 @@ impl Controller {
         let body = call::streamed(stream);
         let response = call(&self.root, Method::PUT, &path, header, body, TAKE_WAIT).await?;
         call::whole(response, TAKE_WAIT).await
+    }
+
+    /// Hands an open directory over, as a release's content; `told` hears how far that is, in bytes
+    /// and of how many.  None: it cannot be taken this way, and must be sent.
+    ///
+    /// # Errors
+    ///
+    /// Where it is refused, or the connection ends.
+    pub async fn hand_over(
+        &self,
+        environment: &EnvironmentId,
+        deployment: &DeploymentId,
+        directory: &OwnedFd,
+        told: impl Fn(u64, u64),
+    ) -> Result<Option<Received>, CallError> {
+        let path = format!("/v1/directories/{environment}/{deployment}");
+        let response = match call::hand_over(&self.root, directory, &path, TAKE_WAIT).await {
+            // One of an earlier build knows only what is sent.
+            Ok(None) | Err(CallError::Stranger(_)) => return Ok(None),
+            Ok(Some(response)) => response,
+            Err(error) => return Err(error),
+        };
+        let mut lines = call::lines(response).await?;
+        while let Some(line) = lines.next().await? {
+            let taking = serde_json::from_slice(&line)
+                .map_err(|it| CallError::Stranger(format!("its answer is not understood: {it}")))?;
+            match taking {
+                Taking::Copied { bytes, total } => told(bytes, total),
+                Taking::Received(received) => return Ok(Some(received)),
+                Taking::SendIt { .. } => return Ok(None),
+                Taking::Refused(report) => return Err(CallError::Refused(report)),
+            }
+        }
+        Err(CallError::Lost("it ended before all was taken".to_owned()))
     }
 
     /// Sends only the list of what a directory holds, to plan by.

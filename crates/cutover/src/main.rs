@@ -2,10 +2,12 @@
 //! processes.
 
 mod arenas;
+mod cores;
 
 use std::{env, ffi::OsString, process::ExitCode};
 
 fn main() -> ExitCode {
+    cores::forbid();
     let args: Vec<OsString> = env::args_os().skip(1).collect();
     let word = |at: usize| args.get(at).and_then(|it| it.to_str());
     match (word(0), word(1)) {

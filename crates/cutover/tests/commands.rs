@@ -166,3 +166,12 @@ fn lines_and_instances_are_found_as_they_are_asked_for() {
     let ran = stand.cutover(&["top", TARGET]).expect(0);
     assert!(ran.out.contains("requests/s") && ran.out.contains("web.2"), "{}", ran.text());
 }
+
+#[test]
+fn the_schema_is_printed() {
+    let stand = Stand::new(Layout::default());
+    let ran = stand.cutover(&["schema"]).expect(0);
+    let schema: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert!(schema["$defs"]["service"]["properties"]["secrets"].is_object());
+}

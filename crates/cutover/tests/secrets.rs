@@ -75,6 +75,15 @@ server = http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PO
 server.serve_forever()
 "#;
 
+/// A hook that does so too, and fails where it is to.
+const HOOK: &str = r#"
+import os, sys
+values = [it for name, it in sorted(os.environ.items()) if name.startswith("PLANTED_")]
+print("hook", len(values), *values)
+if os.path.exists("BREAK") and open("BREAK").read() == "hook":
+    sys.exit("hook: " + " ".join(values))
+"#;
+
 /// A stand whose application has secrets of every kind.
 struct Planted {
     stand: Stand,
@@ -175,6 +184,7 @@ projects:
         version: semver
         disk_free: 64M
         env_file: .env.production
+        hooks: {{ after: {{ stage: [{{ command: [python3, hook.py] }}] }} }}
         secrets: {{ {} }}
 "#,
             stand.address,
@@ -189,6 +199,7 @@ projects:
         let directory = self.stand.folder.path().join(format!("v{version}"));
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join("server.py"), APP).unwrap();
+        fs::write(directory.join("hook.py"), HOOK).unwrap();
         fs::write(directory.join("VERSION"), version).unwrap();
         if !breakage.is_empty() {
             fs::write(directory.join("BREAK"), breakage).unwrap();
@@ -290,7 +301,9 @@ fn twenty_planted_values_are_given_to_instances_and_found_nowhere_else() {
     let given: BTreeMap<String, String> = serde_json::from_str(&dump).unwrap();
     assert_eq!(given, planted.values, "the instance has the values as they are");
 
-    for (version, breakage) in [("1.0.1", "health"), ("1.0.2", "smoke"), ("1.0.3", "crash")] {
+    for (version, breakage) in
+        [("1.0.1", "health"), ("1.0.2", "smoke"), ("1.0.3", "crash"), ("1.0.4", "hook")]
+    {
         let failed = planted.deploy(version, breakage, &[]).expect(3);
         assert!(failed.error.contains("[secret PLANTED_"), "{}", failed.text());
         hidden(breakage, &failed);
@@ -330,7 +343,9 @@ fn twenty_planted_values_are_given_to_instances_and_found_nowhere_else() {
         planted.assert_hidden(path, &asked(&socket, path));
     }
     nothing_in_arguments(&planted);
+    nothing_beside_instances(&planted);
     commands_hide_them(&planted);
+    every_verb_hides_them(&planted);
     bundle_hides_them(&planted, "with");
     stand.cutover(&["daemon", "stop"]).expect(0);
     bundle_hides_them(&planted, "without");
@@ -408,6 +423,86 @@ fn nothing_in_arguments(planted: &Planted) {
         }
     }
     assert!(seen > 3, "only {seen} processes were seen");
+}
+
+/// Nobody but an instance has a value in its environment, and nobody leaves one in a core file.
+fn nothing_beside_instances(planted: &Planted) {
+    let ours = planted.stand.processes();
+    assert!(ours.len() >= 4, "daemon, holder, proxy and a supervise run: {ours:?}");
+    let instances = planted.stand.instances("serving");
+    assert!(!instances.is_empty());
+    for pid in ours.iter().map(|it| it.0).chain(instances.iter().map(|it| it.1)) {
+        let Ok(limits) = fs::read_to_string(format!("/proc/{pid}/limits")) else { continue };
+        let core = limits.lines().find(|it| it.starts_with("Max core file size")).unwrap();
+        assert_eq!(core.split_whitespace().nth(4), Some("0"), "{pid}: {core}");
+    }
+    for (pid, words) in ours {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        planted.assert_hidden(&format!("the environment of {words:?}"), &environment);
+    }
+}
+
+fn every_verb_hides_them(planted: &Planted) {
+    let identity = planted.identity.display().to_string();
+    let secret = &planted.values["PLANTED_06"];
+    let hidden = |words: &[&str]| {
+        planted.assert_hidden(&words.join(" "), planted.run(words).text().as_bytes());
+    };
+    for words in [
+        &["deploy", TARGET, "--env-only", "--identity", &identity][..],
+        &["restart", TARGET, "--reason", secret],
+        &["scale", TARGET, "web=2"],
+        &["stop", TARGET],
+        &["--json", "start", TARGET],
+        &["lock", TARGET, "--reason", secret],
+    ] {
+        hidden(words);
+    }
+    for words in [
+        &["check"][..],
+        &["secrets", "list"],
+        &["health", TARGET],
+        &["releases"],
+        &["releases", "show", TARGET, "1.1.0"],
+        &["releases", "diff", TARGET, "1.0.0", "1.1.0"],
+        &["releases", "verify"],
+        &["rollback", TARGET, "--list"],
+        &["project", "list"],
+        &["doctor"],
+        &["cleanup", "--emergency", "--dry-run"],
+        &["history", TARGET],
+        &["lock", TARGET],
+    ] {
+        hidden(words);
+        hidden(&[&["--json"], words].concat());
+    }
+    hidden(&["unlock", TARGET, "--reason", secret]);
+}
+
+#[test]
+fn what_is_set_or_named_by_hand_is_shown_nowhere() {
+    let planted = Planted::new();
+    planted.deploy("1.0.0", "", &[]).expect(0);
+    // The value comes over stdin: words are seen by whoever lists processes.
+    let mut command = planted.stand.command(&["env", TARGET, "set", "PLANTED_00"]);
+    let (typed, folder) = ("typed mark00zq anew", planted.stand.folder.path());
+    fs::write(folder.join("typed"), format!("{typed}\n")).unwrap();
+    command.stdin(fs::File::open(folder.join("typed")).unwrap());
+    let set = ran(&mut command, folder);
+    planted.assert_hidden("env set", set.text().as_bytes());
+    let at_once = planted.run(&["env", TARGET, "set", "PLANTED_05=typed mark05zq"]);
+    planted.assert_hidden("env set", at_once.text().as_bytes());
+
+    let text = fs::read_to_string(planted.stand.config()).unwrap();
+    let source = "{ git: \"https://ann:mark00zq@127.0.0.1:1/shop.git\" }";
+    fs::write(planted.stand.config(), text.replace("{ directory: . }", source)).unwrap();
+    for words in [&["check"][..], &["plan", TARGET, "2.0.0"], &["deploy", TARGET, "2.0.0"]] {
+        let refused = planted.run(words).expect(1);
+        assert!(refused.text().contains("holds a password or a token"), "{}", refused.text());
+        planted.assert_hidden("a url", refused.text().as_bytes());
+    }
+    planted.stand.cutover(&["daemon", "stop"]).expect(0);
+    nothing_on_disk(&planted);
 }
 
 /// But where instances are started from, which nobody else may read.
@@ -499,13 +594,4 @@ fn a_reference_that_leads_nowhere_says_where_it_stands_and_shows_nothing() {
     let listed: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(listed[0]["name"], "A");
     assert!(!marker.exists(), "neither follows a reference");
-}
-
-#[test]
-fn the_schema_is_printed() {
-    let stand = Stand::new(Layout::default());
-    let ran = stand.cutover(&["schema"]).expect(0);
-    let schema: Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
-    assert!(schema["$defs"]["service"]["properties"]["secrets"].is_object());
 }

@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod deployments;
+pub mod directories;
 pub mod events;
 pub mod logs;
 pub mod one_offs;
@@ -51,6 +52,7 @@ pub fn router(controller: Controller) -> Router {
         .route("/v1/one-offs/{id}/output", get(one_offs::output))
         .route("/v1/one-offs/{id}/signal", post(one_offs::signal))
         .route("/v1/one-offs/{id}/stop", post(one_offs::stop))
+        .route("/v1/directories/{project}/{environment}/{deployment}", put(directories::receive))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .route(
             "/v1/uploads/{project}/{environment}/{deployment}",

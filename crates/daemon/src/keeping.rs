@@ -8,7 +8,6 @@ use model::{
     id::{InstanceId, ReleaseId},
     name::EnvironmentId,
     planner::Kept,
-    release::Standing,
     retention::{Reason, Reasons},
     roster::Roster,
 };
@@ -58,7 +57,7 @@ pub async fn look(
     let (current, previous) = local.releases.links(id).await?;
     let in_force = local.router.in_force(id).await?;
     let mut keeping = Keeping {
-        releases: ordered(local.releases.list(id).await?, standings),
+        releases: Kept::in_order(local.releases.list(id).await?, standings),
         current,
         previous,
         ..Keeping::default()
@@ -91,22 +90,6 @@ pub async fn look(
     }
     keeping.keep = keep(&keeping);
     Ok(keeping)
-}
-
-/// As the planner sees them: those whose standing changed last first, then those without any.
-fn ordered(
-    mut records: Vec<model::release::Release>,
-    standings: Vec<(ReleaseId, String, Standing)>,
-) -> Vec<Kept> {
-    let mut kept = vec![];
-    for (id, _, standing) in standings {
-        if let Some(at) = records.iter().position(|it| it.id == id) {
-            kept.push(Kept { release: records.remove(at), standing });
-        }
-    }
-    let rest = records.into_iter();
-    kept.extend(rest.map(|release| Kept { release, standing: Standing::Staged }));
-    kept
 }
 
 fn by_journal(

@@ -10,7 +10,6 @@ mod gate;
 mod hub;
 pub mod keeping;
 pub mod logs;
-mod masked_journal;
 pub mod one_off;
 pub mod prune;
 pub mod rebuild;

@@ -1,8 +1,13 @@
 //! One life of the daemon: from its start to its orderly end.
 
 use crate::{
-    api, background, behind, controller::Controller, deployment_log::DeploymentLogs, hub::Hub,
-    masked_journal::MaskedJournal, one_off, secrets::Secrets, socket::PeerListener,
+    api, background, behind,
+    controller::Controller,
+    deployment_log::DeploymentLogs,
+    hub::Hub,
+    one_off,
+    secrets::Secrets,
+    socket::{Peer, PeerListener},
 };
 use drivers::layout::Layout;
 use engine::{deploy::Engine, one_off::OneOffs, port::Ports};
@@ -123,7 +128,8 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
         tracing::warn!(%error, "some of what an earlier controller left half-way stays");
     }
     let local = Arc::new(drivers::local(options.root.clone(), options.program.clone()));
-    let store = Arc::new(store);
+    let secrets = options.secrets.clone();
+    let store = Arc::new(store.masked_by(move || secrets.redactor()));
     let layout = Layout::new(&options.root);
     let logs = DeploymentLogs::start(layout).map_err(platform("start the log thread"))?;
     let hub = Arc::new(Hub::new(local.clock.clone(), logs, options.secrets.clone()));
@@ -134,7 +140,7 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
         builder: local.builder.clone(),
         prober: local.prober.clone(),
         releases: local.releases.clone(),
-        journal: Arc::new(MaskedJournal { store: store.clone(), secrets: options.secrets.clone() }),
+        journal: store.clone(),
         machine: local.machine.clone(),
         clock: local.clock.clone(),
         observer: hub.clone(),
@@ -173,7 +179,10 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
         let _ = ended.wait_for(|it| *it).await;
     };
     tokio::select! {
-        served = async { axum::serve(listener, api::router(controller)).await } => {
+        served = async {
+            let service = api::router(controller).into_make_service_with_connect_info::<Peer>();
+            axum::serve(listener, service).await
+        } => {
             served.map_err(platform("serve the API"))
         }
         () = until => Ok(()),

@@ -1,6 +1,11 @@
 //! The daemon's Unix socket, open to its own user and root only.
 
+mod peer;
+
+pub use peer::Peer;
+
 use axum::serve::Listener;
+use peer::PeerStream;
 use rustix::net::sockopt::socket_peercred;
 use std::{
     fs, io,
@@ -8,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use tokio::net::{UnixListener, UnixStream, unix::SocketAddr};
+use tokio::net::{UnixListener, UnixStream};
 
 /// After an accept failed for want of descriptors, others get this long to be closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -39,23 +44,24 @@ impl PeerListener {
         Ok(PeerListener { listener, uid: rustix::process::getuid().as_raw() })
     }
 
-    fn admits(&self, stream: &UnixStream) -> bool {
-        socket_peercred(stream.as_fd()).is_ok_and(|it| {
-            let uid = it.uid.as_raw();
-            uid == self.uid || uid == 0
-        })
+    /// Its user, where that may ask.
+    fn admit(&self, stream: &UnixStream) -> Option<u32> {
+        let uid = socket_peercred(stream.as_fd()).ok()?.uid.as_raw();
+        (uid == self.uid || uid == 0).then_some(uid)
     }
 }
 
 impl Listener for PeerListener {
-    type Io = UnixStream;
-    type Addr = SocketAddr;
+    type Io = PeerStream;
+    type Addr = Peer;
 
-    async fn accept(&mut self) -> (UnixStream, SocketAddr) {
+    async fn accept(&mut self) -> (PeerStream, Peer) {
         loop {
             match self.listener.accept().await {
-                Ok((stream, address)) if self.admits(&stream) => return (stream, address),
-                Ok(_) => tracing::warn!("refused a peer of another user"),
+                Ok((stream, _)) => match self.admit(&stream) {
+                    Some(uid) => return peer::of(stream, uid == self.uid),
+                    None => tracing::warn!("refused a peer of another user"),
+                },
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -64,7 +70,7 @@ impl Listener for PeerListener {
         }
     }
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    fn local_addr(&self) -> io::Result<Peer> {
+        Ok(Peer::default())
     }
 }

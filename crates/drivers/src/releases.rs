@@ -15,6 +15,7 @@ pub mod left_out;
 mod limits;
 mod links;
 pub mod listing;
+pub mod opened;
 mod origin;
 mod placer;
 mod record;

@@ -7,7 +7,7 @@ use model::{
     instance::Instance,
     name::EnvironmentId,
     planner::{Kept, Observed},
-    release::{Release, Standing},
+    release::Release,
     roster::Roster,
 };
 
@@ -129,19 +129,9 @@ pub(crate) fn environment_of(id: &InstanceId) -> Option<EnvironmentId> {
     Some(EnvironmentId { project, environment })
 }
 
-/// Kept releases, the one whose standing changed last first; those without any come last.
 async fn kept(ports: &Ports, environment: &EnvironmentId) -> Result<Vec<Kept>, Failure> {
     let standings = ports.journal.standings(environment).await?;
-    let mut records = ports.releases.list(environment).await?;
-    let mut kept = vec![];
-    for (id, _, standing) in standings {
-        if let Some(at) = records.iter().position(|it| it.id == id) {
-            kept.push(Kept { release: records.remove(at), standing });
-        }
-    }
-    let rest = records.into_iter();
-    kept.extend(rest.map(|release| Kept { release, standing: Standing::Staged }));
-    Ok(kept)
+    Ok(Kept::in_order(ports.releases.list(environment).await?, standings))
 }
 
 /// What serves; where nothing is routed, what works or was stopped.

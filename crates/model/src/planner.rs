@@ -79,6 +79,25 @@ pub struct Kept {
     pub standing: Standing,
 }
 
+impl Kept {
+    /// In the order in which a planner sees them: those whose standing changed last first, then
+    /// those without any.
+    pub fn in_order(
+        mut records: Vec<Release>,
+        standings: Vec<(ReleaseId, String, Standing)>,
+    ) -> Vec<Kept> {
+        let mut kept = vec![];
+        for (id, _, standing) in standings {
+            if let Some(at) = records.iter().position(|it| it.id == id) {
+                kept.push(Kept { release: records.remove(at), standing });
+            }
+        }
+        let rest = records.into_iter();
+        kept.extend(rest.map(|release| Kept { release, standing: Standing::Staged }));
+        kept
+    }
+}
+
 /// What is wanted, with all that had to be looked up for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Desired {

@@ -110,6 +110,15 @@ impl Release {
     }
 }
 
+/// Whether a repository's url holds a password or a token, which whoever lists processes would see.
+pub fn holds_password(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let Some((user, _)) = authority.rsplit_once('@') else { return false };
+    // By HTTP nobody is asked for a name alone: it is a token.
+    user.contains(':') || ["http", "https"].iter().any(|it| scheme.eq_ignore_ascii_case(it))
+}
+
 /// Where a release stands in the history of its environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -120,4 +129,28 @@ pub enum Standing {
     Accepted,
     /// Refused before, or rolled back after, its switch.
     Refused,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::holds_password;
+
+    #[test]
+    fn a_password_or_a_token_is_known_in_a_url() {
+        for (url, expected) in [
+            ("https://git.test/shop.git", false),
+            ("https://git.test/@scope/shop.git", false),
+            ("https://ann:word@git.test/shop.git", true),
+            ("https://:word@git.test/shop.git", true),
+            ("https://token@git.test/shop.git", true),
+            ("HTTP://token@git.test:8080/shop.git", true),
+            ("ssh://git@git.test/shop.git", false),
+            ("ssh://git:word@git.test/shop.git", true),
+            ("ssh://git@[::1]:22/shop.git", false),
+            ("git@git.test:shop.git", false),
+            ("/srv/a@b:c/shop.git", false),
+        ] {
+            assert_eq!(holds_password(url), expected, "{url}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The store as the engine's journal.
+//! The store as the engine's journal; what failures saw is masked before it is written.
 
 use crate::{
     store::Store,
@@ -36,7 +36,7 @@ impl Journal for Store {
         overridden: &[Finding],
         at_ms: u64,
     ) -> Result<u64, Failure> {
-        let (plan, overridden) = (plan.clone(), overridden.to_vec());
+        let (plan, overridden) = (plan.clone(), self.mask().findings(overridden));
         self.write(move |it| deployment::planned(it, &plan, &overridden, at_ms)).await
     }
 
@@ -46,7 +46,7 @@ impl Journal for Store {
         record: &Record,
         at_ms: u64,
     ) -> Result<u64, Failure> {
-        let (deployment, record) = (deployment.clone(), record.clone());
+        let (deployment, record) = (deployment.clone(), self.mask().record(record));
         self.write(move |it| deployment::record(it, &deployment, &record, at_ms)).await
     }
 
@@ -63,7 +63,7 @@ impl Journal for Store {
         traffic: Option<Traffic>,
         at_ms: u64,
     ) -> Result<u64, Failure> {
-        let (id, failure) = (deployment.clone(), failure.cloned());
+        let (id, failure) = (deployment.clone(), failure.map(|it| self.mask().failure(it)));
         let finish = move |it: &Transaction<'_>| {
             deployment::finish(it, &id, outcome, failure.as_ref(), traffic.clone(), at_ms)
         };

@@ -15,6 +15,7 @@ mod journal;
 mod line;
 mod lock;
 mod look;
+mod mask;
 mod open;
 mod position;
 mod queue;

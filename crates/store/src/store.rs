@@ -2,6 +2,7 @@
 
 use crate::{
     event::{self, Told},
+    mask::Mask,
     queue::Queue,
     table::mark,
     trouble::Trouble,
@@ -12,6 +13,7 @@ use model::{
     failure::{Blame, Failure},
     id::{DeploymentId, Epoch},
     name::EnvironmentId,
+    redact::Redactor,
 };
 use rusqlite::{Connection, Transaction};
 use std::{
@@ -31,13 +33,29 @@ pub struct Store {
     queue: Queue,
     spent: Arc<AtomicBool>,
     broken: Arc<OnceLock<Failure>>,
+    mask: Mask,
 }
 
 impl Store {
     pub(crate) fn start(writer: Writer) -> io::Result<Store> {
         let (epoch, spent) = (writer.epoch(), writer.reserve().spent());
         let broken = writer.broken();
-        Ok(Store { epoch, queue: Queue::start(writer)?, spent, broken })
+        let queue = Queue::start(writer)?;
+        Ok(Store { epoch, queue, spent, broken, mask: Mask::default() })
+    }
+
+    /// From now on what failures saw is freed of secrets before it is written.
+    #[must_use]
+    pub fn masked_by(
+        mut self,
+        redactor: impl Fn() -> Arc<Redactor> + Send + Sync + 'static,
+    ) -> Store {
+        self.mask = Mask::by(redactor);
+        self
+    }
+
+    pub(crate) fn mask(&self) -> &Mask {
+        &self.mask
     }
 
     /// This life of the controller.

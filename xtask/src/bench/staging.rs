@@ -165,9 +165,9 @@ fn report(figures: &Figures, as_json: bool) -> Result<()> {
     let runs = figures.ours_ms.len();
     let text = format!(
         "## Staging\n\nWritten by `cargo xtask bench staging`: {runs} runs in turn of a release of \
-         {FILES} files from a directory, by the whole program: read, hashed, sent to the \
-         controller, unpacked, hashed again, made durable, renamed. Beside it `cp -a` of the same \
-         directory onto the same file system.\n\n{machine}\n{table}\n{goal}"
+         {FILES} files from a directory, by the whole program: handed over to the controller, \
+         looked through, read, hashed, written, made durable, renamed. Beside it `cp -a` of the \
+         same directory onto the same file system.\n\n{machine}\n{table}\n{goal}"
     );
     document::write(&program::root().join("docs/benchmarks.md"), "Benchmarks", "staging", &text)?;
     if is_met { Ok(()) } else { bail!("goal missed: {ratio:.2} × `cp -a`") }

@@ -12,6 +12,22 @@ const FILE: &str = "target/faults/rows.json";
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Kept {
     pub rows: BTreeMap<u32, Ran>,
+    /// Parts of sweeps, in the order in which they were run.
+    #[serde(default)]
+    pub sweeps: BTreeMap<u32, Vec<Part>>,
+}
+
+/// A part of a sweep: every instant from one number to another.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Part {
+    pub from: u32,
+    pub to: u32,
+    /// As many as there were in the deployment that was counted.
+    pub of: u32,
+    /// Instants at which a process died; the others were not reached.
+    pub kill_points: u32,
+    pub failures: Vec<String>,
+    pub seconds: f64,
 }
 
 /// What one row came to.

@@ -22,6 +22,7 @@ pub fn document(kept: &Kept) -> String {
     for (row, ran) in pairs(&ran, kept).filter(|it| !it.1.notes.is_empty()) {
         let _ = writeln!(text, "- {}: {}", row.numbers(), cell(&ran.notes));
     }
+    text += &super::sweep::section(kept);
     text += "\n## Open\n\n| row | fault | why it does not run here |\n|---|---|---|\n";
     for open in OPEN {
         let _ = writeln!(text, "| {} | {} | {} |", open.number, open.title, open.reason);
@@ -80,7 +81,7 @@ mod tests {
             seconds: 4.4,
             notes: "seen".to_owned(),
         };
-        let text = document(&Kept { rows: [(2, ran)].into() });
+        let text = document(&Kept { rows: [(2, ran)].into(), ..Kept::default() });
         let row = "| 2–15 | daemon killed before and after each commit of a deployment ";
         assert!(text.contains(&format!("{row}| 3 | 2 | 7 | 4 | 1 failed: a b c |")), "{text}");
         assert!(text.contains("- 2–15: seen\n"), "{text}");

@@ -261,59 +261,46 @@ static HOOK: Shape = Shape {
     ],
 };
 
-static BEFORE: Shape = Shape {
-    name: "hooks before",
-    required: &[],
-    keys: &[
-        Key("routes", HOOK_LIST, "Routes are written."),
-        Key("hold", HOOK_LIST, "Requests wait."),
-        Key("start", HOOK_LIST, "Instances are started."),
-        Key("health", HOOK_LIST, "They are asked for health."),
-        Key("smoke", HOOK_LIST, "Smoke tests."),
-        Key("check", HOOK_LIST, "Further checks."),
-        Key("switch", HOOK_LIST, "The traffic is moved."),
-        Key("verify", HOOK_LIST, "The public route is asked."),
-        Key("recheck", HOOK_LIST, "Checks after the switch."),
-        Key("bake", HOOK_LIST, "The new release is watched."),
-        Key("confirm", HOOK_LIST, "The probation is ended."),
-        Key("keep", HOOK_LIST, "Instances are kept alive."),
-        Key("link", HOOK_LIST, "Links are pointed."),
-        Key("drain", HOOK_LIST, "Requests to the old finish."),
-        Key("stop", HOOK_LIST, "Instances are stopped."),
-        Key("retire", HOOK_LIST, "The old is kept warm."),
-        Key("cleanup", HOOK_LIST, "Leftovers are removed."),
-        Key("manifest", HOOK_LIST, "The manifest is written."),
-    ],
-};
+static BEFORE: Shape = Shape { name: "hooks before", required: &[], keys: &STEPS };
 
-static AFTER: Shape = Shape {
-    name: "hooks after",
-    required: &[],
-    keys: &[
-        Key("stage", HOOK_LIST, "The content is put in its place."),
-        Key("routes", HOOK_LIST, "Routes are written."),
-        Key("hold", HOOK_LIST, "Requests wait."),
-        Key("start", HOOK_LIST, "Instances are started."),
-        Key("health", HOOK_LIST, "They are asked for health."),
-        Key("smoke", HOOK_LIST, "Smoke tests."),
-        Key("check", HOOK_LIST, "Further checks."),
-        Key("switch", HOOK_LIST, "The traffic is moved."),
-        Key("verify", HOOK_LIST, "The public route is asked."),
-        Key("recheck", HOOK_LIST, "Checks after the switch."),
-        Key("bake", HOOK_LIST, "The new release is watched."),
-        Key("confirm", HOOK_LIST, "The probation is ended."),
-        Key("keep", HOOK_LIST, "Instances are kept alive."),
-        Key("link", HOOK_LIST, "Links are pointed."),
-        Key("drain", HOOK_LIST, "Requests to the old finish."),
-        Key("stop", HOOK_LIST, "Instances are stopped."),
-        Key("retire", HOOK_LIST, "The old is kept warm."),
-        Key("cleanup", HOOK_LIST, "Leftovers are removed."),
-        Key("manifest", HOOK_LIST, "The manifest is written."),
-        Key("deployed", HOOK_LIST, "A deployment that went well."),
-        Key("rolled_back", HOOK_LIST, "Going back, asked for or not."),
-        Key("failed", HOOK_LIST, "Any other end."),
-    ],
-};
+static AFTER: Shape = Shape { name: "hooks after", required: &[], keys: &after() };
+
+/// Steps that a hook may come before; it may come after all of them too.
+const STEPS: [Key; 18] = [
+    Key("routes", HOOK_LIST, "Routes are written."),
+    Key("hold", HOOK_LIST, "Requests wait."),
+    Key("start", HOOK_LIST, "Instances are started."),
+    Key("health", HOOK_LIST, "They are asked for health."),
+    Key("smoke", HOOK_LIST, "Smoke tests."),
+    Key("check", HOOK_LIST, "Further checks."),
+    Key("switch", HOOK_LIST, "The traffic is moved."),
+    Key("verify", HOOK_LIST, "The public route is asked."),
+    Key("recheck", HOOK_LIST, "Checks after the switch."),
+    Key("bake", HOOK_LIST, "The new release is watched."),
+    Key("confirm", HOOK_LIST, "The probation is ended."),
+    Key("keep", HOOK_LIST, "Instances are kept alive."),
+    Key("link", HOOK_LIST, "Links are pointed."),
+    Key("drain", HOOK_LIST, "Requests to the old finish."),
+    Key("stop", HOOK_LIST, "Instances are stopped."),
+    Key("retire", HOOK_LIST, "The old is kept warm."),
+    Key("cleanup", HOOK_LIST, "Leftovers are removed."),
+    Key("manifest", HOOK_LIST, "The manifest is written."),
+];
+
+/// The step that nothing comes before, the others, and outcomes.
+const fn after() -> [Key; STEPS.len() + 4] {
+    let stage = Key("stage", HOOK_LIST, "The content is put in its place.");
+    let mut keys = [stage; STEPS.len() + 4];
+    let mut at = 0;
+    while at < STEPS.len() {
+        keys[at + 1] = STEPS[at];
+        at += 1;
+    }
+    keys[STEPS.len() + 1] = Key("deployed", HOOK_LIST, "A deployment that went well.");
+    keys[STEPS.len() + 2] = Key("rolled_back", HOOK_LIST, "Going back, asked for or not.");
+    keys[STEPS.len() + 3] = Key("failed", HOOK_LIST, "Any other end.");
+    keys
+}
 
 /// Values by name; below `build` and `run`, too.
 pub(super) const ENV: Kind = Kind::Named(&Kind::Either(&[Kind::Text, Kind::Named(&Kind::Text)]));

@@ -14,7 +14,7 @@ pub mod run;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use cleanup::Cleanup;
-use control::{Freeze, Lift, Lock, Promote, Turn};
+use control::{Freeze, Insisted, Lift, Lock, Promote, Turn};
 use env::Env;
 use exec::Exec;
 use later::Later;
@@ -258,18 +258,8 @@ pub struct Wanted {
     /// Start and switch only this service, and leave the others as they run; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub service: Vec<Name>,
-    /// Say why; it is recorded.
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// Go on in spite of findings, and soft checks, that allow it.
-    #[arg(long)]
-    pub force: bool,
-    /// Go on in spite of a freeze, for this reason; it is recorded.
-    #[arg(long, value_name = "REASON")]
-    pub override_freeze: Option<String>,
-    /// Go on outside the deployment windows, for this reason; it is recorded.
-    #[arg(long, value_name = "REASON")]
-    pub override_window: Option<String>,
+    #[command(flatten)]
+    pub insisted: Insisted,
     /// Do not ask for health; readiness is still awaited.
     #[arg(long)]
     pub skip_health_check: bool,
@@ -578,7 +568,7 @@ mod tests {
         let Verb::Deploy(deploy) = parsed(words).unwrap().verb else { panic!("not deploy") };
         assert_eq!(deploy.release.words, ["shop", "production", "1.2.0"]);
         assert_eq!(deploy.release.from.as_deref(), Some("./dist"));
-        assert!(deploy.release.force && deploy.release.skip_smoke && deploy.yes);
+        assert!(deploy.release.insisted.force && deploy.release.skip_smoke && deploy.yes);
         assert!(!deploy.release.skip_health_check && !deploy.detach && !deploy.dry_run);
         let words = "down --all production";
         assert!(parsed(words).is_err(), "{words}");

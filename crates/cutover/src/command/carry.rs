@@ -167,13 +167,13 @@ pub async fn upload(
         return Ok(None);
     }
     view.doing("upload");
-    let progress = Progress::new(content);
+    let progress = Progress::default();
     let (environment, id) = (&request.environment, &request.deployment);
     let sending = send(controller, environment, id, content, &session.root, &progress);
-    let tell = |view: &mut View<'_>| view.sent(progress.sent(), progress.total);
+    let tell = |view: &mut View<'_>| view.sent(progress.sent(), progress.total());
     let received = ticking(view, tell, sending).await?;
     let files = received.as_ref().map(|it| format!(" ({} files)", it.artifact.files));
-    view.sent_all(progress.sent(), progress.total, &files.unwrap_or_default());
+    view.sent_all(progress.sent(), progress.total(), &files.unwrap_or_default());
     for note in received.iter().flat_map(|it| &it.notes) {
         view.note(note);
     }

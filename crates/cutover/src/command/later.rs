@@ -135,7 +135,7 @@ pub async fn deploy(session: &Session, asked: &Asked, args: &Deploy) -> Result<u
     let using = Using {
         deployment: new_deployment(),
         by: session.by.clone(),
-        reason: args.release.reason.clone(),
+        reason: args.release.insisted.reason.clone(),
         overrides: Overrides { break_lock: args.turn.break_lock, ..overrides(&args.release) },
         spec,
     };

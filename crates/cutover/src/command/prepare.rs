@@ -78,7 +78,7 @@ pub async fn prepare(session: &Session, wanted: &Wanted) -> Result<Prepared, Hal
             services: wanted.service.clone(),
         },
         by: session.by.clone(),
-        reason: wanted.reason.clone(),
+        reason: wanted.insisted.reason.clone(),
         overrides: overrides(wanted),
     };
     Ok(Prepared { target, request, content })
@@ -87,12 +87,12 @@ pub async fn prepare(session: &Session, wanted: &Wanted) -> Result<Prepared, Hal
 /// What is overridden, but for a lock.
 pub fn overrides(wanted: &Wanted) -> Overrides {
     Overrides {
-        force: wanted.force,
+        force: wanted.insisted.force,
         skip_health_check: wanted.skip_health_check,
         skip_smoke: wanted.skip_smoke,
         break_lock: false,
-        freeze: wanted.override_freeze.clone(),
-        window: wanted.override_window.clone(),
+        freeze: wanted.insisted.override_freeze.clone(),
+        window: wanted.insisted.override_window.clone(),
     }
 }
 

@@ -13,15 +13,19 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use model::failure::{Blame, Failure};
+use rustix::net::{
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg, sockopt::socket_peercred,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fs::File,
-    io,
-    os::fd::AsRawFd,
+    io::{self, IoSlice},
+    mem::MaybeUninit,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     path::{Path, PathBuf},
     time::Duration,
 };
-use tokio::net::UnixStream;
+use tokio::{io::Interest, net::UnixStream};
 
 /// A longer answer is none of the controller's.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -118,6 +122,45 @@ pub async fn call(
     wait: Duration,
 ) -> Result<Response<Incoming>, CallError> {
     let stream = connect(root).await?;
+    exchange(stream, method, path, header, body, wait).await
+}
+
+/// Hands an open directory over with a request that has no body; none where the controller is
+/// another user's, who would be given what only we may read.
+pub async fn hand_over(
+    root: &Path,
+    directory: &OwnedFd,
+    path: &str,
+    wait: Duration,
+) -> Result<Option<Response<Incoming>>, CallError> {
+    let stream = connect(root).await?;
+    let lost = |it: io::Error| CallError::Lost(it.to_string());
+    let theirs = socket_peercred(&stream).map_err(|it| lost(it.into()))?.uid;
+    if theirs != rustix::process::geteuid() {
+        return Ok(None);
+    }
+    let send = || -> io::Result<usize> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        let descriptors = [directory.as_fd()];
+        ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+        // A descriptor needs something to come with: an empty line before a request is passed over.
+        let line = [IoSlice::new(b"\r\n")];
+        Ok(sendmsg(&stream, &line, &mut ancillary, SendFlags::NOSIGNAL)?)
+    };
+    stream.writable().await.map_err(lost)?;
+    stream.try_io(Interest::WRITABLE, send).map_err(lost)?;
+    exchange(stream, Method::PUT, path, None, empty(), wait).await.map(Some)
+}
+
+async fn exchange(
+    stream: UnixStream,
+    method: Method,
+    path: &str,
+    header: Option<(&str, String)>,
+    body: Body,
+    wait: Duration,
+) -> Result<Response<Incoming>, CallError> {
     let lost = |it: hyper::Error| CallError::Lost(it.to_string());
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
     // It ends with the exchange; its errors are told by the response.

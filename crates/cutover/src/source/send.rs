@@ -8,7 +8,7 @@ use crate::{
 use bytes::Bytes;
 use drivers::{
     host,
-    releases::{Received, archive::HEAD_BYTES, send::pack},
+    releases::{Received, archive::HEAD_BYTES, opened, send::pack},
 };
 use futures_util::stream;
 use model::{
@@ -47,25 +47,56 @@ const SECRETS_EXCLUDED: [&str; 4] = [
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     sent: Arc<AtomicU64>,
-    /// About; none: it is not known.
-    pub total: Option<u64>,
+    /// About; 0: it is not known.
+    total: Arc<AtomicU64>,
 }
 
 impl Progress {
-    /// Of this content; nothing is sent yet.
-    pub fn new(content: &Content) -> Progress {
+    /// Bytes that the controller took, or is taking.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// About how many there will be; none: it is not known.
+    pub fn total(&self) -> Option<u64> {
+        Some(self.total.load(Ordering::Relaxed)).filter(|it| *it > 0)
+    }
+
+    /// Finds out how much will be sent.
+    fn of(&self, content: &Content) -> Option<u64> {
         let total = match content {
             Content::Directory(path) => size::of(path),
             Content::Archive { path, .. } => fs::metadata(path).ok().map(|it| it.len()),
             Content::Commit { .. } | Content::Remote { .. } | Content::Kept { .. } => None,
         };
-        Progress { sent: Arc::default(), total }
+        self.tell(0, total.unwrap_or(0));
+        total
     }
 
-    /// Bytes that the controller took, or is taking.
-    pub fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
+    fn tell(&self, sent: u64, total: u64) {
+        self.sent.store(sent, Ordering::Relaxed);
+        self.total.store(total, Ordering::Relaxed);
     }
+}
+
+/// Hands a directory over, so that its content goes through no socket; none where it must be sent.
+async fn handed_over(
+    controller: &Controller,
+    environment: &EnvironmentId,
+    deployment: &DeploymentId,
+    directory: &Path,
+    progress: &Progress,
+) -> Result<Option<Received>, Halt> {
+    let opened = opened::open(directory).map_err(|it| unreadable(directory, &it))?;
+    if !opened::may_hand_over(&opened) {
+        return Ok(None);
+    }
+    let told = |bytes: u64, total: u64| progress.tell(bytes, total);
+    let received = controller.hand_over(environment, deployment, &opened, told).await?;
+    if let Some(Received { artifact, .. }) = &received {
+        progress.tell(artifact.bytes, artifact.bytes);
+    }
+    Ok(received)
 }
 
 /// Sends the content for a deployment; none where there is nothing to send.
@@ -83,6 +114,12 @@ pub async fn send(
 ) -> Result<Option<Received>, Halt> {
     if content.is_there() {
         return Ok(None);
+    }
+    if let Content::Directory(directory) = content
+        && let Some(received) =
+            handed_over(controller, environment, deployment, directory, progress).await?
+    {
+        return Ok(Some(received));
     }
     let (sender, receiver) = mpsc::channel(PIECES_MAX);
     let unread: Arc<Mutex<Option<Failure>>> = Arc::default();
@@ -110,7 +147,7 @@ pub async fn send(
         Content::Archive { format, .. } => Some(*format),
         _ => None,
     };
-    let total = progress.total;
+    let total = progress.of(content);
     let sent = controller.upload(environment, deployment, archive, total, stream).await;
     let unread = match &sent {
         // Its refusal ended the reading: what that says of it explains nothing.

@@ -1,6 +1,9 @@
 //! Takes a release's content from the command line: it reads its own files, the daemon never does.
 
-use crate::{api::refusal::Refusal, controller::Controller};
+use crate::{
+    api::{directories::expect_room, refusal::Refusal},
+    controller::Controller,
+};
 use axum::{
     Json,
     body::{Body, BodyDataStream, Bytes},
@@ -31,7 +34,7 @@ const PIECE_WAIT_MAX: Duration = Duration::from_secs(120);
 const REST_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Free bytes that an upload leaves for the journal and the logs.
-const LEFT_FREE_BYTES_MIN: u64 = 16 << 20;
+pub(super) const LEFT_FREE_BYTES_MIN: u64 = 16 << 20;
 
 /// Says how many bytes of content will come, so that a full disk is refused before it is.
 pub const CONTENT_BYTES: &str = "x-cutover-content-bytes";
@@ -54,7 +57,7 @@ pub async fn receive(
     let (environment, deployment) = named(&project, &environment, deployment)?;
     let archive = sent.archive.map(|it| it.parse::<Format>()).transpose()?;
     let mut stream = body.into_data_stream();
-    let received = match expect_room(&controller, &environment, &headers).await {
+    let received = match admitted(&controller, &environment, &headers).await {
         Ok(()) => unpacked(&controller, environment, deployment, archive, &mut stream).await,
         Err(refusal) => Err(refusal),
     };
@@ -83,7 +86,7 @@ pub async fn receive_list(
 }
 
 /// What an upload's path names.
-fn named(
+pub(super) fn named(
     project: &str,
     environment: &str,
     deployment: String,
@@ -134,23 +137,15 @@ async fn unpacked(
     unpacked.map_err(Refusal::preflight)
 }
 
-async fn expect_room(
+async fn admitted(
     controller: &Controller,
     environment: &EnvironmentId,
     headers: &HeaderMap,
 ) -> Result<(), Refusal> {
     let declared = headers.get(CONTENT_BYTES).and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
     let facts = controller.local.machine.facts(environment).await.map_err(Refusal::preflight)?;
-    let needed = declared.unwrap_or(0).saturating_add(LEFT_FREE_BYTES_MIN);
-    if facts.disk_free_bytes >= needed {
-        return Ok(());
-    }
-    let (free, root) = (facts.disk_free_bytes, controller.root.display());
-    let message =
-        format!("store the release: {needed} bytes are needed under {root}, {free} are free");
-    Err(Refusal::preflight(
-        Failure::new(Blame::Platform, message).hint("free some space there, then deploy again"),
-    ))
+    let root = controller.root.display().to_string();
+    expect_room(declared.unwrap_or(0), facts.disk_free_bytes, &root).map_err(Refusal::preflight)
 }
 
 /// The pieces of a body as a reader, for the thread that unpacks.

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `GET /v1/info` | | [`Info`] |
 //! | `PUT /v1/uploads/PROJECT/ENVIRONMENT/DEPLOYMENT?archive=` | tar, or that format | `Received` |
+//! | `PUT /v1/directories/PROJECT/ENVIRONMENT/DEPLOYMENT` | none; see below | [`Taking`] lines |
 //! | `PUT /v1/lists/PROJECT/ENVIRONMENT/DEPLOYMENT` | a content list, to plan by | `Received` |
 //! | `POST /v1/plan` | `model::deployment::Request` | [`PlanReport`] |
 //! | `POST /v1/saved` | [`Keeping`] | [`Kept`] |
@@ -31,7 +32,11 @@
 //!
 //! Any other status than 2xx carries an [`ErrorReport`].  `ID` may be `latest` with
 //! `?project=&environment=`.
+//!
+//! A directory is handed over as an open descriptor (`SCM_RIGHTS`) that comes with an empty line
+//! before the request: the user who runs the daemon may do that, and nobody else.
 
+use drivers::releases::Received;
 use model::{
     control::{Mark, Marks, Said, Waiter},
     deployment::{DeploymentRecord, Finding, Overrides, Request},
@@ -287,6 +292,28 @@ pub struct ErrorReport {
     pub failure: Failure,
     /// The deployment that has the lock, where that is why.
     pub holder: Option<Box<DeploymentRecord>>,
+}
+
+/// A line of the answer to a directory that was handed over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "taking", rename_all = "snake_case")]
+pub enum Taking {
+    /// How far it is.
+    Copied {
+        /// So far.
+        bytes: u64,
+        /// In all, as far as it was looked through.
+        total: u64,
+    },
+    /// The last: all of it was taken.
+    Received(Received),
+    /// The last: it cannot be taken this way, and must be sent.
+    SendIt {
+        /// Why.
+        why: String,
+    },
+    /// The last: nothing was taken.
+    Refused(Box<ErrorReport>),
 }
 
 /// What was found when an environment was asked for its health.

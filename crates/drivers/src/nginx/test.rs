@@ -126,6 +126,12 @@ fn judge(finished: &Finished, directory: &Path) -> Result<Passed, Failure> {
              answered from `acme` too",
         );
     }
+    if said.contains("could not build server_names_hash") {
+        failure = failure.hint(
+            "a host name is long for nginx: put `server_names_hash_bucket_size 128;` into the \
+             block `http` of your own file",
+        );
+    }
     if said.contains("duplicate default server") {
         failure = failure.hint(
             "another server block answers hosts that nobody names: set `nginx.default: no`, or \

@@ -8,7 +8,7 @@ use crate::{
 use model::{
     failure::{Blame, Failure},
     name::EnvironmentId,
-    release::Artifact,
+    release::{Artifact, holds_password},
 };
 use rustix::fs::{FlockOperation, flock};
 use std::{
@@ -210,11 +210,7 @@ fn commit_of(mirror: &Path, name: &str) -> Result<Option<String>, Failure> {
 }
 
 fn refuse_url(url: &str) -> Result<(), Failure> {
-    let has_password = url.split_once("://").is_some_and(|(_, rest)| {
-        let authority = rest.split('/').next().unwrap_or_default();
-        authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
-    });
-    if has_password {
+    if holds_password(url) {
         return Err(Failure::new(Blame::Request, "fetch from a url that holds a password")
             .hint("use an SSH key or git's credential helper: other users can see a url"));
     }

@@ -25,7 +25,7 @@ pub(super) struct Incoming {
     pub(super) artifact: PathBuf,
     /// What it consists of.
     pub(super) list: PathBuf,
-    partial: PathBuf,
+    pub(super) partial: PathBuf,
     /// An archive that must be there whole before it can be read.
     spool: PathBuf,
 }
@@ -83,7 +83,7 @@ impl DirectoryReleases {
     }
 
     /// Unpacks, sums up, and puts it in its place whole.
-    fn take_in(
+    pub(super) fn take_in(
         &self,
         environment: &EnvironmentId,
         name: &str,

@@ -9,6 +9,7 @@ mod bake;
 mod git;
 mod nginx;
 mod one_offs;
+mod opened;
 mod ready;
 mod releases;
 mod router;

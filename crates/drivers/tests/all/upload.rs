@@ -27,7 +27,7 @@ fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-fn a_source(world: &World) -> std::path::PathBuf {
+pub fn a_source(world: &World) -> std::path::PathBuf {
     let source = world.outside("source");
     fs::create_dir_all(source.join("bin/deep/er")).unwrap();
     fs::create_dir(source.join("empty dir")).unwrap();

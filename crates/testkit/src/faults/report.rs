@@ -24,6 +24,9 @@ pub struct Context {
     pub seed: u64,
     /// How much is run.
     pub size: Size,
+    /// Of a row that can be swept: every instant from the first of these numbers to the second,
+    /// instead of a choice.  They count from 1.
+    pub every: Option<(u32, u32)>,
     /// Hears of each run that came to its end.
     pub tell: fn(&str),
 }
@@ -63,6 +66,8 @@ pub struct Report {
     pub failures: Vec<String>,
     /// Measured on the way.
     pub notes: Vec<String>,
+    /// How many instants there are, where all of them can be swept.
+    pub instants: u32,
     /// For all runs.
     pub took: Duration,
     tell: fn(&str),
@@ -76,6 +81,7 @@ impl Report {
             seed: context.seed,
             failures: Vec::new(),
             notes: Vec::new(),
+            instants: 0,
             took: Duration::ZERO,
             tell: context.tell,
         }

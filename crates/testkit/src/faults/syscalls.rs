@@ -25,6 +25,25 @@ pub(super) fn run(context: &Context) -> Report {
     if counts.is_empty() {
         return report;
     }
+    let instants: Vec<(&str, u32, u32)> = counts
+        .iter()
+        .flat_map(|(call, count)| (1..=*count).map(move |turn| (call.as_str(), turn, *count)))
+        .collect();
+    report.instants = u32::try_from(instants.len()).unwrap_or(u32::MAX);
+    match context.every {
+        Some((from, to)) => {
+            let chosen = (1..).zip(&instants).filter(|it| (from..=to).contains(&it.0));
+            for (number, (call, turn, count)) in chosen {
+                let name = format!("{number} of {}: {call} {turn} of {count}", instants.len());
+                report.case(&name, |report| kill_at(report, call, *turn));
+            }
+        }
+        None => sample(context, &counts, &mut report),
+    }
+    report
+}
+
+fn sample(context: &Context, counts: &BTreeMap<String, u32>, report: &mut Report) {
     let mut random = context.random();
     for _ in 0..context.pick(BOUNDED_POINTS, FULL_POINTS) {
         // Each kind of call is as likely as any other, however often it is made.
@@ -33,7 +52,6 @@ pub(super) fn run(context: &Context) -> Report {
         let turn = u32::try_from(random.below(u64::from(*count)) + 1).unwrap_or(1);
         report.case(&format!("{call} {turn} of {count}"), |report| kill_at(report, call, turn));
     }
-    report
 }
 
 /// How often the thread that makes it most makes each call in one deployment.

@@ -29,6 +29,23 @@ pub struct Turn {
     pub break_lock: bool,
 }
 
+/// Why a release is deployed, and what it is deployed in spite of.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Insisted {
+    /// Say why; it is recorded.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Go on in spite of findings, and soft checks, that allow it.
+    #[arg(long)]
+    pub force: bool,
+    /// Go on in spite of a freeze, for this reason; it is recorded.
+    #[arg(long, value_name = "REASON")]
+    pub override_freeze: Option<String>,
+    /// Go on outside the deployment windows, for this reason; it is recorded.
+    #[arg(long, value_name = "REASON")]
+    pub override_window: Option<String>,
+}
+
 /// `lock`
 #[derive(Debug, Args)]
 #[command(
@@ -98,18 +115,8 @@ pub struct Promote {
     /// The environment that shall.
     #[arg(value_name = "TO")]
     pub to: String,
-    /// Say why; it is recorded.
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// Go on in spite of findings that allow it.
-    #[arg(long)]
-    pub force: bool,
-    /// Go on in spite of a freeze, for this reason; it is recorded.
-    #[arg(long, value_name = "REASON")]
-    pub override_freeze: Option<String>,
-    /// Go on outside the deployment windows, for this reason; it is recorded.
-    #[arg(long, value_name = "REASON")]
-    pub override_window: Option<String>,
+    #[command(flatten)]
+    pub insisted: Insisted,
     /// Open `age` secrets with the identities in this file.
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,

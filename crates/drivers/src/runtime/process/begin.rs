@@ -11,7 +11,11 @@ use model::{
     release::Release,
     service::Readiness,
 };
-use std::{fs, io::Read, path::Path};
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
 use supervise::{
     client,
     message::Status,
@@ -26,7 +30,7 @@ const LOGS_KEPT: u32 = 5;
 const LOG_FREE_BYTES_MIN: u64 = (64 + 8) * 1024 * 1024;
 /// On a small file system they leave this part of it.
 const LOG_FREE_PART: u64 = 10;
-pub(super) const LOGS_MODE: u32 = 0o750;
+const LOGS_MODE: u32 = 0o750;
 
 impl ProcessRuntime {
     pub(super) fn start_now(
@@ -111,18 +115,20 @@ impl ProcessRuntime {
 /// Where an environment's instances write.
 pub(super) fn output(layout: &Layout, environment: &EnvironmentId) -> Result<Output, Failure> {
     let directory = layout.logs_directory(environment);
-    file::make_directory(&directory, LOGS_MODE)
-        .map_err(|error| file::failure("make the directory", &directory, &error))?;
     let (out, error, combined) = layout.logs(environment);
-    let free_bytes_min = log_free_bytes_min(&directory);
-    Ok(Output {
-        out,
-        error,
-        combined,
-        rotate_bytes: LOG_BYTES_MAX,
-        rotate_count: LOGS_KEPT,
-        free_bytes_min,
-    })
+    output_in(&directory, [out, error, combined], (LOG_BYTES_MAX, LOGS_KEPT))
+}
+
+/// Into files of a directory, which is made; so many bytes of each, and so many rotated ones.
+pub(super) fn output_in(
+    directory: &Path,
+    [out, error, combined]: [PathBuf; 3],
+    (rotate_bytes, rotate_count): (u64, u32),
+) -> Result<Output, Failure> {
+    file::make_directory(directory, LOGS_MODE)
+        .map_err(|error| file::failure("make the directory", directory, &error))?;
+    let free_bytes_min = log_free_bytes_min(directory);
+    Ok(Output { out, error, combined, rotate_bytes, rotate_count, free_bytes_min })
 }
 
 pub(super) fn limits(limits: &model::service::Limits) -> Limits {
@@ -138,7 +144,7 @@ fn refuse_taken_port(instance: &Instance) -> Result<(), Failure> {
         .evidence(format!("{owner} listens on port {port}")))
 }
 
-pub(super) fn log_free_bytes_min(directory: &Path) -> u64 {
+fn log_free_bytes_min(directory: &Path) -> u64 {
     rustix::fs::statvfs(directory).map_or(LOG_FREE_BYTES_MIN, |space| {
         let whole = space.f_blocks.saturating_mul(space.f_frsize);
         LOG_FREE_BYTES_MIN.min(whole / LOG_FREE_PART)

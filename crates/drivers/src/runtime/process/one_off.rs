@@ -3,7 +3,7 @@
 
 use super::{
     ProcessRuntime,
-    begin::{self, LOGS_MODE, limits, log_free_bytes_min, new_token},
+    begin::{self, limits, new_token},
     finish::refused,
     placeholders_filled, service_of,
     sight::{ANSWER_WAIT, Sight, is_alive},
@@ -149,18 +149,9 @@ impl OneOffProcesses {
         if one_off.scheduled {
             return begin::output(&self.layout, &one_off.environment);
         }
-        let [out, error, combined] = self.layout.one_off_logs(&one_off.environment, &one_off.id);
+        let files = self.layout.one_off_logs(&one_off.environment, &one_off.id);
         let directory = self.layout.logs_directory(&one_off.environment).join("runs");
-        file::make_directory(&directory, LOGS_MODE)
-            .map_err(|error| file::failure("make the directory", &directory, &error))?;
-        Ok(Output {
-            out,
-            error,
-            combined,
-            rotate_bytes: LOG_BYTES_MAX,
-            rotate_count: LOGS_KEPT,
-            free_bytes_min: log_free_bytes_min(&directory),
-        })
+        begin::output_in(&directory, files, (LOG_BYTES_MAX, LOGS_KEPT))
     }
 
     pub(super) fn look_now(&self, id: &InstanceId) -> Result<Option<Seen>, Failure> {
