@@ -34,7 +34,7 @@ fn said(backup: &str) -> Vec<String> {
 fn resolved(backup: &str) -> Result<BackupSpec, Vec<String>> {
     let (document, _) = Document::read("cutover.yml", &document(backup));
     let id = "shop/production".parse().unwrap();
-    match document.resolve(&id, &NoFile, false) {
+    match document.unwrap().resolve(&id, &NoFile, false) {
         Ok(resolved) => Ok(resolved.spec.backup.unwrap()),
         Err(problems) => Err(problems.into_iter().map(|it| it.message).collect()),
     }

@@ -115,7 +115,9 @@ pub async fn send(
     if content.is_there() {
         return Ok(None);
     }
+    // What a kept release shares lies behind links: it is sent as it came, not as it lies there.
     if let Content::Directory(directory) = content
+        && !drivers::releases::send::is_kept(directory)
         && let Some(received) =
             handed_over(controller, environment, deployment, directory, progress).await?
     {

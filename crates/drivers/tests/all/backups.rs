@@ -65,6 +65,8 @@ impl Kept {
             files: 1,
             commit: Some("c0ffee".into()),
             described: "a test".into(),
+            built: None,
+            complete: false,
         };
         let by = Release {
             id: ReleaseId("01K00000000000000000000001".into()),

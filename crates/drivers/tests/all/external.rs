@@ -112,10 +112,12 @@ async fn asked(external: External) -> (Result<(), Failure>, String) {
         question: Question::External(external),
     };
     let checks = Checks { list: vec![check], host: Some("shop.test".to_owned()), force: false };
-    let said = Mutex::new(String::new());
-    let note = |text: String| said.lock().unwrap().push_str(&text);
+    let said = Arc::new(Mutex::new(String::new()));
+    let heard = said.clone();
+    let note = move |text: String| heard.lock().unwrap().push_str(&text);
     let ended = world.local.prober.check(&instances, &release, &checks, &note).await;
-    (ended, said.into_inner().unwrap())
+    let said = said.lock().unwrap().clone();
+    (ended, said)
 }
 
 async fn failure(external: External) -> Failure {
