@@ -208,7 +208,7 @@ fn sleeping() -> Vec<String> {
     let pids =
         fs::read_dir("/proc").unwrap().filter_map(|it| it.ok()?.file_name().into_string().ok());
     let words = pids.filter_map(|it| fs::read_to_string(format!("/proc/{it}/cmdline")).ok());
-    words.filter(|it| it.starts_with("sleep\06001.")).collect()
+    words.filter(|it| it.starts_with("sleep\u{0}6001.")).collect()
 }
 
 /// A repository with one of the examples in it.

@@ -88,10 +88,13 @@ fn secrets_the_repository_our_own_state_and_devices_stay_behind() {
     assert_eq!(artifact.files, 2);
 }
 
+/// What is done to a good directory.
+type Spoils<'a> = &'a dyn Fn(&Path);
+
 #[test]
 fn what_is_refused_leaves_nothing() {
     let deep = "d/".repeat(65) + "x";
-    let cases: [(&str, &dyn Fn(&Path)); 5] = [
+    let cases: [(&str, Spoils<'_>); 5] = [
         ("`python` is a link out", &|it| symlink("/usr/bin/python3", it.join("python")).unwrap()),
         ("is a link out", &|it| symlink("../x", it.join("up")).unwrap()),
         ("directories deep", &|it| {

@@ -89,7 +89,7 @@ fn differences(repository: &Repository, scratch: &Path) -> Result<Vec<Difference
     })?;
     let text = read(&scratch.join(&file))?;
     let (document, problems) = Document::read(&file, &text);
-    let document = document.ok_or_else(|| Halt::Problems(problems))?;
+    let document = document.ok_or(Halt::Problems(problems))?;
     let fronting = document.fronting(is_root()).map_err(Halt::Problems)?;
     let nginx = Nginx { directory: PathBuf::new(), program: vec![], front: fronting.front };
     let at = |path: &str| match directory.as_str() {

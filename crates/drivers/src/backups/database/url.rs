@@ -133,7 +133,7 @@ mod tests {
         let url = url.expect("it is a URL");
         assert!(url.is_socket() && url.password.is_none());
         assert_eq!(url.parameters["sslmode"], "disable");
-        let url = Url::parse("mysql://root@[::1]:3307/shop").ok().expect("it is a URL");
+        let url = Url::parse("mysql://root@[::1]:3307/shop").expect("it is a URL");
         assert_eq!((url.host.as_deref(), url.port), (Some("::1"), Some(3307)));
     }
 

@@ -49,8 +49,7 @@ impl Pm2Runtime {
         {
             return refuse(format!("{id} should run, and PM2 does not list it"));
         }
-        let entries: Vec<Value> =
-            list.iter().filter(|it| belongs(it, &kept)).map(|it| entry(it)).collect();
+        let entries: Vec<Value> = list.iter().filter(|it| belongs(it, &kept)).map(entry).collect();
         // PM2 itself takes an empty one for damage.
         if entries.is_empty() {
             return Ok(());
