@@ -1,4 +1,5 @@
-//! That a static service is asked nothing that only a process can do, and no process to serve files.
+//! That a static service is asked nothing that only a process can do, and no process to serve
+//! files.
 
 use crate::{
     draft::service::{KindDraft, ServiceDraft, StrategyDraft},

@@ -30,13 +30,14 @@ pub(super) static SERVICE: Shape = Shape {
                 "swarm",
                 "kubernetes",
             ]),
-            "What runs it: `process`, the default, or `pm2`.  `static`: nothing, the proxy serves files \
-             of the release.  Others may be checked, not yet deployed.",
+            "What runs it: `process`, the default, or `pm2`.  `static`: nothing, the proxy serves \
+             files of the release.  Others may be checked, not yet deployed.",
         ),
         Key(
             "directory",
             Kind::Text,
-            "Of a static service: the directory of the release that is served.  Default: all of it.",
+            "Of a static service: the directory of the release that is served.  Default: all of \
+             it.",
         ),
         Key(
             "index",

@@ -3,6 +3,7 @@
 use super::{Execution, start::Hears};
 use crate::{manifest, port::runtime::Life, recover::bring_back};
 use model::{
+    build::BuildRun,
     describe,
     failure::{Blame, Failure},
     id::{Generation, InstanceId, ReleaseId},
@@ -52,11 +53,7 @@ impl Execution<'_> {
                 let work = ports.releases.stage(environment, release, version, source);
                 self.noted(&describe::sentence(step), work).await
             }
-            Step::Build { build } => {
-                let release = self.release(&build.release).await?;
-                let note = self.noter();
-                ports.builder.build(environment, build, &release, epoch, &note).await
-            }
+            Step::Build { build } => self.build(build).await,
             Step::StageRoutes { staged } => ports.router.stage(environment, staged, epoch).await,
             Step::Announce { generation } => {
                 ports.router.install(environment, *generation, epoch).await
@@ -112,6 +109,13 @@ impl Execution<'_> {
                 Err(Failure::new(Blame::Us, format!("do `{}` as a plain step", step.word())))
             }
         }
+    }
+
+    async fn build(&self, build: &BuildRun) -> Result<(), Failure> {
+        let (ports, environment) = (self.ports, &self.plan.environment);
+        let release = self.release(&build.release).await?;
+        let note = self.noter();
+        ports.builder.build(environment, build, &release, ports.journal.epoch(), &note).await
     }
 
     pub(super) async fn ready(

@@ -20,7 +20,8 @@ const RESTARTS_MAX: u64 = 1_000_000_000;
 pub(super) const DATE_FORMAT: &str = "YYYY-MM-DDTHH:mm:ss.SSSZ";
 
 /// `program`, or in cluster mode `worker`, becomes the instance's program: variables that PM2 adds,
-/// keeps or was started with end there, and none of the instance's own, secrets above all, is ever told to PM2.
+/// keeps or was started with end there, and none of the instance's own, secrets above all, is ever
+/// told to PM2.
 pub(super) fn file(
     record: &Record,
     spec: &InstanceSpec,
