@@ -89,8 +89,8 @@ pub(super) fn is_page(path: &Path) -> bool {
 /// The last part of the name before its extensions, after a `.` or `-`, is one if it is a
 /// hexadecimal number of 8 to 64 digits, lower case, with a digit and a letter; or 8 capital
 /// letters and digits with both.  In a directory as build tools make it (`assets`, `immutable`,
-/// `chunks`,
-/// `_astro`, `_next`) also any 8 letters, digits, `-` and `_` with a capital letter or a digit.
+/// `chunks`, `_astro`, `_next`) also any 8 letters, digits, `-` and `_` with a capital letter or a
+/// digit.
 pub(super) fn is_immutable(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|it| it.to_str()) else { return false };
     if is_page(path) {
