@@ -103,8 +103,8 @@ fn https(host: &str, port: u16, trusted: Option<&str>) -> External {
 /// How it ends, and what is said meanwhile.
 async fn asked(external: External) -> (Result<(), Failure>, String) {
     let world = World::new();
-    let release = world.release("1.0.0", "good").await;
-    let instances = [world.instance(&release, 1)];
+    let (release, instance) = world.started("good").await;
+    let instances = [instance];
     let check = Check {
         name: "external".to_owned(),
         after: true,
