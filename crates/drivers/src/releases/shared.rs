@@ -47,6 +47,9 @@ impl DirectoryReleases {
         spec: &EnvironmentSpec,
         version: &str,
     ) -> Result<(), Failure> {
+        if spec.shared.is_empty() {
+            return Ok(());
+        }
         if let Some((name, why)) = spec.shared.problem() {
             let message = format!("share `{}`: it {why}", name.escape_debug());
             return Err(Failure::new(Blame::Request, message));
