@@ -54,7 +54,7 @@ fn front(stand: &Stand) -> Front {
         "nginx: {{ listen: [\"{address}\"], directory: {folder}/ours, program: {program} }}\n"
     );
     let echo = "    services:\n      echo:\n        command: [python3, echo.py]\n        \
-                instances: 1\n        routes: [/echo]\n        bake: 100ms\n        grace: 2s\n";
+                instances: 1\n        routes: [/told]\n        bake: 100ms\n        drain: 2s\n        grace: 2s\n";
     let text = fs::read_to_string(stand.config()).unwrap();
     let text = text.replace("    services:\n", echo);
     fs::write(stand.config(), format!("{key}{text}")).unwrap();
@@ -138,7 +138,7 @@ fn echo(address: SocketAddr) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(MOMENT)).unwrap();
     let ask = format!(
-        "GET /echo HTTP/1.1\r\nHost: {HOST}\r\nX-Forwarded-For: 6.6.6.6\r\n\
+        "GET /told HTTP/1.1\r\nHost: {HOST}\r\nX-Forwarded-For: 6.6.6.6\r\n\
          Connection: close\r\n\r\n"
     );
     stream.write_all(ask.as_bytes()).unwrap();

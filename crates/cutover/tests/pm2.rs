@@ -45,7 +45,7 @@ fn pm2_runs_what_is_switched_refused_and_rolled_back() {
     let load = stand.load();
     stand.deploy("2.0.0", "").expect(0);
     let shown = stand.cutover(&["--json", "ps"]).expect(0).out;
-    assert!(shown.contains("\"pm_id\"") && shown.contains("\"mode\":\"fork\""), "{shown}");
+    assert!(shown.contains("\"pm_id\"") && shown.contains("\"mode\": \"fork\""), "{shown}");
     // The release that does not start is refused, and leaves nothing in PM2.
     stand.deploy("3.0.0", "exit1").expect(ABORTED);
     assert_eq!(stand.serving(), ["2.0.0"]);
