@@ -54,7 +54,8 @@ fn front(stand: &Stand) -> Front {
         "nginx: {{ listen: [\"{address}\"], directory: {folder}/ours, program: {program} }}\n"
     );
     let echo = "    services:\n      echo:\n        command: [python3, echo.py]\n        \
-                instances: 1\n        routes: [/told]\n        bake: 100ms\n        drain: 2s\n        grace: 2s\n";
+                instances: 1\n        routes: [/told]\n        bake: 100ms\n        \
+                drain: 2s\n        grace: 2s\n";
     let text = fs::read_to_string(stand.config()).unwrap();
     let text = text.replace("    services:\n", echo);
     fs::write(stand.config(), format!("{key}{text}")).unwrap();
