@@ -18,7 +18,7 @@ const NEEDED: [(&str, &str); 14] = [
     ("nginx", "nginx"),
     ("age", "age"),
     ("sqlite3", "sqlite3"),
-    ("pg_dump", "postgresql"),
+    ("pg_ctlcluster", "postgresql"),
     ("mariadb-dump", "mariadb-server"),
 ];
 
@@ -43,8 +43,10 @@ fn install() -> Result<()> {
         NEEDED.iter().filter(|it| !program::is_there(it.0)).map(|it| it.1).collect();
     if !missing.is_empty() {
         program::run("apt-get", &["update", "-q"])?;
-        let args = ["install", "-q", "-y", "--no-install-recommends"];
-        program::run("apt-get", &[&args[..], &missing].concat())?;
+        // Nobody is there to answer what a package asks.
+        let args = ["DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-q", "-y"];
+        let all = [&args[..], &["--no-install-recommends"], &missing].concat();
+        program::run("env", &all)?;
     }
     if !program::is_there("cargo-nextest") {
         program::run("cargo", &["install", "--locked", "cargo-nextest"])?;
