@@ -7,6 +7,7 @@ pub(crate) mod container;
 pub(crate) mod control;
 pub(crate) mod environment;
 pub(crate) mod hook;
+pub(crate) mod migrate;
 pub(crate) mod probe;
 pub(crate) mod project;
 pub(crate) mod readiness;

@@ -132,6 +132,7 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
         router: local.router.clone(),
         hooks: local.hooks.clone(),
         builder: local.builder.clone(),
+        migrator: local.migrator.clone(),
         prober: local.prober.clone(),
         releases: local.releases.clone(),
         journal: Arc::new(MaskedJournal { store: store.clone(), secrets: options.secrets.clone() }),

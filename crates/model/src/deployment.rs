@@ -74,6 +74,9 @@ pub struct Overrides {
     pub skip_health_check: bool,
     /// Smoke tests.
     pub skip_smoke: bool,
+    /// Migrations.
+    #[serde(default)]
+    pub skip_migrate: bool,
     /// A lock that somebody keeps by hand.
     #[serde(default)]
     pub break_lock: bool,
@@ -90,7 +93,12 @@ impl Overrides {
     pub fn left_out(&self) -> Vec<&'static str> {
         let health = "health is not asked (--skip-health-check): only readiness is awaited";
         let smoke = "no smoke test is run (--skip-smoke)";
-        let given = [(self.skip_health_check, health), (self.skip_smoke, smoke)];
+        let migrate = "no migration is run (--skip-migrate): the database stays as it is";
+        let given = [
+            (self.skip_health_check, health),
+            (self.skip_smoke, smoke),
+            (self.skip_migrate, migrate),
+        ];
         given.into_iter().filter(|it| it.0).map(|it| it.1).collect()
     }
 }

@@ -19,6 +19,12 @@ pub fn sentence(step: &Step) -> String {
             format!("Put release {version} in its place, from {}.", described(source))
         }
         Step::Build { build } => built(build),
+        Step::Migrate { migration } => format!(
+            "Migrate the database of {}: {}, at most {}.",
+            migration.service,
+            migration.spec.up.join(" "),
+            seconds(migration.spec.timeout)
+        ),
         Step::StageRoutes { staged } => {
             let numbers: Vec<Generation> = staged.iter().map(|it| it.routes.generation).collect();
             format!("Write routes {}; none of them is in force yet.", listed(&numbers))
@@ -120,6 +126,7 @@ pub fn subject(step: &Step) -> String {
     match step {
         Step::Stage { version, .. } => version.clone(),
         Step::Build { build } => build.version.clone(),
+        Step::Migrate { migration } => migration.service.to_string(),
         Step::StageRoutes { staged } => {
             let numbers: Vec<Generation> = staged.iter().map(|it| it.routes.generation).collect();
             listed(&numbers)

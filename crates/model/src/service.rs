@@ -4,6 +4,7 @@ use crate::{
     build::BuildSpec,
     check::Check,
     hook::Hook,
+    migrate::MigrateSpec,
     name::{EnvironmentId, Name},
     role::QuietSignal,
     schedule::Schedule,
@@ -154,6 +155,9 @@ pub struct ServiceSpec {
     pub secret_env: Vec<String>,
     /// Whether the proxy keeps connections to it.
     pub upstream_keepalive: bool,
+    /// Brings its database to the state that its code needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrate: Option<MigrateSpec>,
 }
 
 /// How an instance says that it is ready.

@@ -5,6 +5,7 @@ use crate::{
     draft::{
         build::BuildDraft,
         check::CheckDraft,
+        migrate,
         probe::HealthDraft,
         readiness, schedule,
         secret::Secrets,
@@ -16,6 +17,7 @@ use crate::{
     yaml::Value,
 };
 use model::{
+    migrate::MigrateSpec,
     role::QuietSignal,
     schedule::Overlap,
     service::{Millis, Readiness, StopSignal},
@@ -153,7 +155,7 @@ pub(crate) struct ServiceDraft {
     /// Keys that may be given, and are refused when they are to be deployed.
     pub(crate) image: Option<Placed<()>>,
     pub(crate) volumes: Option<Placed<()>>,
-    pub(crate) migrate: Option<Placed<()>>,
+    pub(crate) migrate: Option<Placed<MigrateSpec>>,
     pub(crate) listen: Option<Placed<()>>,
     /// Keys that were there but wrong: what depends on them is not judged.
     pub(crate) broken: Vec<&'static str>,
@@ -221,7 +223,7 @@ impl ServiceDraft {
         self.image =
             table.get("image").and_then(|it| scalar::word(it, report)).map(|it| it.with(()));
         self.volumes = table.get("volumes").map(|it| it.placed(()));
-        self.migrate = table.get("migrate").map(|it| it.placed(()));
+        self.migrate = table.get("migrate").and_then(|it| migrate::read(it, report));
         self.listen = table.get("listen").and_then(|it| listen(it, report));
     }
 

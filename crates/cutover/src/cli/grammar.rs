@@ -5,6 +5,7 @@ pub mod control;
 pub mod env;
 pub mod exec;
 pub mod looking;
+pub mod migrate;
 pub mod paper;
 pub mod project;
 pub mod releases;
@@ -16,6 +17,7 @@ use control::{Freeze, Lift, Lock, Promote, Turn};
 use env::Env;
 use exec::Exec;
 pub use looking::{LogStream, Logs, SupportBundle, Top};
+use migrate::Migrate;
 use model::name::Name;
 use paper::{Completion, Man};
 use project::Project;
@@ -122,6 +124,8 @@ pub enum Verb {
     Logs(Logs),
     /// Run a command once, as a service of the release that serves.
     Run(Run),
+    /// Ask how a database stands, and bring it forward or back.
+    Migrate(Migrate),
     /// Run a command beside a running instance, on a terminal if there is one.
     Exec(Exec),
     /// Show what variables instances are given, and change the env file.
@@ -264,6 +268,9 @@ pub struct Wanted {
     /// Do not run smoke tests.
     #[arg(long)]
     pub skip_smoke: bool,
+    /// Do not migrate databases.
+    #[arg(long)]
+    pub skip_migrate: bool,
     /// Open `age` secrets with the identities in this file.
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
@@ -296,6 +303,9 @@ pub struct Rollback {
     /// Say why; it is recorded.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    /// Go on in spite of findings that allow it: past a destructive migration.
+    #[arg(long)]
+    pub force: bool,
     /// List what could be gone back to, and do nothing.
     #[arg(long)]
     pub list: bool,

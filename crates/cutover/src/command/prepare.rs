@@ -72,6 +72,7 @@ pub async fn prepare(session: &Session, wanted: &Wanted) -> Result<Prepared, Hal
         force: wanted.force,
         skip_health_check: wanted.skip_health_check,
         skip_smoke: wanted.skip_smoke,
+        skip_migrate: wanted.skip_migrate,
         break_lock: false,
         freeze: wanted.override_freeze.clone(),
         window: wanted.override_window.clone(),

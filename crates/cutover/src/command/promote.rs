@@ -52,6 +52,7 @@ pub async fn run(session: &Session, args: Promote) -> Result<u8, Halt> {
         override_window: args.override_window.clone(),
         skip_health_check: false,
         skip_smoke: false,
+        skip_migrate: false,
         identity: args.identity.clone(),
     };
     let mut prepared = prepare(session, &wanted).await?;
