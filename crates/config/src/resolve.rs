@@ -233,7 +233,6 @@ fn refuse_unbuilt(service: &ServiceDraft, report: &mut Report) {
     let keys = [
         (&service.image, "`image`", "give a `command` that runs the files of the source"),
         (&service.volumes, "`volumes`", "let the program use a directory of its own"),
-        (&service.migrate, "`migrate`", "run migrations before the deployment"),
         (&service.listen, "listen `socket`", "let the service listen on the port in PORT"),
     ];
     for (key, what, instead) in keys {
@@ -425,6 +424,7 @@ fn filled(name: &Name, laid: &ServiceDraft, merged: Merged, environment: &Name) 
         // Files have no use for variables, and keep none that are secret.
         secret_env: if laid.is_static() { vec![] } else { merged.secret_names() },
         env: if laid.is_static() { BTreeMap::new() } else { merged.values },
+        migrate: laid.migrate.as_ref().map(|it| it.value.clone()),
         upstream_keepalive: laid.upstream_keepalive.as_ref().is_none_or(|it| it.value),
     }
 }

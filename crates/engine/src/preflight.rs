@@ -42,6 +42,9 @@ pub(crate) async fn findings(
     let comes = source.is_some_and(|it| !matches!(it, Source::Kept { .. }));
     let mut all = preflight::findings(&release.spec, comes.then_some(&release.artifact), &seen);
     all.extend(unproven);
+    if let Wanted::Release { release, back: true, .. } = &desired.wanted {
+        all.extend(preflight::past_migrations(release, observed));
+    }
     if let Some(source) = source {
         let trouble = ports.releases.shared_trouble(release, source).await?;
         all.extend(trouble.iter().map(Trouble::finding));

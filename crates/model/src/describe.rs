@@ -23,6 +23,12 @@ pub fn sentence(step: &Step) -> String {
             format!("Put release {version} in its place, from {}.", described(source))
         }
         Step::Build { build } => built(build),
+        Step::Migrate { migration } => format!(
+            "Migrate the database of {}: {}, at most {}.",
+            migration.service,
+            migration.spec.up.join(" "),
+            seconds(migration.spec.timeout)
+        ),
         Step::StageRoutes { staged } => {
             let numbers: Vec<Generation> = staged.iter().map(|it| it.routes.generation).collect();
             let routes = listed(&numbers);
@@ -155,6 +161,7 @@ pub fn subject(step: &Step) -> String {
         Step::Restore { backup, .. } => backup.to_string(),
         Step::Stage { version, .. } => version.clone(),
         Step::Build { build } => build.version.clone(),
+        Step::Migrate { migration } => migration.service.to_string(),
         Step::StageRoutes { staged } => {
             let numbers: Vec<Generation> = staged.iter().map(|it| it.routes.generation).collect();
             listed(&numbers)

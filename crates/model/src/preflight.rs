@@ -4,7 +4,8 @@ use crate::{
     deployment::Finding,
     failure::{Blame, Failure},
     name::EnvironmentId,
-    release::Artifact,
+    planner::Observed,
+    release::{Artifact, Release},
     requirement::{Requirement, version},
     routes::Claim,
     service::{EnvironmentSpec, Strategy},
@@ -145,6 +146,30 @@ fn lacking(spec: &EnvironmentSpec, program: &str, said: &Option<String>) -> Opti
     };
     let hint = format!("install another {program}, or change `requires`");
     Some(soft(platform(message).hint(hint)))
+}
+
+/// What goes back meets a database that later releases may have taken something from.
+pub fn past_migrations(to: &Release, observed: &Observed) -> Option<Finding> {
+    let current = observed.current.as_ref()?;
+    let kept = observed.releases.iter().map(|it| &it.release).chain([current]);
+    let later = kept.filter(|it| {
+        it.created_at_ms > to.created_at_ms && it.created_at_ms <= current.created_at_ms
+    });
+    let what: Vec<String> = later
+        .flat_map(|it| it.migrated.values().map(move |done| (it, done)))
+        .flat_map(|(it, done)| {
+            done.destructive.iter().map(|file| format!("{}: {file}", it.version))
+        })
+        .collect();
+    let first = what.first()?;
+    let message =
+        format!("go back to {}: a migration since then is destructive ({first})", to.version);
+    let failure = what.iter().fold(
+        Failure::new(Blame::Request, message)
+            .hint("`cutover migrate undo` takes migrations back, where the tool can"),
+        |failure, it| failure.evidence(it.clone()),
+    );
+    Some(soft(failure))
 }
 
 fn variables(spec: &EnvironmentSpec) -> Vec<Finding> {

@@ -7,6 +7,7 @@ pub mod env;
 pub mod exec;
 pub mod later;
 pub mod looking;
+pub mod migrate;
 pub mod nginx;
 pub mod paper;
 pub mod project;
@@ -21,6 +22,7 @@ use env::Env;
 use exec::Exec;
 use later::Later;
 pub use looking::{LogStream, Logs, SupportBundle, Top};
+use migrate::Migrate;
 use model::name::Name;
 use nginx::Nginx;
 use paper::{Completion, Man};
@@ -128,6 +130,8 @@ pub enum Verb {
     Logs(Logs),
     /// Run a command once, as a service of the release that serves.
     Run(Run),
+    /// Ask how a database stands, and bring it forward or back.
+    Migrate(Migrate),
     /// Run a command beside a running instance, on a terminal if there is one.
     Exec(Exec),
     /// Show what variables instances are given, and change the env file.
@@ -273,6 +277,9 @@ pub struct Wanted {
     /// Back nothing up before the first change: a rollback cannot bring data back then.
     #[arg(long)]
     pub skip_backup: bool,
+    /// Do not migrate databases.
+    #[arg(long)]
+    pub skip_migrate: bool,
     /// Open `age` secrets with the identities in this file.
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
@@ -310,6 +317,9 @@ pub struct Rollback {
     /// Say why; it is recorded.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    /// Go on in spite of findings that allow it: past a destructive migration.
+    #[arg(long)]
+    pub force: bool,
     /// List what could be gone back to, and do nothing.
     #[arg(long)]
     pub list: bool,

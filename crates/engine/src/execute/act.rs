@@ -105,7 +105,10 @@ impl Execution<'_> {
                 ports.hooks.run(environment, hook, &release, epoch, &note).await
             }
             Step::Manifest => manifest::write(ports, environment).await,
-            Step::Switch { .. } | Step::Bake { .. } | Step::Confirm { .. } => {
+            Step::Switch { .. }
+            | Step::Bake { .. }
+            | Step::Confirm { .. }
+            | Step::Migrate { .. } => {
                 Err(Failure::new(Blame::Us, format!("do `{}` as a plain step", step.word())))
             }
         }

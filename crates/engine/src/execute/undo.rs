@@ -52,6 +52,8 @@ impl Execution<'_> {
             // generation answers until there is a release.  A confirmation that failed is undone
             // with its switch.
             Step::Stage { .. }
+            // What it made stays: the old code serves beside it anyway until the switch.
+            | Step::Migrate { .. }
             | Step::Announce { .. }
             | Step::Await { .. }
             | Step::Smoke { .. }

@@ -1,0 +1,44 @@
+//! Brings databases to the state that a release needs.
+
+use super::prober::Note;
+use async_trait::async_trait;
+use model::{
+    failure::Failure,
+    id::Epoch,
+    migrate::{MigrateRun, Migrated},
+    name::EnvironmentId,
+    release::Release,
+};
+
+/// Migrates.
+///
+/// Contract: one of the same id is run once, whoever asks again, also after a crash of the
+/// controller: what runs is waited for.  Where nobody saw how it ended, the tool's own word decides.
+/// Nothing is ever taken back by it.
+#[async_trait]
+pub trait Migrator: Send + Sync {
+    /// Runs it to its end; `note` is told each line that it writes.
+    async fn migrate(
+        &self,
+        environment: &EnvironmentId,
+        run: &MigrateRun,
+        release: &Release,
+        epoch: Epoch,
+        note: &Note,
+    ) -> Result<Migrated, NotMigrated>;
+}
+
+/// Why it was not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotMigrated {
+    /// Whose move it is.
+    pub failure: Failure,
+    /// Nobody can say in which state the database is.
+    pub unclear: bool,
+}
+
+impl From<Failure> for NotMigrated {
+    fn from(failure: Failure) -> NotMigrated {
+        NotMigrated { failure, unclear: false }
+    }
+}
