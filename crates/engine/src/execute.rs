@@ -70,11 +70,18 @@ impl Execution<'_> {
                     self.record(&ledger, step, event).await?;
                 }
                 Next::Undo { step } => {
-                    let ledger = match ledger.statuses[step] {
+                    let status = ledger.statuses[step];
+                    let ledger = match status {
                         Status::Undoing => ledger,
                         _ => self.record(&ledger, step, Event::UndoBegan).await?,
                     };
-                    let event = match self.undo(&self.plan.steps[step]).await {
+                    let undone = match (&self.plan.steps[step], status) {
+                        (Step::Migrate { migration }, Status::Running { .. }) => {
+                            self.hear_migration(migration).await
+                        }
+                        (step, _) => self.undo(step).await,
+                    };
+                    let event = match undone {
                         Ok(()) => Event::Undone,
                         Err(failure) => Event::UndoFailed(failure),
                     };

@@ -83,6 +83,9 @@ pub struct Overrides {
     /// Migrations.
     #[serde(default)]
     pub skip_migrate: bool,
+    /// That earlier code meets a database from which later releases took something.
+    #[serde(default)]
+    pub accept_schema: bool,
     /// A lock that somebody keeps by hand.
     #[serde(default)]
     pub break_lock: bool,

@@ -19,8 +19,8 @@ use std::collections::BTreeMap;
 
 /// The plan version this build writes.  It resumes its own and the one before, and unwinds others.
 ///
-/// Since 2 a plan may have several switches; since 3 backups.
-pub const PLAN_VERSION: u32 = 3;
+/// Since 2 a plan may have several switches; since 3 backups; since 4 migrations.
+pub const PLAN_VERSION: u32 = 4;
 
 /// Everything one deployment will do, decided before any of it is done.
 ///

@@ -3,6 +3,7 @@
 use crate::{
     deployment::Finding,
     failure::{Blame, Failure},
+    id::ReleaseId,
     name::EnvironmentId,
     planner::Observed,
     release::{Artifact, Release},
@@ -10,6 +11,7 @@ use crate::{
     routes::Claim,
     service::{EnvironmentSpec, Strategy},
 };
+use std::collections::BTreeMap;
 
 /// Free bytes that are asked for at least, where the configuration says nothing.
 pub const DISK_FREE_BYTES_MIN: u64 = 1 << 30;
@@ -150,26 +152,28 @@ fn lacking(spec: &EnvironmentSpec, program: &str, said: &Option<String>) -> Opti
 
 /// What goes back meets a database that later releases may have taken something from.
 pub fn past_migrations(to: &Release, observed: &Observed) -> Option<Finding> {
-    let current = observed.current.as_ref()?;
-    let kept = observed.releases.iter().map(|it| &it.release).chain([current]);
-    let later = kept.filter(|it| {
-        it.created_at_ms > to.created_at_ms && it.created_at_ms <= current.created_at_ms
-    });
-    let what: Vec<String> = later
-        .flat_map(|it| it.migrated.values().map(move |done| (it, done)))
-        .flat_map(|(it, done)| {
-            done.destructive.iter().map(|file| format!("{}: {file}", it.version))
-        })
+    let kept = observed.releases.iter().map(|it| &it.release);
+    let later: BTreeMap<&ReleaseId, &Release> = kept
+        .chain(&observed.current)
+        .filter(|it| it.created_at_ms > to.created_at_ms)
+        .map(|it| (&it.id, it))
         .collect();
-    let first = what.first()?;
-    let message =
-        format!("go back to {}: a migration since then is destructive ({first})", to.version);
-    let failure = what.iter().fold(
-        Failure::new(Blame::Request, message)
-            .hint("`cutover migrate undo` takes migrations back, where the tool can"),
-        |failure, it| failure.evidence(it.clone()),
+    let mut what: Vec<String> = vec![];
+    for release in later.values() {
+        for done in release.migrated.values() {
+            what.extend(done.destructive.iter().map(|it| format!("{}: {it}", release.version)));
+        }
+    }
+    let first = what.first()?.clone();
+    let message = format!(
+        "go back to {}: a later migration took something away that it may need ({first})",
+        to.version
     );
-    Some(soft(failure))
+    let failure = Failure::new(Blame::Request, message)
+        .hint("`--with-db` also brings the database back, from the backup before it")
+        .hint("`cutover migrate undo` takes migrations back, where the tool can")
+        .hint("`--accept-schema` goes back as it is, where the earlier code can live with that");
+    Some(hard(what.into_iter().fold(failure, Failure::evidence)))
 }
 
 fn variables(spec: &EnvironmentSpec) -> Vec<Finding> {

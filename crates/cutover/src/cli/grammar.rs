@@ -317,9 +317,9 @@ pub struct Rollback {
     /// Say why; it is recorded.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// Go on in spite of findings that allow it: past a destructive migration.
+    /// Go back also past a migration that took something away: the earlier code can live with it.
     #[arg(long)]
-    pub force: bool,
+    pub accept_schema: bool,
     /// List what could be gone back to, and do nothing.
     #[arg(long)]
     pub list: bool,

@@ -74,6 +74,7 @@ impl Kept {
             artifact,
             spec: all,
             left: [].into(),
+            migrated: [].into(),
             created_at_ms: NOW_MS,
         };
         fs::create_dir_all(world.layout.records(&world.environment)).unwrap();

@@ -26,6 +26,8 @@ pub trait Migrator: Send + Sync {
         epoch: Epoch,
         note: &Note,
     ) -> Result<Migrated, NotMigrated>;
+    /// Waits until nothing of it runs any more; one that was never begun never will be by this.
+    async fn settle(&self, run: &MigrateRun, epoch: Epoch) -> Result<(), Failure>;
 }
 
 /// Why it was not.
@@ -37,8 +39,14 @@ pub struct NotMigrated {
     pub unclear: bool,
 }
 
-impl From<Failure> for NotMigrated {
-    fn from(failure: Failure) -> NotMigrated {
+impl NotMigrated {
+    /// The database is as it was.
+    pub fn untouched(failure: Failure) -> NotMigrated {
         NotMigrated { failure, unclear: false }
+    }
+
+    /// Somebody has to look at the database.
+    pub fn unclear(failure: Failure) -> NotMigrated {
+        NotMigrated { failure, unclear: true }
     }
 }

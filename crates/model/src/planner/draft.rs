@@ -125,13 +125,13 @@ impl Draft<'_> {
 
     /// Not for what goes back: its code meets the database as later releases left it.
     fn migrations(&self) -> Vec<Step> {
-        let Wanted::Release { release, back: false, .. } = &self.desired.wanted else {
-            return vec![];
-        };
-        if self.desired.overrides.skip_migrate {
+        let Wanted::Release { release, back, .. } = &self.desired.wanted else { return vec![] };
+        let current = self.observed.current.as_ref();
+        let is_older = current.is_some_and(|it| release.created_at_ms < it.created_at_ms);
+        if self.desired.overrides.skip_migrate || (*back && is_older) {
             return vec![];
         }
-        let from = self.observed.current.as_ref().map(|it| it.version.as_str());
+        let from = current.map(|it| it.version.as_str());
         let runs = migrate::runs(release, from, &self.desired.deployment);
         runs.into_iter().map(|migration| Step::Migrate { migration }).collect()
     }
