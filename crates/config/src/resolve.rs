@@ -276,6 +276,9 @@ impl Filling<'_> {
             let copies = judge::instances(&laid, self.name);
             let around = lint::Around { environment: self.name, copies };
             lint::variables(&laid, &merged, &around, &mut self.report);
+            let backup = self.environment.backup.as_ref().map(|it| &it.spec);
+            let backs_up = backup.is_some_and(|it| it.before_deploy && !it.databases.is_empty());
+            lint::migration(&laid, backs_up, &mut self.report);
             if !laid.is_static() {
                 self.refer(name, &merged);
             }

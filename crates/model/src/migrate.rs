@@ -20,8 +20,8 @@ pub const TIMEOUT: Millis = Millis::seconds(10 * 60);
 pub const LOCK_TIMEOUT: Millis = Millis::seconds(5);
 /// A file of a migration that holds this is destructive, whatever else it says.
 pub const MARK: &str = "cutover: destructive";
-/// In the words of an `undo`: this stands for how many.
-pub const COUNT: &str = "{count}";
+/// Stands for how many are taken back, in the words of an `undo`.
+pub const COUNT: &str = "{}";
 
 /// What brings the database forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ pub struct MigrateSpec {
     pub up: Vec<String>,
     /// Says whether anything is left to be done; none: nobody can say.
     pub status: Option<Vec<String>>,
-    /// Takes back so many as are put for `{count}`; none: there is no way back.
+    /// Takes back so many as are put for [`COUNT`], or one where nothing is; none: there is no way back.
     pub undo: Option<Vec<String>>,
     /// Where the files of migrations lie, below the release's directory; none: in directories of
     /// the name `migrations`.
@@ -152,9 +152,11 @@ impl Migrated {
 }
 
 impl MigrateSpec {
-    /// The command that takes back so many; none: there is no way back.
+    /// The command that takes back so many; none: there is no way back, or by one only.
     pub fn undo_of(&self, count: u32) -> Option<Vec<String>> {
         let filled = |it: &String| it.replace(COUNT, &count.to_string());
-        self.undo.as_ref().map(|it| it.iter().map(filled).collect())
+        let words = self.undo.as_ref()?;
+        let counts = count == 1 || words.iter().any(|it| it.contains(COUNT));
+        counts.then(|| words.iter().map(filled).collect())
     }
 }

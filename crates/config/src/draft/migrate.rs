@@ -54,12 +54,12 @@ pub(crate) fn read(field: &Field<'_>, report: &mut Report) -> Option<Placed<Migr
         spec.directory = build::below(directory, report).map(|it| it.value);
     }
     let bounds = Millis(1)..=TIMEOUT_MAX;
-    if let Some(timeout) = table.get("timeout") {
-        spec.timeout = scalar::time(timeout, bounds.clone(), report)?.value;
+    if let Some(timeout) = table.get("timeout").and_then(|it| scalar::time(it, bounds, report)) {
+        spec.timeout = timeout.value;
     }
-    if let Some(limit) = table.get("lock_timeout") {
-        let limit = scalar::time(limit, Millis(0)..=TIMEOUT_MAX, report)?.value;
-        spec.lock_timeout = Some(limit).filter(|it| it.0 > 0);
+    let bounds = Millis(0)..=TIMEOUT_MAX;
+    if let Some(limit) = table.get("lock_timeout").and_then(|it| scalar::time(it, bounds, report)) {
+        spec.lock_timeout = Some(limit.value).filter(|it| it.0 > 0);
     }
     Some(field.placed(spec))
 }
@@ -77,7 +77,7 @@ fn by_default(tool: Tool) -> MigrateSpec {
         Tool::Alembic => (
             "alembic upgrade head",
             Some("alembic current"),
-            Some("alembic downgrade -{count}"),
+            Some("alembic downgrade -{}"),
             Some("alembic/versions"),
         ),
         Tool::Prisma => (
@@ -88,7 +88,7 @@ fn by_default(tool: Tool) -> MigrateSpec {
         ),
         Tool::Django => (
             "python3 manage.py migrate --noinput",
-            Some("python3 manage.py migrate --check"),
+            Some("python3 manage.py showmigrations --plan"),
             None,
             None,
         ),

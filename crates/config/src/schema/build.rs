@@ -37,7 +37,7 @@ pub(super) static BUILD: Shape = Shape {
     ],
 };
 
-const COMMAND: Kind = Kind::Either(&[Kind::Argv, Kind::Keys(&SCRIPT)]);
+pub(super) const COMMAND: Kind = Kind::Either(&[Kind::Argv, Kind::Keys(&SCRIPT)]);
 const COMMANDS: Kind = Kind::List(&COMMAND);
 
 static SCRIPT: Shape = Shape {
@@ -53,25 +53,3 @@ static SCRIPT: Shape = Shape {
 pub(super) const REQUIRES: Kind = Kind::Named(&Kind::Text);
 pub(super) const REQUIRES_ABOUT: &str =
     "Programs that the host must have, and the versions that will do: `node: \">=18\"`.";
-
-pub(super) static MIGRATE: Shape = Shape {
-    name: "migrate",
-    required: &[],
-    keys: &[
-        Key(
-            "tool",
-            Kind::OneOf(&["alembic", "prisma", "django", "sqlx", "command"]),
-            "Whose words are understood.  Default: `command`.",
-        ),
-        Key("command", COMMAND, "Brings it forward.  Default: as the tool is used."),
-        Key("status", COMMAND, "Ends with 0 where nothing is left to be done, with 1 where it is."),
-        Key("undo", COMMAND, "Takes back {count} migrations."),
-        Key("directory", Kind::Text, "Where the files of migrations lie, in the release."),
-        Key("timeout", Kind::Time, "Then it is ended, and has failed.  Default: 10m."),
-        Key(
-            "lock_timeout",
-            Kind::Time,
-            "How long one of PostgreSQL's statements may wait for a lock.  Default: 5s; 0: for ever.",
-        ),
-    ],
-};

@@ -2,8 +2,9 @@
 
 use super::{
     Key, Kind, Shape,
-    build::{BUILD, MIGRATE},
+    build::BUILD,
     environment::{ENV, ENV_FILE_ABOUT, REQUIRED_ENV, REQUIRED_ENV_ABOUT, SECRETS, SECRETS_ABOUT},
+    migrate::MIGRATE,
     probe::{CHECK, HEALTH, SMOKE},
 };
 
