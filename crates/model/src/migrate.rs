@@ -140,10 +140,9 @@ impl Migrated {
     #[must_use]
     pub fn after(mut self, before: Option<&Migrated>) -> Migrated {
         let Some(before) = before else { return self };
-        for (mine, old) in [
-            (&mut self.brought, &before.brought),
-            (&mut self.destructive, &before.destructive),
-        ] {
+        for (mine, old) in
+            [(&mut self.brought, &before.brought), (&mut self.destructive, &before.destructive)]
+        {
             let new: Vec<String> = old.iter().filter(|it| !mine.contains(it)).cloned().collect();
             mine.extend(new);
         }

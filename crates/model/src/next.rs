@@ -70,9 +70,8 @@ fn unwinds(plan: &Plan, ledger: &Ledger) -> bool {
     let advance = &ledger.statuses[..plan.commit];
     // Whoever asked the proxy to confirm must hear its answer before he may turn back; and whoever
     // began a migration, how it ended.
-    let is_heard = |at: usize| {
-        at + 1 == plan.commit || matches!(plan.steps[at], Step::Migrate { .. })
-    };
+    let is_heard =
+        |at: usize| at + 1 == plan.commit || matches!(plan.steps[at], Step::Migrate { .. });
     let mut begun = advance.iter().enumerate().filter(|it| matches!(it.1, Status::Running { .. }));
     let asked = begun.any(|(at, _)| is_heard(at));
     advance.iter().any(|it| it.failed() || matches!(it, Status::Undoing | Status::Undone))

@@ -6,6 +6,7 @@
 pub mod app;
 pub mod book;
 pub mod crc;
+pub mod database;
 pub mod faults;
 pub mod guard;
 pub mod kill_point;

@@ -35,19 +35,13 @@ pub(crate) fn read(field: &Field<'_>, report: &mut Report) -> Option<Placed<Migr
     }
     let elsewhere = [("url", "to the environment's variables: the tool reads it there")];
     let table = Table::read(field, &KEYS, &elsewhere, report)?;
-    let tool = match table.get("tool") {
-        Some(tool) => scalar::choice(tool, &TOOLS, report)?.value,
-        None => Tool::Command,
-    };
+    let named = table.get("tool").map(|it| scalar::choice(it, &TOOLS, report));
+    let tool = named.flatten().map_or(Tool::Command, |it| it.value);
     let mut spec = by_default(tool);
     let command = |key: &str, report: &mut Report| {
         table.get(key).and_then(|it| build::command(it, report)).map(|it| it.value)
     };
-    if let Some(up) = command("command", report) {
-        spec.up = up;
-    } else if tool == Tool::Command && !table.gives("command") {
-        return no_command(field, report);
-    }
+    let up = command("command", report);
     spec.status = command("status", report).or(spec.status);
     spec.undo = command("undo", report).or(spec.undo);
     if let Some(directory) = table.get("directory") {
@@ -60,6 +54,13 @@ pub(crate) fn read(field: &Field<'_>, report: &mut Report) -> Option<Placed<Migr
     let bounds = Millis(0)..=TIMEOUT_MAX;
     if let Some(limit) = table.get("lock_timeout").and_then(|it| scalar::time(it, bounds, report)) {
         spec.lock_timeout = Some(limit.value).filter(|it| it.0 > 0);
+    }
+    match up {
+        Some(up) => spec.up = up,
+        // What is there and wrong was told of.
+        None if table.gives("command") => return None,
+        None if tool == Tool::Command => return no_command(field, report),
+        None => {}
     }
     Some(field.placed(spec))
 }
@@ -102,7 +103,7 @@ fn by_default(tool: Tool) -> MigrateSpec {
     };
     MigrateSpec {
         tool,
-        up: words(up),
+        up: if up.is_empty() { vec![] } else { words(up) },
         status: status.map(words),
         undo: undo.map(words),
         directory: directory.map(str::to_owned),

@@ -60,7 +60,11 @@ pub async fn run(session: &Session, args: Migrate) -> Result<u8, Halt> {
                 let what = format!(
                     "{} of {environment} takes back its last {}, and what it made may be lost.",
                     service,
-                    if undo.count == 1 { "migration".into() } else { format!("{} migrations", undo.count) }
+                    if undo.count == 1 {
+                        "migration".into()
+                    } else {
+                        format!("{} migrations", undo.count)
+                    }
                 );
                 confirm::typed(WORD, &what)?;
             }

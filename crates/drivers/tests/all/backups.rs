@@ -1,7 +1,6 @@
 //! Backups of real databases and directories: what comes back is what was there.
 
 mod kinds;
-mod server;
 
 use crate::world::{World, service};
 use drivers::backups::{DirectoryBackups, Wanted};

@@ -55,7 +55,8 @@ impl Said {
             // Each line is a revision; those at the end say so.  None: nothing was applied yet.
             (Tool::Alembic, Some(0)) => {
                 let revisions = self.position(tool);
-                let at_end = !revisions.is_empty() && revisions.iter().all(|it| it.contains("(head)"));
+                let at_end =
+                    !revisions.is_empty() && revisions.iter().all(|it| it.contains("(head)"));
                 if at_end { State::Done } else { State::Pending }
             }
             (Tool::Django, Some(0)) => {

@@ -3,7 +3,11 @@
 
 mod files;
 
-use super::{follow::evidence, one_off::OneOffProcesses};
+use super::{
+    follow::evidence,
+    one_off::{OneOffProcesses, as_instance},
+    placeholders_filled,
+};
 use crate::{blocking::blocking, clock::SystemClock};
 use async_trait::async_trait;
 use engine::port::{
@@ -20,13 +24,7 @@ use model::{
     one_off::{Ended, FORMAT, Life, OneOff},
     release::Release,
 };
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::Read,
-    path::Path,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs::File, io::Read, path::Path, time::Duration};
 
 /// Lines of its output that are told; the rest is in its file.
 const LINES_MAX: usize = 5_000;
@@ -79,7 +77,9 @@ impl Migrator for OneOffProcesses {
                 }
                 let still = after.is_some_and(|it| it.state(tool) == State::Pending);
                 if still {
-                    note("warning: it ended well, and its status says that more is left".to_owned());
+                    note(
+                        "warning: it ended well, and its status says that more is left".to_owned(),
+                    );
                 }
                 Ok(Migrated { applied: applied.into_iter().take(NAMES_MAX).collect(), ..seen })
             }
@@ -118,7 +118,8 @@ impl Migration<'_> {
         let (id, spec) = (&self.run.id, &self.run.spec);
         if let Err(failure) = self.begin(id, &spec.up, spec.timeout.0).await {
             let seen = self.processes.look(id).await;
-            let is_there = !matches!(seen.map(|it| it.map(|it| it.life)), Ok(None | Some(Life::Begun)));
+            let is_there =
+                !matches!(seen.map(|it| it.map(|it| it.life)), Ok(None | Some(Life::Begun)));
             return Err(NotMigrated { failure, unclear: is_there });
         }
         let to_end = self.to_end(id, "migrate", LINES_MAX).await;
@@ -173,7 +174,11 @@ impl Migration<'_> {
     }
 
     async fn begin(&self, id: &InstanceId, words: &[String], limit: u64) -> Result<(), Failure> {
-        let one_off = one_off(self.environment, self.run, id, words, limit);
+        let mut one_off = one_off(self.environment, self.run, id, words, limit);
+        let instance = as_instance(&one_off);
+        for word in &mut one_off.command {
+            *word = placeholders_filled(word, &instance, self.release);
+        }
         let (processes, release) = (self.processes.clone(), self.release.clone());
         let (variables, epoch) = (self.variables(), self.epoch);
         blocking(move || processes.begin_now(&one_off, &release, epoch, &variables)).await
