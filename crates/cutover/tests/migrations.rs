@@ -214,7 +214,7 @@ fn old() -> (Vec<String>, String) {
 /// Begins a deployment, and waits until its migration says so.
 fn begin(shop: &Shop, version: &str, migrations: &[(&str, &str)], says: &str) {
     let from = shop.release(version, migrations);
-    let words = ["deploy", TARGET, version, "--from", &from, "--detach"];
+    let words = ["deploy", TARGET, version, "--from", &from, "--detach", "--wait"];
     shop.stand.cutover(&words).expect(0);
     eventually("it is in the middle", SOON, || logged(&shop.stand).contains(says).then_some(()));
 }
