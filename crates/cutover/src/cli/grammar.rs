@@ -533,7 +533,7 @@ mod tests {
         let command = Cli::command();
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
-                        unfreeze status history show health ps logs run exec env top \
+                        unfreeze status history show health ps logs run migrate exec env top \
                          support-bundle restart stop start scale releases backup cleanup \
                          down daemon proxy doctor demo init check project nginx schema \
                         secrets completion man version";
