@@ -171,6 +171,7 @@ impl Document {
             services,
             listen: self.listen(is_root),
             trusted: self.trusted(),
+            front: self.front().filter(|_| !environment.domains().is_empty()),
             shared: shared(project, environment),
             control: environment.control.clone(),
             builds,
