@@ -112,7 +112,7 @@ fn overlaid(
     // As PM2 does: who asks for instances of a Node program means a cluster.
     let implied = file.with(Mode::Cluster);
     let implied = Some(implied).filter(|_| workers.is_some() && is_node);
-    asked.mode = asked.mode.or(mode).or(implied);
+    asked.mode = asked.mode.or(mode).or(implied).or(Some(file.with(Mode::Fork)));
     asked.workers = asked.workers.or(workers);
     asked.wait_ready = asked.wait_ready.or(switch("wait_ready")?);
     asked.listen_timeout = asked.listen_timeout.or(time("listen_timeout")?);
