@@ -1,5 +1,6 @@
-//! An installation's first weeks on a real PM2 and behind a real nginx, as its owner lives them: two
-//! environments, updates, releases that are no good, ways back, links that break, a disk that fills.
+//! An installation's first weeks on a real PM2 and behind a real nginx, as its owner lives them:
+//! two environments, updates, releases that are no good, ways back, links that break, a disk that
+//! fills.
 #![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 use std::{

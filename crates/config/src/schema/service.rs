@@ -167,7 +167,7 @@ static PM2: Shape = Shape {
         Key(
             "ecosystem",
             Kind::Text,
-            "The path of an `ecosystem.config.js`, read as literals and never run.  What it says of \
+            "The path of an `ecosystem.config.js`, read as literals, never run.  What it says of \
              the app holds where nothing is said here.",
         ),
         Key(

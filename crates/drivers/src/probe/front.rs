@@ -90,8 +90,8 @@ async fn refuses(address: &str) -> bool {
     matches!(tried, Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused)
 }
 
-/// As [`Question::ask`], by TLS.  Whose certificate it is does not matter here: it is this machine's
-/// own nginx that is asked, and what counts is who answers behind it.
+/// As [`Question::ask`], by TLS.  Whose certificate it is does not matter here: it is this
+/// machine's own nginx that is asked, and what counts is who answers behind it.
 pub(super) async fn ask_by_tls(question: &Question) -> Result<Response, Silence> {
     let begun = Instant::now();
     let deadline = tokio::time::Instant::from_std(begun + question.timeout);

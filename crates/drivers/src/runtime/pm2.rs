@@ -83,8 +83,8 @@ impl Pm2Runtime {
         self.listed_of(std::slice::from_ref(instance)).remove(instance).unwrap_or_default()
     }
 
-    /// As [`Pm2Runtime::listed`], by instance.  Each `PM2_HOME` is asked once for all of them: where
-    /// its daemon hangs, that is waited for once.
+    /// As [`Pm2Runtime::listed`], by instance.  Each `PM2_HOME` is asked once for all of them:
+    /// where its daemon hangs, that is waited for once.
     pub fn listed_of(&self, instances: &[InstanceId]) -> BTreeMap<InstanceId, Vec<Listed>> {
         let mut asked: Vec<(Home, Vec<Listed>)> = vec![];
         let mut found = BTreeMap::new();

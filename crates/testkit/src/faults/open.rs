@@ -16,7 +16,8 @@ const fn open(number: u32, title: &'static str, reason: &'static str) -> Open {
 }
 
 const NO_UPGRADE: &str = "there is no verb yet that replaces a running program by another version";
-const NGINX: &str = "it is in tests with a real nginx: `what_nginx_does_not_take_leaves_what_was_there` and \
+const NGINX: &str = "it is in tests with a real nginx: \
+                     `what_nginx_does_not_take_leaves_what_was_there` and \
                      `a_deployment_looks_at_nginx_first`";
 const NGINX_DIES: &str = "it is in a test with a real nginx: \
                           `a_master_that_dies_after_it_was_told_is_waited_for`";
