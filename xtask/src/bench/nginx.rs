@@ -114,13 +114,13 @@ fn rows(counted: &[Counted]) -> String {
 
 fn write(rows: &str, command: &str) -> Result<()> {
     let mut text = format!(
-        "## Behind nginx\n\nWritten by `{}`: the Node example behind nginx, changed again and again \
-         under {REQUESTS_PER_SECOND} requests a second (GET, POST, new connections), one way \
-         after the other. cutover: a whole deployment each time, nginx leads to the proxy. Link: two \
-         copies listen at sockets, nginx leads to a link that is renamed, nothing is ever stopped. \
-         PM2: `pm2 reload` in cluster mode, nginx leads to its port. Reload: nginx's upstream is \
-         written anew and `nginx -s reload` run, nothing is ever stopped. What counts is what \
-         failed.\n\n",
+        "## Behind nginx\n\nWritten by `{}`: the Node example behind nginx, changed again and \
+         again under {REQUESTS_PER_SECOND} requests a second (GET, POST, new connections), one way \
+         after the other. cutover: a whole deployment each time, nginx leads to the proxy. Link: \
+         two copies listen at sockets, nginx leads to a link that is renamed, nothing is ever \
+         stopped. PM2: `pm2 reload` in cluster mode, nginx leads to its port. Reload: nginx's \
+         upstream is written anew and `nginx -s reload` run, nothing is ever stopped. What counts \
+         is what failed.\n\n",
         command.trim_end(),
     );
     for line in machine::lines() {
