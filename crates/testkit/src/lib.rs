@@ -10,6 +10,7 @@ pub mod faults;
 pub mod guard;
 pub mod kill_point;
 pub mod load;
+pub mod machine;
 pub mod pm2;
 pub mod ports;
 pub mod published;
