@@ -16,17 +16,13 @@ mod wire;
 pub use listed::Listed;
 
 use super::process::{ProcessRuntime, refuse_odd};
-use crate::{account, blocking::blocking, layout::Layout};
-use async_trait::async_trait;
-use engine::port::runtime::{Life, Runtime, Stopped};
+use crate::{account, layout::Layout};
 use home::Home;
 use model::{
     failure::Failure,
-    id::{Epoch, InstanceId},
-    instance::Instance,
+    id::InstanceId,
     pm2::{Mode, RuntimeSpec},
     release::Release,
-    role::QuietSignal,
 };
 use record::Record;
 use supervise::spec::User;
@@ -90,55 +86,9 @@ impl Pm2Runtime {
     }
 }
 
-#[async_trait]
-impl Runtime for Pm2Runtime {
-    async fn start(
-        &self,
-        instance: &Instance,
-        release: &Release,
-        epoch: Epoch,
-    ) -> Result<(), Failure> {
-        let (this, instance, release) = (self.clone(), instance.clone(), release.clone());
-        blocking(move || this.start_now(&instance, &release, epoch)).await
-    }
-
-    async fn stop(&self, instance: &InstanceId, epoch: Epoch) -> Result<Stopped, Failure> {
-        let (this, instance) = (self.clone(), instance.clone());
-        blocking(move || this.stop_now(&instance, epoch)).await
-    }
-
-    async fn keep(&self, instance: &InstanceId, keep: bool, epoch: Epoch) -> Result<(), Failure> {
-        let (this, instance) = (self.clone(), instance.clone());
-        blocking(move || this.keep_now(&instance, keep, epoch)).await
-    }
-
-    async fn quiet(
-        &self,
-        instance: &InstanceId,
-        signal: QuietSignal,
-        epoch: Epoch,
-    ) -> Result<(), Failure> {
-        let (this, instance) = (self.clone(), instance.clone());
-        blocking(move || this.quiet_now(&instance, signal, epoch)).await
-    }
-
-    async fn observe(&self, instance: &InstanceId) -> Result<Life, Failure> {
-        let (this, instance) = (self.clone(), instance.clone());
-        blocking(move || this.observe_now(&instance)).await
-    }
-
-    async fn list(&self) -> Result<Vec<(InstanceId, Life)>, Failure> {
-        let this = self.clone();
-        blocking(move || this.list_now()).await
-    }
-
-    async fn last_lines(&self, instance: &InstanceId, lines: usize) -> Vec<String> {
-        let (this, instance) = (self.clone(), instance.clone());
-        // They explain another failure: that they cannot be read must not hide it.
-        blocking(move || Ok(this.last_lines_now(&instance, lines))).await.unwrap_or_default()
-    }
-
-    fn unenforceable(&self, release: &Release) -> Vec<String> {
+impl Pm2Runtime {
+    /// What PM2 on this host cannot do for a release, in words.
+    pub(super) fn unenforceable(&self, release: &Release) -> Vec<String> {
         let mut problems = vec![];
         for service in &release.spec.services {
             let RuntimeSpec::Pm2(spec) = &service.runtime else { continue };
