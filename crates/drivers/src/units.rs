@@ -173,7 +173,7 @@ impl Units {
             .map_err(|it| file::failure("write", &path, &it))
     }
 
-    /// Removes what `install` wrote; tells which.  What runs is not touched.
+    /// Ends our roles, and removes what `install` wrote; tells what.  What serves goes on.
     ///
     /// # Errors
     ///
@@ -191,12 +191,21 @@ impl Units {
         if !names.is_empty() {
             systemctl(&[&["disable", "--quiet", "--"], &names[..]].concat())?;
         }
+        let last = Part::Instances.unit(&self.name);
+        // While their files still say that only their first process is to be ended.
+        for name in names.iter().filter(|it| **it != last) {
+            systemctl(&["stop", "--", name])?;
+        }
         for name in &names {
             let path = path_of(name);
             fs::remove_file(&path).map_err(|it| file::failure("remove", &path, &it))?;
         }
         if !names.is_empty() {
             systemctl(&["daemon-reload"])?;
+        }
+        // Without its file, which says that it ends all instances.
+        if names.contains(&last.as_str()) && is_active(&last)? {
+            systemctl(&["stop", "--", &last])?;
         }
         let path = Layout::new(&self.root).units();
         match fs::remove_file(&path) {
@@ -221,6 +230,15 @@ pub fn unit_of(layout: &Layout, part: Part) -> Option<String> {
 pub fn name_of(layout: &Layout) -> Option<String> {
     let record: Record = serde_json::from_slice(&fs::read(layout.units()).ok()?).ok()?;
     Some(record.name)
+}
+
+/// Whether it has been started, and not ended since.
+///
+/// # Errors
+///
+/// systemd does not answer.
+pub fn is_active(unit: &str) -> Result<bool, Failure> {
+    Ok(Shown::of(unit, &["ActiveState"])?.get("ActiveState") == "active")
 }
 
 /// Starts a unit, and waits until it says that it is ready.

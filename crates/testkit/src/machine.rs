@@ -87,9 +87,10 @@ impl Machine {
         let units = folder.join("upper/etc/systemd/system");
         fs::create_dir_all(&units).expect("the folder is writable");
         // This host's own services are not the machine's.
-        let wanted = ["multi-user", "sockets", "sysinit", "timers", "getty"].iter().flat_map(|it| {
-            fs::read_dir(format!("/etc/systemd/system/{it}.target.wants")).into_iter().flatten()
-        });
+        let wanted =
+            ["multi-user", "sockets", "sysinit", "timers", "getty"].iter().flat_map(|it| {
+                fs::read_dir(format!("/etc/systemd/system/{it}.target.wants")).into_iter().flatten()
+            });
         let wanted = wanted.flatten().filter_map(|it| it.file_name().into_string().ok());
         for unit in MASKED.iter().map(|it| (*it).to_owned()).chain(wanted) {
             // One that several want is masked already.

@@ -155,7 +155,7 @@ async fn take_over(
         }
         let is_active = blocking({
             let name = name.clone();
-            move || Ok(Shown::of(&name, &["ActiveState"])?.get("ActiveState") == "active")
+            move || units::is_active(&name)
         })
         .await?;
         // To stop the one that ends all instances would do just that.
@@ -225,21 +225,12 @@ async fn remove(session: &Session, units: &Units, forced: bool) -> Result<u8, Ha
         .filter(|it| it.1 != Condition::Absent)
         .map(|it| it.0.name)
         .collect();
-    // The files first: without its file the one that ends all instances ends none.
     let removed = blocking({
         let units = units.clone();
         move || units.remove(forced)
     })
     .await
     .map_err(by_hand)?;
-    let to_end = removed.clone();
-    blocking(move || {
-        for name in &to_end {
-            units::systemctl(&["stop", "--", name])?;
-        }
-        Ok(())
-    })
-    .await?;
     if ran && !removed.is_empty() {
         controller::start(session, false).await?;
     }
