@@ -16,6 +16,7 @@ const NEEDED: [(&str, &str); 15] = [
     ("faketime", "faketime"),
     ("cc", "gcc"),
     ("nginx", "nginx"),
+    ("openssl", "openssl"),
     ("age", "age"),
     ("sqlite3", "sqlite3"),
     ("pg_ctlcluster", "postgresql"),

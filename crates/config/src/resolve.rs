@@ -1,6 +1,7 @@
 //! What one environment comes to: every default filled in, every variable merged.
 
 mod builds;
+mod ecosystem;
 
 use crate::{
     document::Document,
@@ -146,6 +147,7 @@ impl Document {
         let mut filling = Filling {
             project,
             environment,
+            id,
             name: &id.environment,
             files: FilesRead::new(env_files),
             required: BTreeSet::new(),
@@ -171,6 +173,7 @@ impl Document {
             services,
             listen: self.listen(is_root),
             trusted: self.trusted(),
+            front: self.front().filter(|_| !environment.domains().is_empty()),
             shared: shared(project, environment),
             control: environment.control.clone(),
             builds,
@@ -247,6 +250,7 @@ fn refuse_unbuilt(service: &ServiceDraft, report: &mut Report) {
 struct Filling<'d> {
     project: &'d ProjectDraft,
     environment: &'d EnvironmentDraft,
+    id: &'d EnvironmentId,
     name: &'d Name,
     files: FilesRead<'d>,
     required: BTreeSet<String>,
@@ -270,6 +274,7 @@ impl Filling<'_> {
                 &mut self.report,
             );
             let laid = over.map_or_else(|| base.clone(), |it| it.over(base));
+            let laid = self.with_ecosystem(name, laid);
             let own = [&self.environment.required_env, &laid.required_env];
             for required in own.into_iter().flatten() {
                 self.require(required, &merged);

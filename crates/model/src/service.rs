@@ -7,6 +7,7 @@ use crate::{
     files::Files,
     hook::Hook,
     name::{EnvironmentId, Name},
+    nginx::FrontSpec,
     pm2::RuntimeSpec,
     role::QuietSignal,
     schedule::Schedule,
@@ -55,6 +56,9 @@ pub struct EnvironmentSpec {
     /// is said, and what was said before holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted: Option<Vec<String>>,
+    /// nginx, where it stands in front of the proxy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front: Option<FrontSpec>,
     /// What all its releases have in common.
     #[serde(default, skip_serializing_if = "Shared::is_empty")]
     pub shared: Shared,

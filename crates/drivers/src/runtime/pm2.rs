@@ -25,6 +25,7 @@ use model::{
     release::Release,
 };
 use record::Record;
+use std::collections::BTreeMap;
 use supervise::spec::User;
 
 /// Runs instances in PM2; each has its directory under `ROOT/run/`, as those that we supervise.
@@ -79,10 +80,26 @@ impl Pm2Runtime {
 
     /// What PM2 says of an instance's processes; none where it does not run it, or says nothing.
     pub fn listed(&self, instance: &InstanceId) -> Vec<Listed> {
-        let Ok(Some(record)) = Record::read(self.layout(), instance) else { return vec![] };
-        let Ok(Some(spec)) = self.process.spec(instance) else { return vec![] };
-        let list = record.home.list().unwrap_or_default();
-        listed::all(&list).into_iter().filter(|it| it.is_of(instance, &spec.token)).collect()
+        self.listed_of(std::slice::from_ref(instance)).remove(instance).unwrap_or_default()
+    }
+
+    /// As [`Pm2Runtime::listed`], by instance.  Each `PM2_HOME` is asked once for all of them:
+    /// where its daemon hangs, that is waited for once.
+    pub fn listed_of(&self, instances: &[InstanceId]) -> BTreeMap<InstanceId, Vec<Listed>> {
+        let mut asked: Vec<(Home, Vec<Listed>)> = vec![];
+        let mut found = BTreeMap::new();
+        for instance in instances {
+            let Ok(Some(record)) = Record::read(self.layout(), instance) else { continue };
+            let Ok(Some(spec)) = self.process.spec(instance) else { continue };
+            let at = asked.iter().position(|it| it.0 == record.home).unwrap_or_else(|| {
+                let list = listed::all(&record.home.list().unwrap_or_default());
+                asked.push((record.home.clone(), list));
+                asked.len() - 1
+            });
+            let its = asked[at].1.iter().filter(|it| it.is_of(instance, &spec.token));
+            found.insert(instance.clone(), its.cloned().collect());
+        }
+        found
     }
 }
 
