@@ -49,7 +49,8 @@ pub struct MigrateSpec {
     pub up: Vec<String>,
     /// Says whether anything is left to be done; none: nobody can say.
     pub status: Option<Vec<String>>,
-    /// Takes back so many as are put for [`COUNT`], or one where nothing is; none: there is no way back.
+    /// Takes back so many as are put for [`COUNT`], or one where that is not in it; none: there is
+    /// no way back.
     pub undo: Option<Vec<String>>,
     /// Where the files of migrations lie, below the release's directory; none: in directories of
     /// the name `migrations`.

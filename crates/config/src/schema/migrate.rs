@@ -19,7 +19,7 @@ pub(super) static MIGRATE: Shape = Shape {
         Key(
             "lock_timeout",
             Kind::Time,
-            "How long one of PostgreSQL's statements may wait for a lock.  Default: 5s; 0: for ever.",
+            "How long a statement of PostgreSQL's may wait for a lock.  Default: 5s; 0: no end.",
         ),
     ],
 };

@@ -12,6 +12,7 @@ pub mod nginx;
 pub mod paper;
 pub mod project;
 pub mod releases;
+mod rollback;
 pub mod run;
 pub mod setup;
 
@@ -29,6 +30,7 @@ use nginx::Nginx;
 use paper::{Completion, Man};
 use project::Project;
 use releases::Releases;
+pub use rollback::Rollback;
 use run::Run;
 use setup::Setup;
 use std::path::PathBuf;
@@ -295,40 +297,6 @@ pub struct Which {
     /// The deployment's id or `latest`, or the environment whose latest is meant.
     #[arg(value_name = "ID|TARGET", num_args = 0..=3)]
     pub words: Vec<String>,
-}
-
-/// `rollback`
-#[derive(Debug, Args)]
-#[command(
-    override_usage = "cutover rollback [OPTIONS] [TARGET]",
-    after_help = "Examples:
-  cutover rollback production
-  cutover rollback production --to 1.1.0 --reason \"1.2.0 loses orders\"
-  cutover rollback production --with-db
-  cutover rollback production --list"
-)]
-pub struct Rollback {
-    /// The environment.
-    #[arg(value_name = "TARGET", num_args = 0..=2)]
-    pub words: Vec<String>,
-    /// Go to this version, also forward again.
-    #[arg(long, value_name = "VERSION")]
-    pub to: Option<String>,
-    /// Also bring databases and files back, from the backup that was made when the release came
-    /// that is left; what there is now is backed up first.
-    #[arg(long)]
-    pub with_db: bool,
-    /// Say why; it is recorded.
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// Go back also past a migration that took something away: the earlier code can live with it.
-    #[arg(long)]
-    pub accept_schema: bool,
-    /// List what could be gone back to, and do nothing.
-    #[arg(long)]
-    pub list: bool,
-    #[command(flatten)]
-    pub turn: Turn,
 }
 
 /// `status`

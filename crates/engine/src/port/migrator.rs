@@ -13,8 +13,8 @@ use model::{
 /// Migrates.
 ///
 /// Contract: one of the same id is run once, whoever asks again, also after a crash of the
-/// controller: what runs is waited for.  Where nobody saw how it ended, the tool's own word decides.
-/// Nothing is ever taken back by it.
+/// controller: what runs is waited for.  Where nobody saw how it ended, the tool's own word
+/// decides.  Nothing is ever taken back by it.
 #[async_trait]
 pub trait Migrator: Send + Sync {
     /// Runs it to its end; `note` is told each line that it writes.
