@@ -8,6 +8,7 @@ mod environment;
 mod probe;
 mod reference;
 mod service;
+mod systemd;
 
 pub use reference::reference;
 
