@@ -9,6 +9,7 @@ pub(crate) mod control;
 pub(crate) mod environment;
 pub(crate) mod files;
 pub(crate) mod hook;
+pub(crate) mod migrate;
 pub(crate) mod nginx;
 pub(crate) mod pm2;
 pub(crate) mod probe;
