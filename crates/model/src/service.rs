@@ -4,6 +4,7 @@ use crate::{
     backup::BackupSpec,
     build::BuildSpec,
     check::Check,
+    edge::Edge,
     files::Files,
     hook::Hook,
     name::{EnvironmentId, Name},
@@ -55,6 +56,9 @@ pub struct EnvironmentSpec {
     /// is said, and what was said before holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted: Option<Vec<String>>,
+    /// What the proxy does of itself for its hosts; None: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<Edge>,
     /// What all its releases have in common.
     #[serde(default, skip_serializing_if = "Shared::is_empty")]
     pub shared: Shared,

@@ -1,6 +1,7 @@
 //! What may be typed.
 
 pub mod backup;
+pub mod cert;
 pub mod cleanup;
 pub mod control;
 pub mod env;
@@ -14,6 +15,7 @@ pub mod releases;
 pub mod run;
 
 use backup::Backup;
+use cert::Cert;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use cleanup::Cleanup;
 use control::{Freeze, Insisted, Lift, Lock, Promote, Turn};
@@ -157,6 +159,8 @@ pub enum Verb {
     Daemon(Daemon),
     /// Start, stop or look at the proxy.
     Proxy(Proxy),
+    /// Look at the certificates that the proxy presents, and have them read again.
+    Cert(Cert),
     /// Look whether the journal can be used, or make a new one.
     Doctor(Doctor),
     /// See all of it work in half a minute, in a folder of its own.

@@ -11,6 +11,8 @@ use rustix::{
 };
 use std::{net::SocketAddr, os::fd::OwnedFd, thread, time::Duration};
 
+/// Before an address at which clients begin with a TLS handshake; what comes of that is the proxy's.
+const SECURE: &str = "https://";
 const BACKLOG: i32 = 4096;
 /// A predecessor's sockets are gone a moment after it.
 const BIND_TRIES: u32 = 10;
@@ -44,7 +46,8 @@ impl Listeners {
 }
 
 fn parse(address: &str) -> Result<SocketAddr, RoleError> {
-    address.parse().map_err(|_| RoleError {
+    let bare = address.strip_prefix(SECURE).unwrap_or(address);
+    bare.parse().map_err(|_| RoleError {
         message: format!("{address} is no address with a port, like 0.0.0.0:80 or [::]:80"),
         code: EXIT_NOT_BOUND,
     })
@@ -96,8 +99,9 @@ fn explain(address: SocketAddr, error: Errno) -> String {
 }
 
 fn real(descriptor: &OwnedFd, asked: &str) -> String {
+    let prefix = if asked.starts_with(SECURE) { SECURE } else { "" };
     getsockname(descriptor)
         .ok()
         .and_then(|address| SocketAddr::try_from(address).ok())
-        .map_or_else(|| asked.to_owned(), |address| address.to_string())
+        .map_or_else(|| asked.to_owned(), |address| format!("{prefix}{address}"))
 }
