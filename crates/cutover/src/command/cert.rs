@@ -87,7 +87,7 @@ async fn presented(session: &Session, ask: &Ask) -> Result<u8, Halt> {
     let lines: Vec<Line> = certificates
         .into_iter()
         .map(|it| Line {
-            environment: it.environment,
+            environment: it.environment.replacen('.', "/", 1),
             host: it.host,
             facts: it.facts,
             trouble: it.trouble,
