@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, pki_types::ServerName};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, client::Resumption,
+    pki_types::ServerName,
+};
 use std::{
     collections::BTreeSet,
     fs::{self, Permissions},
@@ -44,11 +47,13 @@ impl Authority {
         let mut roots = RootCertStore::empty();
         roots.add(own.der().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let client = ClientConfig::builder_with_provider(provider)
+        let mut client = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
+        // Who takes up an earlier session is shown no certificate.
+        client.resumption = Resumption::disabled();
         Authority { issuer: Issuer::new(params, key), client: Arc::new(client) }
     }
 
