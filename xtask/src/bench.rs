@@ -2,6 +2,7 @@
 
 mod config;
 mod deploy;
+mod nginx;
 mod staging;
 
 use anyhow::{Result, bail};
@@ -10,8 +11,11 @@ use anyhow::{Result, bail};
 pub fn run(words: &[&str]) -> Result<()> {
     match words {
         ["deploy", rest @ ..] => deploy::run(rest),
+        ["nginx", rest @ ..] => nginx::run(rest),
         ["config", rest @ ..] => config::run(rest),
         ["staging", rest @ ..] => staging::run(rest),
-        _ => bail!("what can be measured: `cargo xtask bench deploy`, `config` and `staging`"),
+        _ => bail!(
+            "what can be measured: `cargo xtask bench deploy`, `config`, `nginx` and `staging`"
+        ),
     }
 }

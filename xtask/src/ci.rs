@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use std::time::Instant;
 
 /// A program that tests need, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 14] = [
+const NEEDED: [(&str, &str); 15] = [
     ("git", "git"),
     ("node", "nodejs"),
     ("npm", "npm"),
@@ -16,10 +16,12 @@ const NEEDED: [(&str, &str); 14] = [
     ("faketime", "faketime"),
     ("cc", "gcc"),
     ("nginx", "nginx"),
+    ("openssl", "openssl"),
     ("age", "age"),
     ("sqlite3", "sqlite3"),
     ("pg_ctlcluster", "postgresql"),
     ("mariadb-dump", "mariadb-server"),
+    ("/lib/systemd/systemd", "systemd"),
 ];
 
 /// Runs all of it; the first that fails ends it.

@@ -18,11 +18,18 @@ pub fn lines() -> Vec<String> {
             system.sysname().to_string_lossy(),
         ),
         format!(
-            "build: `--profile release`, commit {}, {}",
+            "build: `--profile {}`, commit {}, {}",
+            profile(),
             first_line("git", &["describe", "--always", "--dirty"]),
             first_line("rustc", &["--version"]),
         ),
     ]
+}
+
+/// Of this very program, and of what it measures beside it.
+fn profile() -> &'static str {
+    let own = std::env::current_exe().unwrap_or_default();
+    if own.parent().is_some_and(|it| it.ends_with("release")) { "release" } else { "dev" }
 }
 
 /// The first line that a program prints; `unknown` where it prints none.

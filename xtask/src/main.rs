@@ -34,6 +34,9 @@ cargo xtask WORD
   bench config
            measures `check` of 1,000 projects, and the controller's start with as many
            environments, writes docs/benchmarks.md [--runs 10]
+  bench nginx
+           counts what fails behind nginx in deployments, `pm2 reload` and `nginx -s reload`,
+           writes docs/benchmarks.md [--deployments 50] [--requests 50000]
   bench staging
            measures the staging of many files beside `cp -a`, writes docs/benchmarks.md
            [--runs 9] [--json]

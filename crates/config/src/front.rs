@@ -14,7 +14,7 @@ use crate::{
 };
 use model::{
     name::Name,
-    nginx::{Challenges, Front, Location, Tls, Upstream, text::is_plain},
+    nginx::{Challenges, Front, FrontSpec, Location, Tls, Upstream, text::is_plain},
 };
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -70,13 +70,24 @@ impl Document {
         if any_error(&problems) {
             return Err(problems);
         }
-        let directory = draft.directory.as_ref().map_or(DIRECTORY, |it| it.value.as_str());
-        let program = draft.program.as_ref().map(|it| it.value.clone());
-        Ok(Fronting {
-            front,
-            directory: directory.trim_end_matches('/').to_owned(),
-            program: program.unwrap_or_else(|| vec![PROGRAM.to_owned()]),
-            notes: problems,
+        let (directory, program) = (directory(draft), program(draft));
+        Ok(Fronting { front, directory, program, notes: problems })
+    }
+
+    /// nginx as it stands in front of the proxy; None: nothing is said of it, or it leads past it.
+    pub(crate) fn front(&self) -> Option<FrontSpec> {
+        let draft = self.root.nginx.as_ref()?;
+        if draft.to.as_ref().is_some_and(|it| it.value == Leads::Services) {
+            return None;
+        }
+        let Front { listen, tls, .. } = empty(draft);
+        let directory = directory(draft);
+        let program = program(draft);
+        Some(FrontSpec {
+            directory,
+            program,
+            listen,
+            listen_tls: tls.map_or(vec![], |it| it.listen),
         })
     }
 
@@ -128,6 +139,16 @@ fn unnamed_proxy(proxy: &str, report: &mut Report) {
     report
         .add(Severity::Warning, Default::default(), "", message)
         .hint("say so: `nginx: { to: proxy }`, and `proxy: { listen: [\"127.0.0.1:8080\"] }`");
+}
+
+fn directory(draft: &NginxDraft) -> String {
+    let given = draft.directory.as_ref().map_or(DIRECTORY, |it| it.value.as_str());
+    given.trim_end_matches('/').to_owned()
+}
+
+fn program(draft: &NginxDraft) -> Vec<String> {
+    let given = draft.program.as_ref().map(|it| it.value.clone());
+    given.unwrap_or_else(|| vec![PROGRAM.to_owned()])
 }
 
 /// An address that is listened at everywhere is reached on this machine.

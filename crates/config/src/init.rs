@@ -3,7 +3,7 @@
 mod cargo;
 mod container;
 mod health;
-mod literal;
+pub(crate) mod literal;
 mod node;
 mod page;
 mod pm2;

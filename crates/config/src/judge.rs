@@ -361,3 +361,8 @@ fn routes(services: &[(Name, ServiceDraft)], environment: &EnvironmentDraft, rep
             .hint("add `domains: [shop.example]`, or `domains: [\"*\"]` for every host");
     }
 }
+
+/// That what is asked of PM2 can be done, once its ecosystem file has had its say.
+pub(crate) fn in_pm2(service: &ServiceDraft, report: &mut Report) {
+    pm2::judge(service, report);
+}

@@ -1,6 +1,7 @@
 //! What one environment comes to: every default filled in, every variable merged.
 
 mod builds;
+mod ecosystem;
 
 use crate::{
     document::Document,
@@ -143,6 +144,7 @@ impl Document {
         let mut filling = Filling {
             project,
             environment,
+            id,
             name: &id.environment,
             files: FilesRead::new(env_files),
             required: BTreeSet::new(),
@@ -169,6 +171,7 @@ impl Document {
             listen: self.listen(is_root),
             trusted: self.trusted(),
             edge: self.edge(environment),
+            front: self.front().filter(|_| !environment.domains().is_empty()),
             shared: shared(project, environment),
             control: environment.control.clone(),
             builds,
@@ -245,6 +248,7 @@ fn refuse_unbuilt(service: &ServiceDraft, report: &mut Report) {
 struct Filling<'d> {
     project: &'d ProjectDraft,
     environment: &'d EnvironmentDraft,
+    id: &'d EnvironmentId,
     name: &'d Name,
     files: FilesRead<'d>,
     required: BTreeSet<String>,
@@ -268,6 +272,7 @@ impl Filling<'_> {
                 &mut self.report,
             );
             let laid = over.map_or_else(|| base.clone(), |it| it.over(base));
+            let laid = self.with_ecosystem(name, laid);
             let own = [&self.environment.required_env, &laid.required_env];
             for required in own.into_iter().flatten() {
                 self.require(required, &merged);

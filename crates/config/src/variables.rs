@@ -83,6 +83,11 @@ impl<'f> FilesRead<'f> {
         FilesRead { source, read: HashMap::new(), paths: Vec::new() }
     }
 
+    /// The text of another file that the configuration names.
+    pub(crate) fn text(&self, path: &str) -> Result<String, EnvReadError> {
+        self.source.read(path).map(|it| it.text)
+    }
+
     /// The variables of one file; problems are reported when it is first read.
     pub(crate) fn entries(
         &mut self,

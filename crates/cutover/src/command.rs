@@ -38,6 +38,7 @@ mod running;
 mod scale;
 mod schema;
 mod secrets;
+mod setup;
 mod show;
 mod status;
 mod support_bundle;
@@ -94,6 +95,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Daemon(args) => daemon::run(session, &args.act).await,
         Verb::Proxy(args) => proxy::run(session, &args.act).await,
         Verb::Cert(args) => cert::run(session, args.act).await,
+        Verb::Setup(args) => setup::run(session, &args).await,
         Verb::Doctor(args) => doctor::run(session, &args).await,
         Verb::Demo(args) => Ok(demonstrate(DemoOptions { app: args.app, load: args.load })),
         Verb::Init => init::run(session),

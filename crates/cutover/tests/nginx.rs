@@ -7,18 +7,18 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::Path,
     process::{Command, Output, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use testkit::{
     app::{App, built},
-    guard::Killed,
+    nginx::Nginx,
     ports,
-    stand::{HOST, Layout, Stand, TARGET, assert_clean},
-    time::eventually,
+    stand::{HOST, Layout, Ran, Stand, TARGET, assert_clean},
 };
 
 const MOMENT: Duration = Duration::from_secs(30);
 const EDITED: i32 = 5;
+const REFUSED: i32 = 2;
 /// Says what it was told of the client.
 const ECHO: &str = "
 import http.server, os
@@ -32,26 +32,15 @@ class Echo(http.server.BaseHTTPRequestHandler):
 http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Echo).serve_forever()
 ";
 
-/// A master of the stand's own, which ends its workers when it is told to end.
-struct Front {
-    master: Killed,
-    address: SocketAddr,
-}
-
-impl Drop for Front {
-    fn drop(&mut self) {
-        self.master.signal(rustix::process::Signal::TERM);
-        let ended = testkit::time::within(MOMENT, || self.master.exited());
-        assert!(ended.is_some() || std::thread::panicking(), "nginx did not end");
-    }
-}
-
-fn front(stand: &Stand) -> Front {
+/// What is to be told of the address, and where it will listen.
+fn front(stand: &Stand, more: &str) -> (Nginx, SocketAddr) {
     let address: SocketAddr = (Ipv4Addr::LOCALHOST, ports::free()).into();
-    let folder = stand.folder.path().display();
-    let program = format!("[nginx, -p, {folder}, -c, {folder}/nginx.conf, -e, {folder}/errors]");
+    let folder = stand.folder.path();
+    let program = serde_json::to_string(&Nginx::program(folder)).unwrap();
+    let directory = folder.join("ours");
+    let directory = directory.display();
     let key = format!(
-        "nginx: {{ listen: [\"{address}\"], directory: {folder}/ours, program: {program} }}\n"
+        "nginx: {{ listen: [\"{address}\"], directory: {directory}, program: {program}{more} }}\n"
     );
     let echo = "    services:\n      echo:\n        command: [python3, echo.py]\n        \
                 instances: 1\n        routes: [/told]\n        bake: 100ms\n        \
@@ -59,52 +48,40 @@ fn front(stand: &Stand) -> Front {
     let text = fs::read_to_string(stand.config()).unwrap();
     let text = text.replace("    services:\n", echo);
     fs::write(stand.config(), format!("{key}{text}")).unwrap();
-    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let temporary: String =
-        temporary.iter().map(|it| format!("{it}_temp_path {folder}/{it};\n")).collect();
-    let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
-    let main = format!(
-        "{user}\npid {folder}/nginx.pid;\nworker_processes 2;\nevents {{\n}}\nhttp {{\n\
-         access_log off;\n{temporary}}}\n"
-    );
-    fs::write(stand.folder.path().join("nginx.conf"), main).unwrap();
-    let mut command = Command::new("nginx");
-    command.args(["-p", &folder.to_string(), "-c", &format!("{folder}/nginx.conf")]);
-    command.args(["-e", &format!("{folder}/errors"), "-g", "daemon off;"]);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let master = Killed::start(&mut command).unwrap();
-    eventually("nginx runs", MOMENT, || {
-        let pid = fs::read_to_string(stand.folder.path().join("nginx.pid")).unwrap_or_default();
-        (pid.trim() == master.pid().to_string()).then_some(())
-    });
-    Front { master, address }
+    (Nginx::start(folder, ""), address)
 }
 
 fn deploy(stand: &Stand, version: &str) {
+    deployed(stand, version, &[]).expect(0);
+}
+
+fn deployed(stand: &Stand, version: &str, more: &[&str]) -> Ran {
     let directory = stand.release(version, "");
     fs::write(directory.join("echo.py"), ECHO).unwrap();
     let from = directory.display().to_string();
-    let words = ["deploy", TARGET, version, "--from", &from, "--yes"];
-    stand.cutover_within(&words, Duration::from_secs(90)).expect(0);
+    let words = [&["deploy", TARGET, version, "--from", &from, "--yes"], more].concat();
+    stand.cutover_within(&words, Duration::from_secs(90))
+}
+
+/// The one line, written as its user would.
+fn include(stand: &Stand, nginx: &Nginx) {
+    let shown = stand.cutover(&["nginx", "apply", "--install-include"]).expect(0).out;
+    let line = shown.lines().find_map(|it| it.strip_prefix("+    include ")).unwrap().to_owned();
+    assert!(!fs::read_to_string(nginx.main_file()).unwrap().contains("include"), "it was written");
+    nginx.configure(&format!("include {line}"));
 }
 
 #[test]
 fn deployments_behind_nginx_lose_no_request() {
     let stand = Stand::new(Layout { app: App::Rust, bake_s: 0.5, ..Layout::default() });
-    let front = front(&stand);
+    let (nginx, address) = front(&stand, "");
     deploy(&stand, "1.0.0");
     stand.cutover(&["nginx", "check"]).expect(0);
-    // The line is the user's to write.
-    let shown = stand.cutover(&["nginx", "apply", "--install-include"]).expect(0).out;
-    let line = shown.lines().find_map(|it| it.strip_prefix("+    include ")).unwrap().to_owned();
-    let main = stand.folder.path().join("nginx.conf");
-    let text = fs::read_to_string(&main).unwrap();
-    assert!(!text.contains("include"), "it was written: {text}");
-    fs::write(&main, text.replace("http {\n", &format!("http {{\n    include {line}\n"))).unwrap();
+    include(&stand, &nginx);
     let said = stand.cutover(&["nginx", "apply"]).expect(0).text();
     assert!(said.contains("nginx serves by generation 1"), "{said}");
 
-    let load = stand.load_with(|it| it.target = front.address);
+    let load = stand.load_with(|it| it.target = address);
     for version in ["1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0"] {
         deploy(&stand, version);
     }
@@ -113,9 +90,11 @@ fn deployments_behind_nginx_lose_no_request() {
     assert_clean(&summary);
     assert!(summary.versions.len() == 6, "{:?}", summary.versions.keys());
     println!("{} requests behind nginx, {} failed", summary.requests, summary.failed);
+    // Each of the five was also asked through nginx, whether the new release answers.
+    assert!(nginx.asked("\"cutover\"") >= 5, "{}", nginx.asked("\"cutover\""));
 
     // nginx's word on the client reaches the application, and a client's own does not.
-    let said = echo(front.address);
+    let said = echo(address);
     assert!(said.contains("x-forwarded-for: 127.0.0.1\r\n"), "{said}");
     assert!(said.contains(&format!("x-forwarded-host: {HOST}\r\n")), "{said}");
     assert!(!said.contains("6.6.6.6"), "{said}");
@@ -149,12 +128,95 @@ fn echo(address: SocketAddr) -> String {
     text.split_once("\r\n\r\n").unwrap().1.replace('\n', "\r\n").replace("\r\r", "\r")
 }
 
+#[test]
+fn a_deployment_looks_at_nginx_first() {
+    let quick = Layout { app: App::Rust, bake_s: 0.1, instances: 1, ..Layout::default() };
+    let stand = Stand::new(quick);
+    let at = |name: &str| stand.folder.path().join(name).display().to_string();
+    let (key, certificate) = (at("key.pem"), at("certificate.pem"));
+    let mut made = Command::new("openssl");
+    made.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj"]);
+    made.args([&format!("/CN={HOST}"), "-keyout", &key, "-out", &certificate]);
+    assert!(made.stdin(Stdio::null()).output().unwrap().status.success());
+    let tls = format!("127.0.0.1:{}", ports::free());
+    let tls = format!(", tls: {{ listen: [\"{tls}\"], certificate: {certificate}, key: {key} }}");
+    let (mut nginx, _) = front(&stand, &tls);
+    // It does not stand in front yet, so that nothing is asked of it.
+    deploy(&stand, "1.0.0");
+    include(&stand, &nginx);
+    stand.cutover(&["nginx", "apply"]).expect(0);
+
+    // By TLS, which in clear would only be pointed to: it was asked there who answers.
+    deploy(&stand, "1.1.0");
+    assert_eq!(nginx.asked("\"cutover\""), 2, "once for each of two services");
+
+    let file = stand.folder.path().join(format!("ours/current/conf.d/{HOST}.conf"));
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}# mine\n")).unwrap();
+    let said = deployed(&stand, "1.2.0", &[]).expect(REFUSED).text();
+    assert!(said.contains(&format!("conf.d/{HOST}.conf changed by hand")), "{said}");
+    assert!(said.contains("cutover nginx diff"), "{said}");
+    assert!(fs::read_to_string(&file).unwrap().ends_with("# mine\n"));
+    assert_eq!(stand.serving(), ["1.1.0"]);
+    // A way back waits for nobody, and who knows better goes on.
+    stand.cutover(&["rollback", TARGET]).expect(0);
+    deployed(&stand, "1.2.0", &["--force"]).expect(0);
+    stand.cutover(&["nginx", "apply", "--discard-edits"]).expect(0);
+
+    let main = fs::read_to_string(nginx.main_file()).unwrap();
+    fs::write(nginx.main_file(), format!("{main}\nnonsense;\n")).unwrap();
+    let said = deployed(&stand, "1.3.0", &[]).expect(REFUSED).text();
+    assert!(said.contains("nonsense"), "{said}");
+    fs::write(nginx.main_file(), main).unwrap();
+    nginx.end();
+    let said = deployed(&stand, "1.3.0", &[]).expect(REFUSED).text();
+    assert!(said.contains("reached through nginx"), "{said}");
+    assert_eq!(stand.serving(), ["1.2.0"]);
+    nginx.run();
+    deploy(&stand, "1.3.0");
+}
+
 const TENANTS: &str = "nginx: {}
 projects:
   shop:
     services: { web: { command: [x], routes: [/] } }
     environments: { production: { domains: [shop.example] } }
 ";
+
+#[test]
+fn a_thousand_tenants_have_no_known_mistake_in_their_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let mut text = "proxy: { listen: [\"127.0.0.1:8080\"] }\nnginx:\n  acme: /var/www/acme\n  \
+                    tls: { certificate: \"/c/{domain}.pem\", key: \"/c/{domain}.key\" }\n\
+                    projects:\n"
+        .to_owned();
+    for number in 0..1000 {
+        text += &format!(
+            "  t{number}:\n    services: {{ web: {{ command: [x], routes: [/] }} }}\n    \
+             environments: {{ production: {{ domains: [t{number}.example] }} }}\n"
+        );
+    }
+    fs::write(at("cutover.yml"), text).unwrap();
+    let mut command = Command::new(built("cutover", "cutover"));
+    command.args(["nginx", "generate", "-o", "out"]).current_dir(folder.path());
+    let began = Instant::now();
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    println!("read, generated and written in {:?}", began.elapsed());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let main = |more: &str| {
+        let out = at("out");
+        let include = format!("include {out}/base/*.conf;\ninclude {out}/conf.d/*.conf;\n{more}");
+        fs::write(at("nginx.conf"), format!("events {{\n}}\nhttp {{\n{include}}}\n")).unwrap();
+        testkit::gixy::findings(&folder.path().join("nginx.conf"))
+    };
+    let found = main("");
+    assert!(found.is_none(), "{found:?}");
+    // It does look: a mistake beside them is found.
+    fs::remove_dir_all(at("out/conf.d")).unwrap();
+    let open = "server {\nserver_name x;\nlocation / {\nproxy_pass http://$http_host$uri;\n}\n}\n";
+    assert!(main(open).is_some_and(|it| it.contains("ssrf")));
+}
 
 #[test]
 fn a_repository_refuses_hand_edits_and_secrets() {

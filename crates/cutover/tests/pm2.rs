@@ -101,6 +101,34 @@ fn pm2_and_the_controller_are_killed_and_the_service_goes_on() {
 }
 
 #[test]
+fn an_emptied_list_or_dump_brings_back_only_what_the_journal_says() {
+    let (pm2, stand) = stand("");
+    stand.deploy("1.0.0", "").expect(0);
+    let (id, first) = stand.instances("serving").remove(0);
+    let other_than = |pid: u32| {
+        let all = stand.instances("serving");
+        all.into_iter().find(|it| it.0 == id && it.1 != pid).map(|it| it.1)
+    };
+    pm2.run(&["delete", "all"]);
+    let second = eventually("it is started again", SOON, || other_than(first));
+    stand.until_answers("1.0.0", SOON);
+    assert_eq!(names(&pm2), [id.replace('.', "-")]);
+    // A foreign one is in the list too; what PM2 would bring back of it is not ours to start.
+    pm2.run(&["start", "sleep", "--interpreter", "none", "--name", "theirs", "--", "600"]);
+    assert_eq!(names(&pm2).len(), 2);
+    let theirs = pm2.list().into_iter().find(|it| it["name"] == "theirs").unwrap();
+    pm2.signal(Signal::KILL);
+    fs::write(stand.root.join("pm2/dump.pm2"), "[]").unwrap();
+    kill(second, Signal::KILL);
+    eventually("it is started again by a new daemon", SOON, || other_than(second));
+    stand.until_answers("1.0.0", SOON);
+    assert_eq!(names(&pm2), [id.replace('.', "-")]);
+    let theirs = u32::try_from(theirs["pid"].as_u64().unwrap()).unwrap();
+    assert!(testkit::stand::alive(theirs), "a foreign process was ended");
+    kill(theirs, Signal::KILL);
+}
+
+#[test]
 fn a_cluster_of_pm2s_is_switched_under_load() {
     let (pm2, stand) = stand(", exec_mode: cluster, instances: 2");
     stand.deploy("1.0.0", "").expect(0);

@@ -6,12 +6,14 @@ use crate::{
     file,
     host::{self, Command},
     layout::Layout,
+    nginx::Nginx,
 };
 use async_trait::async_trait;
 use engine::port::machine::{Facts, Machine};
 use model::{
     failure::{Blame, Failure},
     name::EnvironmentId,
+    nginx::FrontSpec,
 };
 use std::{
     fs,
@@ -88,6 +90,12 @@ impl Machine for LocalMachine {
             Some(problem) => Err(Failure::new(Blame::Platform, problem)),
             None => may_pass(&account, self.layout.root()),
         }
+    }
+
+    async fn front_troubles(&self, front: &FrontSpec, hosts: &[String]) -> Vec<Failure> {
+        let (front, hosts) = (front.clone(), hosts.to_vec());
+        let asked = blocking(move || Ok(Nginx::standing(&front).troubles(&hosts))).await;
+        asked.unwrap_or_else(|failure| vec![failure])
     }
 
     async fn version_of(&self, program: &str) -> Option<String> {

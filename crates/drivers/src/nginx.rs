@@ -9,6 +9,7 @@
 //! Everything here blocks its thread.
 
 mod apply;
+mod before;
 mod generate;
 mod guard;
 mod live;
@@ -19,6 +20,7 @@ mod test;
 mod unified;
 
 pub use apply::{Applied, Trouble};
+pub use before::Led;
 pub use generate::Generated;
 pub use guard::{Found, HookInstalled, Repository};
 pub use place::{Difference, Host};

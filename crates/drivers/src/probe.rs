@@ -5,6 +5,7 @@ mod check;
 mod explain;
 mod external;
 mod fill;
+mod front;
 mod health;
 mod http;
 mod ports;
@@ -22,6 +23,7 @@ use model::{
     id::{Generation, InstanceId, ReleaseId},
     instance::Instance,
     name::EnvironmentId,
+    nginx::FrontSpec,
     plan::{PublicRequest, ReadyCheck},
     release::Release,
     service::{Millis, SmokeTest},
@@ -103,6 +105,16 @@ impl Prober for LocalProber {
         release: &ReleaseId,
     ) -> Result<(), Failure> {
         self.verify_all(environment, listen, requests, release).await
+    }
+
+    async fn verify_in_front(
+        &self,
+        environment: &EnvironmentId,
+        front: &FrontSpec,
+        requests: &[PublicRequest],
+        release: &ReleaseId,
+    ) -> Result<(), Failure> {
+        self.verify_through(environment, front, requests, release).await
     }
 
     async fn bake(

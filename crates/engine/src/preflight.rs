@@ -39,6 +39,12 @@ pub(crate) async fn findings(
         _ => false,
     };
     seen.memory_available_bytes = seen.memory_available_bytes.filter(|_| starts_all);
+    // Going back must not wait for nginx.
+    if let (Wanted::Release { back: false, .. }, Some(front)) =
+        (&desired.wanted, &release.spec.front)
+    {
+        seen.front = ports.machine.front_troubles(front, &release.spec.domains).await;
+    }
     let comes = source.is_some_and(|it| !matches!(it, Source::Kept { .. }));
     let mut all = preflight::findings(&release.spec, comes.then_some(&release.artifact), &seen);
     all.extend(unproven);
@@ -108,6 +114,7 @@ async fn seen(
         programs,
         route_taken: ports.router.conflict(environment, &claims(spec)).await?,
         ports_taken: ports.machine.ports_taken(&asked).await?,
+        front: vec![],
     })
 }
 

@@ -5,6 +5,7 @@
 
 pub mod text;
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Everything that nginx does for us.
@@ -73,4 +74,19 @@ pub struct NginxFile {
     pub path: String,
     /// All of it, but for the line that says its hash.
     pub text: String,
+}
+
+/// nginx as it stands in front of an environment: where our files lie for it, and where it listens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FrontSpec {
+    /// The directory of the files that we write for it.
+    pub directory: String,
+    /// The program and its arguments.
+    pub program: Vec<String>,
+    /// Addresses and ports of clear HTTP.
+    pub listen: Vec<String>,
+    /// Of TLS; empty: it ends none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listen_tls: Vec<String>,
 }

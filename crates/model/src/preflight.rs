@@ -41,6 +41,8 @@ pub struct Seen {
     pub route_taken: Option<(Claim, String)>,
     /// Fixed ports, and ports of the proxy, that a stranger has, with the owner in words.
     pub ports_taken: Vec<(u16, String)>,
+    /// What speaks against nginx as it stands in front.
+    pub front: Vec<Failure>,
 }
 
 /// All that speaks against the deployment; `artifact` where new content comes.
@@ -63,6 +65,8 @@ pub fn findings(spec: &EnvironmentSpec, artifact: Option<&Artifact>, seen: &Seen
         all.push(hard(failure.hint(hint)));
     }
     all.extend(seen.users.iter().cloned().map(hard));
+    // A deployment tells nginx nothing: who knows better may go on.
+    all.extend(seen.front.iter().cloned().map(soft));
     for limit in &seen.unenforceable {
         let failure = platform(format!("enforce what the configuration asks for: {limit}"));
         all.push(soft(failure.hint("leave it out, or run where it can be enforced")));

@@ -8,6 +8,7 @@ use crate::{
     files::Files,
     hook::Hook,
     name::{EnvironmentId, Name},
+    nginx::FrontSpec,
     pm2::RuntimeSpec,
     role::QuietSignal,
     schedule::Schedule,
@@ -59,6 +60,9 @@ pub struct EnvironmentSpec {
     /// What the proxy does of itself for its hosts; None: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edge: Option<Edge>,
+    /// nginx, where it stands in front of the proxy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front: Option<FrontSpec>,
     /// What all its releases have in common.
     #[serde(default, skip_serializing_if = "Shared::is_empty")]
     pub shared: Shared,

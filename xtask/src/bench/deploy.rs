@@ -3,7 +3,7 @@
 mod alone;
 mod figures;
 mod ours;
-mod pm2;
+pub(super) mod pm2;
 mod report;
 mod segment;
 

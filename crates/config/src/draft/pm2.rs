@@ -12,7 +12,9 @@ use model::{
 };
 
 /// Every key of it.
-pub(crate) const KEYS: [&str; 10] = [
+pub(crate) const KEYS: [&str; 12] = [
+    "ecosystem",
+    "app",
     "program",
     "home",
     "exec_mode",
@@ -34,6 +36,10 @@ const HOUR: Millis = Millis::seconds(3600);
 /// What is given of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pm2Draft {
+    /// The user's own file, which says what is not said here.
+    pub(crate) ecosystem: Option<Placed<String>>,
+    /// The name of the app in it.
+    pub(crate) app: Option<Placed<String>>,
     pub(crate) program: Option<Placed<String>>,
     pub(crate) home: Option<Placed<String>>,
     pub(crate) mode: Option<Placed<Mode>>,
@@ -63,6 +69,8 @@ impl Pm2Draft {
             ("cluster_mode", Mode::Cluster),
         ];
         let draft = Pm2Draft {
+            ecosystem: table.get("ecosystem").and_then(|it| ecosystem(it, report)),
+            app: table.get("app").and_then(|it| scalar::word(it, report)),
             program: table.get("program").and_then(|it| program(it, report)),
             home: table.get("home").and_then(|it| home(it, report)),
             mode: table.get("exec_mode").and_then(|it| scalar::choice(it, &modes, report)),
@@ -111,6 +119,18 @@ fn program(field: &Field<'_>, report: &mut Report) -> Option<Placed<String>> {
         && (found.value.starts_with('/') || !found.value.contains('/'));
     if !is_program {
         field.wrong(report, "a program's name, or its whole path");
+        return None;
+    }
+    Some(found)
+}
+
+/// Beside the configuration, or below.
+fn ecosystem(field: &Field<'_>, report: &mut Report) -> Option<Placed<String>> {
+    let found = scalar::word(field, report)?;
+    let plain = !found.value.starts_with(['/', '-'])
+        && !found.value.split('/').any(|it| matches!(it, "" | "." | ".."));
+    if !plain {
+        field.wrong(report, "a path below the configuration's, such as `ecosystem.config.js`");
         return None;
     }
     Some(found)

@@ -44,6 +44,10 @@ pub(super) fn judge(service: &ServiceDraft, report: &mut Report) {
 }
 
 fn workers(service: &ServiceDraft, asked: &Pm2Draft, report: &mut Report) {
+    if asked.ecosystem.is_some() && asked.mode.is_none() {
+        // The file is to say, and this is asked again then.
+        return;
+    }
     let several: Option<&Placed<u16>> = asked.workers.as_ref().filter(|it| it.value > 1);
     if let (Some(at), Mode::Fork) = (several, asked.mode()) {
         let message = "in fork mode PM2's processes cannot share a port";

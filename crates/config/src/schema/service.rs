@@ -164,6 +164,18 @@ static PM2: Shape = Shape {
     name: "pm2",
     required: &[],
     keys: &[
+        Key(
+            "ecosystem",
+            Kind::Text,
+            "The path of an `ecosystem.config.js`, read as literals, never run.  What it says of \
+             the app holds where nothing is said here.",
+        ),
+        Key(
+            "app",
+            Kind::Text,
+            "The app's name in it.  Default: PROJECT-ENVIRONMENT-SERVICE, PROJECT-ENVIRONMENT, the \
+             service's, or the only one.",
+        ),
         Key("program", Kind::Text, "PM2's program: a name or a whole path.  Default: `pm2`."),
         Key(
             "home",

@@ -214,8 +214,10 @@ async fn in_pm2(
 ) -> Result<Vec<InstanceReport>, Failure> {
     let pm2 = sources.local.pm2.clone();
     let asked = tokio::task::spawn_blocking(move || {
-        for report in &mut reports {
-            report.pm2 = pm2.listed(&InstanceId(report.id.clone()));
+        let ids: Vec<_> = reports.iter().map(|it| InstanceId(it.id.clone())).collect();
+        let mut listed = pm2.listed_of(&ids);
+        for (report, id) in reports.iter_mut().zip(&ids) {
+            report.pm2 = listed.remove(id).unwrap_or_default();
         }
         reports
     });

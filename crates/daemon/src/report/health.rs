@@ -157,7 +157,11 @@ async fn public(
     release: &Release,
     requests: &[PublicRequest],
 ) -> Result<(), Failure> {
-    local.prober.verify(id, &release.spec.listen, requests, &release.id).await
+    local.prober.verify(id, &release.spec.listen, requests, &release.id).await?;
+    match &release.spec.front {
+        Some(front) => local.prober.verify_in_front(id, front, requests, &release.id).await,
+        None => Ok(()),
+    }
 }
 
 /// Of the public route, which was found to answer or not already.

@@ -5,6 +5,7 @@ mod mariadb;
 mod postgresql;
 mod sqlite;
 mod url;
+mod version;
 
 use super::{bounds::Bounds, path::within};
 use crate::layout::Layout;
@@ -31,7 +32,9 @@ pub(super) trait Database: Send + Sync {
     /// What makes the dump, with its version.
     fn tool(&self, bounds: &Bounds<'_>) -> Result<String, Failure>;
     /// Whether there is anything to dump; where the server does not answer that is a failure.
-    fn is_there(&self) -> Result<bool, Failure>;
+    fn is_there(&self) -> Result<bool, Failure> {
+        Ok(true)
+    }
     /// Writes a dump.
     fn dump(&self, bounds: &Bounds<'_>, to: &mut dyn Write) -> Result<(), Failure>;
     /// Reads a dump, and asks whether it is whole.

@@ -4,7 +4,11 @@
 //! release: the count of the new one must rise with our request.  Where old and new serve together
 //! it is asked again until the new one's turn comes.
 
-use super::{LocalProber, http::Question};
+use super::{
+    LocalProber,
+    front::ask_by_tls,
+    http::{Question, Response, Silence},
+};
 use engine::port::router::Router;
 use model::{
     edge::SECURE,
@@ -19,7 +23,7 @@ use std::{
 };
 
 /// For one request.
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 /// For the release to answer each request.
 const TIME_MAX: Duration = Duration::from_secs(10);
 /// Between two tries.
@@ -52,8 +56,15 @@ pub async fn time_of(address: &str, nonce: &str, request: &PublicRequest) -> Opt
 }
 
 /// A request to ourselves goes by the loopback address.
-fn reachable(address: &str) -> String {
+pub(super) fn reachable(address: &str) -> String {
     address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
+}
+
+async fn asked(question: &Question) -> Result<Response, Silence> {
+    match question.scheme {
+        "https" => ask_by_tls(question).await,
+        _ => question.ask().await,
+    }
 }
 
 impl LocalProber {
@@ -76,7 +87,7 @@ impl LocalProber {
         Ok(())
     }
 
-    async fn verify_one(
+    pub(super) async fn verify_one(
         &self,
         environment: &EnvironmentId,
         question: &Question,
@@ -87,7 +98,7 @@ impl LocalProber {
         loop {
             let before = self.verified(environment).await?;
             let mut pause = PAUSE;
-            let (what, seen) = match question.ask().await {
+            let (what, seen) = match asked(question).await {
                 Ok(response) if response.status < 500 => {
                     match self.who_answered(environment, release, &before).await? {
                         Answered::Wanted => return Ok(()),

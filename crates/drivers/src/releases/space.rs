@@ -11,6 +11,8 @@ use std::{
 
 /// Bytes of a block, as `stat` counts.
 const BLOCK_BYTES: u64 = 512;
+/// A file's time is that of the last tick of the kernel's clock: at 100 Hz, the coarsest, so old.
+const TICK_MS: u64 = 10;
 /// What may stand behind an upload's name.
 const PARTS: [&str; 4] = [".json", ".list", ".partial", ".archive"];
 /// Leads the name of a directory that is being removed.
@@ -134,7 +136,8 @@ fn usage(path: &Path) -> Usage {
         }
         // Not the time of its content, which an archive may name.
         let seconds = u64::try_from(metadata.ctime()).unwrap_or(0);
-        total.changed_at_ms = total.changed_at_ms.max(seconds * 1000 + 999);
+        let within_ms = u64::try_from(metadata.ctime_nsec()).unwrap_or(0) / 1_000_000;
+        total.changed_at_ms = total.changed_at_ms.max(seconds * 1000 + within_ms + TICK_MS);
         if metadata.is_dir()
             && let Ok(entries) = fs::read_dir(&path)
         {

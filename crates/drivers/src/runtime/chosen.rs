@@ -1,7 +1,7 @@
 //! Each instance by the runtime that its release names, and by the one that started it afterwards.
 
 use super::{Pm2Runtime, ProcessRuntime, process::service_of};
-use crate::blocking::blocking;
+use crate::{blocking::blocking, file};
 use async_trait::async_trait;
 use engine::port::runtime::{Life, Runtime, Stopped};
 use model::{
@@ -12,7 +12,7 @@ use model::{
     release::Release,
     role::QuietSignal,
 };
-use std::path::PathBuf;
+use std::{fs, io::ErrorKind, path::PathBuf};
 use supervise::{
     port::{Belongs, listener_belongs_to},
     spec::InstanceSpec,
@@ -23,6 +23,13 @@ use supervise::{
 pub struct ChosenRuntime {
     process: ProcessRuntime,
     pm2: Pm2Runtime,
+}
+
+/// Who runs an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Runner {
+    Process,
+    Pm2,
 }
 
 impl ChosenRuntime {
@@ -36,8 +43,9 @@ impl ChosenRuntime {
         &self.pm2
     }
 
-    fn of(&self, instance: &InstanceId) -> Result<&dyn Runtime, Failure> {
-        Ok(if self.pm2.owns(instance)? { &self.pm2 } else { &self.process })
+    /// Who runs it, which was decided when it was started.
+    fn runner(&self, instance: &InstanceId) -> Result<Runner, Failure> {
+        Ok(if self.pm2.owns(instance)? { Runner::Pm2 } else { Runner::Process })
     }
 
     pub(crate) fn spec(&self, instance: &InstanceId) -> Result<Option<InstanceSpec>, Failure> {
@@ -75,18 +83,30 @@ impl Runtime for ChosenRuntime {
         release: &Release,
         epoch: Epoch,
     ) -> Result<(), Failure> {
-        match service_of(instance, release)?.runtime {
-            RuntimeSpec::Process => self.process.start(instance, release, epoch).await,
-            RuntimeSpec::Pm2(_) => self.pm2.start(instance, release, epoch).await,
-        }
+        let (this, instance, release) = (self.clone(), instance.clone(), release.clone());
+        blocking(move || match service_of(&instance, &release)?.runtime {
+            RuntimeSpec::Process => this.process.start_now(&instance, &release, epoch),
+            RuntimeSpec::Pm2(_) => this.pm2.start_now(&instance, &release, epoch),
+        })
+        .await
     }
 
     async fn stop(&self, instance: &InstanceId, epoch: Epoch) -> Result<Stopped, Failure> {
-        self.of(instance)?.stop(instance, epoch).await
+        let (this, instance) = (self.clone(), instance.clone());
+        blocking(move || match this.runner(&instance)? {
+            Runner::Pm2 => this.pm2.stop_now(&instance, epoch),
+            Runner::Process => this.process.stop_now(&instance, epoch),
+        })
+        .await
     }
 
     async fn keep(&self, instance: &InstanceId, keep: bool, epoch: Epoch) -> Result<(), Failure> {
-        self.of(instance)?.keep(instance, keep, epoch).await
+        let (this, instance) = (self.clone(), instance.clone());
+        blocking(move || match this.runner(&instance)? {
+            Runner::Pm2 => this.pm2.keep_now(&instance, keep, epoch),
+            Runner::Process => this.process.keep_now(&instance, keep, epoch),
+        })
+        .await
     }
 
     async fn quiet(
@@ -95,30 +115,28 @@ impl Runtime for ChosenRuntime {
         signal: QuietSignal,
         epoch: Epoch,
     ) -> Result<(), Failure> {
-        self.of(instance)?.quiet(instance, signal, epoch).await
+        let (this, instance) = (self.clone(), instance.clone());
+        blocking(move || match this.runner(&instance)? {
+            Runner::Pm2 => this.pm2.quiet_now(&instance, signal, epoch),
+            Runner::Process => this.process.quiet_now(&instance, signal, epoch),
+        })
+        .await
     }
 
     async fn observe(&self, instance: &InstanceId) -> Result<Life, Failure> {
-        self.of(instance)?.observe(instance).await
+        let (this, instance) = (self.clone(), instance.clone());
+        blocking(move || this.observe_now(&instance)).await
     }
 
     async fn list(&self) -> Result<Vec<(InstanceId, Life)>, Failure> {
-        let mut all = self.process.list().await?;
-        all.extend(self.pm2.list().await?);
-        all.sort_by(|one, other| one.0.0.cmp(&other.0.0));
-        Ok(all)
+        let this = self.clone();
+        blocking(move || this.list_now()).await
     }
 
     async fn last_lines(&self, instance: &InstanceId, lines: usize) -> Vec<String> {
-        // One that PM2 ran, and that is removed, has left its lines where PM2 wrote them.
-        let removed = self.spec(instance).is_ok_and(|it| it.is_none());
-        if removed || self.pm2.owns(instance).unwrap_or(false) {
-            let found = self.pm2.last_lines(instance, lines).await;
-            if !removed || !found.is_empty() {
-                return found;
-            }
-        }
-        self.process.last_lines(instance, lines).await
+        let (this, instance) = (self.clone(), instance.clone());
+        // They explain another failure: that they cannot be read must not hide it.
+        blocking(move || Ok(this.last_lines_now(&instance, lines))).await.unwrap_or_default()
     }
 
     fn unenforceable(&self, release: &Release) -> Vec<String> {
@@ -129,5 +147,48 @@ impl Runtime for ChosenRuntime {
         problems.sort();
         problems.dedup();
         problems
+    }
+}
+
+impl ChosenRuntime {
+    fn observe_now(&self, instance: &InstanceId) -> Result<Life, Failure> {
+        match self.runner(instance)? {
+            Runner::Pm2 => self.pm2.observe_now(instance),
+            Runner::Process => self.process.observe_now(instance),
+        }
+    }
+
+    /// All that have a directory, by id.
+    fn list_now(&self) -> Result<Vec<(InstanceId, Life)>, Failure> {
+        let directory = self.process.layout().instances();
+        let failed = |error| file::failure("read", &directory, &error);
+        let entries = match fs::read_dir(&directory) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
+            entries => entries.map_err(failed)?,
+        };
+        let mut found = vec![];
+        for entry in entries {
+            let name = entry.map_err(failed)?.file_name();
+            let Some(name) = name.to_str().filter(|it| !it.starts_with('.')) else { continue };
+            let instance = InstanceId(name.to_owned());
+            let life = self.observe_now(&instance)?;
+            if life != Life::Absent {
+                found.push((instance, life));
+            }
+        }
+        found.sort_by(|one, other| one.0.cmp(&other.0));
+        Ok(found)
+    }
+
+    fn last_lines_now(&self, instance: &InstanceId, lines: usize) -> Vec<String> {
+        // One that PM2 ran, and that is removed, has left its lines where PM2 wrote them.
+        let removed = self.spec(instance).is_ok_and(|it| it.is_none());
+        if removed || self.runner(instance).is_ok_and(|it| it == Runner::Pm2) {
+            let found = self.pm2.last_lines_now(instance, lines);
+            if !removed || !found.is_empty() {
+                return found;
+            }
+        }
+        self.process.last_lines_now(instance, lines)
     }
 }

@@ -16,19 +16,16 @@ mod wire;
 pub use listed::Listed;
 
 use super::process::{ProcessRuntime, refuse_odd};
-use crate::{account, blocking::blocking, layout::Layout};
-use async_trait::async_trait;
-use engine::port::runtime::{Life, Runtime, Stopped};
+use crate::{account, layout::Layout};
 use home::Home;
 use model::{
     failure::Failure,
-    id::{Epoch, InstanceId},
-    instance::Instance,
+    id::InstanceId,
     pm2::{Mode, RuntimeSpec},
     release::Release,
-    role::QuietSignal,
 };
 use record::Record;
+use std::collections::BTreeMap;
 use supervise::spec::User;
 
 /// Runs instances in PM2; each has its directory under `ROOT/run/`, as those that we supervise.
@@ -83,62 +80,32 @@ impl Pm2Runtime {
 
     /// What PM2 says of an instance's processes; none where it does not run it, or says nothing.
     pub fn listed(&self, instance: &InstanceId) -> Vec<Listed> {
-        let Ok(Some(record)) = Record::read(self.layout(), instance) else { return vec![] };
-        let Ok(Some(spec)) = self.process.spec(instance) else { return vec![] };
-        let list = record.home.list().unwrap_or_default();
-        listed::all(&list).into_iter().filter(|it| it.is_of(instance, &spec.token)).collect()
+        self.listed_of(std::slice::from_ref(instance)).remove(instance).unwrap_or_default()
+    }
+
+    /// As [`Pm2Runtime::listed`], by instance.  Each `PM2_HOME` is asked once for all of them:
+    /// where its daemon hangs, that is waited for once.
+    pub fn listed_of(&self, instances: &[InstanceId]) -> BTreeMap<InstanceId, Vec<Listed>> {
+        let mut asked: Vec<(Home, Vec<Listed>)> = vec![];
+        let mut found = BTreeMap::new();
+        for instance in instances {
+            let Ok(Some(record)) = Record::read(self.layout(), instance) else { continue };
+            let Ok(Some(spec)) = self.process.spec(instance) else { continue };
+            let at = asked.iter().position(|it| it.0 == record.home).unwrap_or_else(|| {
+                let list = listed::all(&record.home.list().unwrap_or_default());
+                asked.push((record.home.clone(), list));
+                asked.len() - 1
+            });
+            let its = asked[at].1.iter().filter(|it| it.is_of(instance, &spec.token));
+            found.insert(instance.clone(), its.cloned().collect());
+        }
+        found
     }
 }
 
-#[async_trait]
-impl Runtime for Pm2Runtime {
-    async fn start(
-        &self,
-        instance: &Instance,
-        release: &Release,
-        epoch: Epoch,
-    ) -> Result<(), Failure> {
-        let (this, instance, release) = (self.clone(), instance.clone(), release.clone());
-        blocking(move || this.start_now(&instance, &release, epoch)).await
-    }
-
-    async fn stop(&self, instance: &InstanceId, epoch: Epoch) -> Result<Stopped, Failure> {
-        let (this, instance) = (self.clone(), instance.clone());
-        blocking(move || this.stop_now(&instance, epoch)).await
-    }
-
-    async fn keep(&self, instance: &InstanceId, keep: bool, epoch: Epoch) -> Result<(), Failure> {
-        let (this, instance) = (self.clone(), instance.clone());
-        blocking(move || this.keep_now(&instance, keep, epoch)).await
-    }
-
-    async fn quiet(
-        &self,
-        instance: &InstanceId,
-        signal: QuietSignal,
-        epoch: Epoch,
-    ) -> Result<(), Failure> {
-        let (this, instance) = (self.clone(), instance.clone());
-        blocking(move || this.quiet_now(&instance, signal, epoch)).await
-    }
-
-    async fn observe(&self, instance: &InstanceId) -> Result<Life, Failure> {
-        let (this, instance) = (self.clone(), instance.clone());
-        blocking(move || this.observe_now(&instance)).await
-    }
-
-    async fn list(&self) -> Result<Vec<(InstanceId, Life)>, Failure> {
-        let this = self.clone();
-        blocking(move || this.list_now()).await
-    }
-
-    async fn last_lines(&self, instance: &InstanceId, lines: usize) -> Vec<String> {
-        let (this, instance) = (self.clone(), instance.clone());
-        // They explain another failure: that they cannot be read must not hide it.
-        blocking(move || Ok(this.last_lines_now(&instance, lines))).await.unwrap_or_default()
-    }
-
-    fn unenforceable(&self, release: &Release) -> Vec<String> {
+impl Pm2Runtime {
+    /// What PM2 on this host cannot do for a release, in words.
+    pub(super) fn unenforceable(&self, release: &Release) -> Vec<String> {
         let mut problems = vec![];
         for service in &release.spec.services {
             let RuntimeSpec::Pm2(spec) = &service.runtime else { continue };

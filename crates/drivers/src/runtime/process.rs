@@ -17,15 +17,11 @@ pub(super) use begin::refuse_taken_port;
 pub(crate) use environment::{HOST, placeholders_filled, service_of, variables};
 pub(super) use lines::{plain, tail};
 
-use crate::{account, blocking::blocking, layout::Layout};
-use async_trait::async_trait;
-use engine::port::runtime::{Life, Runtime, Stopped};
+use crate::{account, layout::Layout};
 use model::{
     failure::{Blame, Failure},
-    id::{Epoch, InstanceId},
-    instance::Instance,
+    id::InstanceId,
     release::Release,
-    role::QuietSignal,
 };
 use std::{path::PathBuf, sync::Arc};
 use supervise::spec::InstanceSpec;
@@ -76,55 +72,9 @@ impl ProcessRuntime {
     }
 }
 
-#[async_trait]
-impl Runtime for ProcessRuntime {
-    async fn start(
-        &self,
-        instance: &Instance,
-        release: &Release,
-        epoch: Epoch,
-    ) -> Result<(), Failure> {
-        let (this, instance, release) = (self.clone(), instance.clone(), release.clone());
-        blocking(move || this.start_now(&instance, &release, epoch)).await
-    }
-
-    async fn stop(&self, instance: &InstanceId, epoch: Epoch) -> Result<Stopped, Failure> {
-        let (this, instance) = (self.clone(), instance.clone());
-        blocking(move || this.stop_now(&instance, epoch)).await
-    }
-
-    async fn keep(&self, instance: &InstanceId, keep: bool, epoch: Epoch) -> Result<(), Failure> {
-        let (this, instance) = (self.clone(), instance.clone());
-        blocking(move || this.keep_now(&instance, keep, epoch)).await
-    }
-
-    async fn quiet(
-        &self,
-        instance: &InstanceId,
-        signal: QuietSignal,
-        epoch: Epoch,
-    ) -> Result<(), Failure> {
-        let (this, instance) = (self.clone(), instance.clone());
-        blocking(move || this.quiet_now(&instance, signal, epoch)).await
-    }
-
-    async fn observe(&self, instance: &InstanceId) -> Result<Life, Failure> {
-        let (this, instance) = (self.clone(), instance.clone());
-        blocking(move || this.observe_now(&instance)).await
-    }
-
-    async fn list(&self) -> Result<Vec<(InstanceId, Life)>, Failure> {
-        let this = self.clone();
-        blocking(move || this.list_now()).await
-    }
-
-    async fn last_lines(&self, instance: &InstanceId, lines: usize) -> Vec<String> {
-        let (this, instance) = (self.clone(), instance.clone());
-        // They explain another failure: that they cannot be read must not hide it.
-        blocking(move || Ok(this.last_lines_now(&instance, lines))).await.unwrap_or_default()
-    }
-
-    fn unenforceable(&self, release: &Release) -> Vec<String> {
+impl ProcessRuntime {
+    /// Limits and users of a release that this host cannot enforce, in words.
+    pub(super) fn unenforceable(&self, release: &Release) -> Vec<String> {
         let mut problems = vec![];
         for service in &release.spec.services {
             let user = match service.user.as_deref().map(account::account) {

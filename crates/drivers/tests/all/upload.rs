@@ -12,6 +12,7 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
+    time::{SystemTime, UNIX_EPOCH},
 };
 use tar::{Builder, EntryType, Header};
 
@@ -41,6 +42,26 @@ pub fn a_source(world: &World) -> std::path::PathBuf {
     symlink("../../../link", source.join("bin/deep/er/up")).unwrap();
     symlink(format!("{long}{long}"), source.join("dangling")).unwrap();
     source
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    since.as_millis().try_into().unwrap()
+}
+
+/// A controller that starts within the same second must know that it came before its time.
+#[test]
+fn an_upload_is_dated_by_more_than_seconds() {
+    let world = World::new();
+    let mut bytes = vec![];
+    pack(&a_source(&world), None, &mut bytes).unwrap();
+    let before_ms = now_ms();
+    receive(&world, &bytes).unwrap();
+    let arrivals = world.local.releases.arrivals(&world.environment).unwrap();
+    let after_ms = now_ms();
+    let [arrived] = arrivals.as_slice() else { panic!("{arrivals:?}") };
+    let possible = before_ms..=after_ms + 10;
+    assert!(possible.contains(&arrived.changed_at_ms), "{arrived:?} not in {possible:?}");
 }
 
 #[tokio::test]

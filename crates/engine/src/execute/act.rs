@@ -74,8 +74,11 @@ impl Execution<'_> {
                 ports.prober.check(instances, &release, checks, &note).await
             }
             Step::Verify { requests, release, .. } => {
-                let listen = self.release(release).await?.spec.listen;
-                let work = ports.prober.verify(environment, &listen, requests, release);
+                let spec = self.release(release).await?.spec;
+                let work = ports.prober.verify(environment, &spec.listen, requests, release);
+                self.noted(&describe::sentence(step), work).await?;
+                let Some(front) = &spec.front else { return Ok(()) };
+                let work = ports.prober.verify_in_front(environment, front, requests, release);
                 self.noted(&describe::sentence(step), work).await
             }
             Step::Quiet { instances, signal, .. } => {

@@ -1,7 +1,7 @@
 //! What the host has, as preflight asks it.
 
 use async_trait::async_trait;
-use model::{failure::Failure, name::EnvironmentId};
+use model::{failure::Failure, name::EnvironmentId, nginx::FrontSpec};
 
 /// The host.  Contract: looks only.
 #[async_trait]
@@ -16,6 +16,11 @@ pub trait Machine: Send + Sync {
     async fn may_run_as(&self, user: &str) -> Result<(), Failure>;
     /// What a program says of its version; none: there is none, or it says nothing.
     async fn version_of(&self, program: &str) -> Option<String>;
+    /// What speaks against nginx as it stands in front of these hosts.  Nothing where it was never
+    /// told of any: it does not stand in front yet.
+    async fn front_troubles(&self, _front: &FrontSpec, _hosts: &[String]) -> Vec<Failure> {
+        vec![]
+    }
     /// Drawn by the kernel at boot.
     fn boot_id(&self) -> String;
 }

@@ -7,6 +7,7 @@ use model::{
     id::{Generation, InstanceId, ReleaseId},
     instance::Instance,
     name::EnvironmentId,
+    nginx::FrontSpec,
     plan::{PublicRequest, ReadyCheck},
     release::Release,
     service::{Millis, SmokeTest},
@@ -51,6 +52,16 @@ pub trait Prober: Send + Sync {
         requests: &[PublicRequest],
         release: &ReleaseId,
     ) -> Result<(), Failure>;
+    /// As `verify`, by nginx in front of the proxy, where it was told of the hosts.
+    async fn verify_in_front(
+        &self,
+        _environment: &EnvironmentId,
+        _front: &FrontSpec,
+        _requests: &[PublicRequest],
+        _release: &ReleaseId,
+    ) -> Result<(), Failure> {
+        Ok(())
+    }
     /// Watches the generation in force for so long; the exit of an instance, or the router's own
     /// fall-back, ends it at once.  Returns the router's start nonce.
     async fn bake(

@@ -130,6 +130,7 @@ impl Report {
     pub(super) fn take(&mut self, other: Self) {
         self.runs += other.runs;
         self.kill_points += other.kill_points;
+        self.instants += other.instants;
         self.failures.extend(other.failures);
         self.notes.extend(other.notes);
     }

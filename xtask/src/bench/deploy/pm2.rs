@@ -87,12 +87,27 @@ impl Pm2 {
         figures.pm2_kib = self.pid().map_or(0, memory::pss_kib);
     }
 
-    fn segment(&self, version: &str) -> Result<Segment> {
-        // The content is in place before the clock starts, as it is on our side.
+    /// Where the application answers.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Puts other content in its place.
+    pub fn put(&self, version: &str) -> Result<()> {
         let next = self.content().join("VERSION.next");
         fs::write(&next, format!("{version}\n"))?;
-        fs::rename(next, self.content().join("VERSION"))?;
-        Segment::run(self.address, "localhost", || self.run(&["reload", NAME]))
+        Ok(fs::rename(next, self.content().join("VERSION"))?)
+    }
+
+    /// To the content that is in its place.
+    pub fn reload(&self) -> Result<()> {
+        self.run(&["reload", NAME])
+    }
+
+    fn segment(&self, version: &str) -> Result<Segment> {
+        // The content is in place before the clock starts, as it is on our side.
+        self.put(version)?;
+        Segment::run(self.address, "localhost", || self.reload())
     }
 
     fn run(&self, words: &[&str]) -> Result<()> {

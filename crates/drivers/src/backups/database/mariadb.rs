@@ -1,6 +1,11 @@
 //! MariaDB and MySQL, by their own programs.
 
-use super::{Database, Opener, Table, conninfo::refused, url::Url};
+use super::{
+    Database, Opener, Table,
+    conninfo::refused,
+    url::Url,
+    version::{FIND, version},
+};
 use crate::{
     backups::{bounds::Bounds, tail::Tail},
     file,
@@ -126,17 +131,7 @@ impl Mariadb {
 impl Database for Mariadb {
     fn tool(&self, bounds: &Bounds<'_>) -> Result<String, Failure> {
         let program = found(["mariadb-dump", "mysqldump"]);
-        let command = Command::new(program, bounds.time_limit).argument("--version");
-        let (told, finished) = pipe(&command, None, |it| bounds.text(it))?;
-        if finished.success {
-            Ok(told.trim().to_owned())
-        } else {
-            Err(self.refused(&finished, "find the program that backs up"))
-        }
-    }
-
-    fn is_there(&self) -> Result<bool, Failure> {
-        Ok(true)
+        version(program, bounds)?.map_err(|it| self.refused(&it, FIND))
     }
 
     fn dump(&self, bounds: &Bounds<'_>, to: &mut dyn Write) -> Result<(), Failure> {

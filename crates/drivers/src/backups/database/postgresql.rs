@@ -1,6 +1,11 @@
 //! PostgreSQL, by its own programs.
 
-use super::{Database, Opener, Table, conninfo::refused, url::Url};
+use super::{
+    Database, Opener, Table,
+    conninfo::refused,
+    url::Url,
+    version::{FIND, version},
+};
 use crate::{
     backups::bounds::Bounds,
     host::{Command, Finished, pipe},
@@ -172,17 +177,7 @@ impl Postgresql {
 
 impl Database for Postgresql {
     fn tool(&self, bounds: &Bounds<'_>) -> Result<String, Failure> {
-        let command = Command::new("pg_dump", bounds.time_limit).argument("--version");
-        let (told, finished) = pipe(&command, None, |it| bounds.text(it))?;
-        if finished.success {
-            Ok(told.trim().to_owned())
-        } else {
-            Err(self.refused(&finished, "find the program that backs up"))
-        }
-    }
-
-    fn is_there(&self) -> Result<bool, Failure> {
-        Ok(true)
+        version("pg_dump", bounds)?.map_err(|it| self.refused(&it, FIND))
     }
 
     fn dump(&self, bounds: &Bounds<'_>, to: &mut dyn Write) -> Result<(), Failure> {

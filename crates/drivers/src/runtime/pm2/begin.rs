@@ -32,7 +32,7 @@ const READY_SCRIPT: &str = include_str!("ready.cjs");
 const WORKER_SCRIPT: &str = include_str!("worker.cjs");
 
 impl Pm2Runtime {
-    pub(super) fn start_now(
+    pub(in crate::runtime) fn start_now(
         &self,
         instance: &Instance,
         release: &Release,

@@ -39,7 +39,11 @@ const EPOCH: &str = "epoch";
 const KILL: i32 = 9;
 
 impl Pm2Runtime {
-    pub(super) fn stop_now(&self, instance: &InstanceId, epoch: Epoch) -> Result<Stopped, Failure> {
+    pub(in crate::runtime) fn stop_now(
+        &self,
+        instance: &InstanceId,
+        epoch: Epoch,
+    ) -> Result<Stopped, Failure> {
         super::refuse_odd(instance)?;
         let directory = self.layout().instance(instance);
         let mut stopped = Stopped { killed: false };
@@ -87,7 +91,7 @@ impl Pm2Runtime {
             .map_err(|error| file::failure("write", &marker, &error))
     }
 
-    pub(super) fn keep_now(
+    pub(in crate::runtime) fn keep_now(
         &self,
         instance: &InstanceId,
         keep: bool,
@@ -113,7 +117,7 @@ impl Pm2Runtime {
         Ok(())
     }
 
-    pub(super) fn quiet_now(
+    pub(in crate::runtime) fn quiet_now(
         &self,
         instance: &InstanceId,
         signal: QuietSignal,

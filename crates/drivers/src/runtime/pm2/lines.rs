@@ -16,7 +16,11 @@ const WRITTEN_TRIES: u32 = 15;
 const WRITTEN_PAUSE: Duration = Duration::from_millis(20);
 
 impl Pm2Runtime {
-    pub(super) fn last_lines_now(&self, instance: &InstanceId, lines: usize) -> Vec<String> {
+    pub(in crate::runtime) fn last_lines_now(
+        &self,
+        instance: &InstanceId,
+        lines: usize,
+    ) -> Vec<String> {
         let record = Record::read(self.layout(), instance).ok().flatten();
         // One that is removed leaves its logs.
         let spec = model::pm2::Pm2Spec::default();

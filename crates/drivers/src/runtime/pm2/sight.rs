@@ -7,10 +7,9 @@ use super::{
     record::Record,
     wire::Unanswered,
 };
-use crate::file;
 use engine::port::runtime::{Exited, Life, Running};
 use model::{failure::Failure, id::InstanceId};
-use std::{fs, io::ErrorKind, path::Path, time::UNIX_EPOCH};
+use std::{fs, path::Path, time::UNIX_EPOCH};
 use supervise::{
     becoming::{
         BEGUN, ENDED, EXIT_NOT_EXECUTED, EXIT_NOT_WANTED, Ended, KEPT, NOT_EXECUTED, READY,
@@ -49,36 +48,12 @@ impl Pm2Runtime {
         Ok(Some(Known { record, spec, listed }))
     }
 
-    pub(super) fn observe_now(&self, instance: &InstanceId) -> Result<Life, Failure> {
+    pub(in crate::runtime) fn observe_now(&self, instance: &InstanceId) -> Result<Life, Failure> {
         let directory = self.layout().instance(instance);
         match self.look(instance)? {
             Some(known) => known.life(instance, &directory),
             None => Ok(Life::Absent),
         }
-    }
-
-    pub(super) fn list_now(&self) -> Result<Vec<(InstanceId, Life)>, Failure> {
-        let directory = self.layout().instances();
-        let failed = |error| file::failure("read", &directory, &error);
-        let entries = match fs::read_dir(&directory) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
-            entries => entries.map_err(failed)?,
-        };
-        let mut found = vec![];
-        for entry in entries {
-            let name = entry.map_err(failed)?.file_name();
-            let Some(name) = name.to_str().filter(|it| !it.starts_with('.')) else { continue };
-            let instance = InstanceId(name.to_owned());
-            if !self.owns(&instance)? {
-                continue;
-            }
-            let life = self.observe_now(&instance)?;
-            if life != Life::Absent {
-                found.push((instance, life));
-            }
-        }
-        found.sort_by(|one, other| one.0.0.cmp(&other.0.0));
-        Ok(found)
     }
 }
 

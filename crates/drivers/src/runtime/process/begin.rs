@@ -33,7 +33,7 @@ const LOG_FREE_PART: u64 = 10;
 const LOGS_MODE: u32 = 0o750;
 
 impl ProcessRuntime {
-    pub(super) fn start_now(
+    pub(in crate::runtime) fn start_now(
         &self,
         instance: &Instance,
         release: &Release,

@@ -27,7 +27,11 @@ const REMOVE_TRIES: u32 = 50;
 const REMOVE_PAUSE: Duration = Duration::from_millis(10);
 
 impl ProcessRuntime {
-    pub(super) fn stop_now(&self, instance: &InstanceId, epoch: Epoch) -> Result<Stopped, Failure> {
+    pub(in crate::runtime) fn stop_now(
+        &self,
+        instance: &InstanceId,
+        epoch: Epoch,
+    ) -> Result<Stopped, Failure> {
         let stopped = self.end_now(instance, epoch)?;
         self.remove(instance)?;
         Ok(stopped)
@@ -84,7 +88,7 @@ impl ProcessRuntime {
         Ok(())
     }
 
-    pub(super) fn keep_now(
+    pub(in crate::runtime) fn keep_now(
         &self,
         instance: &InstanceId,
         keep: bool,
@@ -107,7 +111,7 @@ impl ProcessRuntime {
 }
 
 impl ProcessRuntime {
-    pub(super) fn quiet_now(
+    pub(in crate::runtime) fn quiet_now(
         &self,
         instance: &InstanceId,
         signal: QuietSignal,

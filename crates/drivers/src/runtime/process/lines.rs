@@ -14,7 +14,11 @@ const TAIL_BYTES_MAX: u64 = 1024 * 1024;
 const LINE_CHARACTERS_MAX: usize = 2_000;
 
 impl ProcessRuntime {
-    pub(super) fn last_lines_now(&self, instance: &InstanceId, lines: usize) -> Vec<String> {
+    pub(in crate::runtime) fn last_lines_now(
+        &self,
+        instance: &InstanceId,
+        lines: usize,
+    ) -> Vec<String> {
         let Some(combined) = self.combined_log(instance) else { return vec![] };
         let mut name = combined.clone().into_os_string();
         name.push(".1");

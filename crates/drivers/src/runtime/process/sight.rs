@@ -57,7 +57,7 @@ impl ProcessRuntime {
         Ok(Sight::Left(status.filter(|it| it.boot_id == boot_id())))
     }
 
-    pub(super) fn observe_now(&self, instance: &InstanceId) -> Result<Life, Failure> {
+    pub(in crate::runtime) fn observe_now(&self, instance: &InstanceId) -> Result<Life, Failure> {
         let life = match self.look(instance)? {
             Sight::Absent => Life::Absent,
             Sight::Supervised(status) => life(&status, status.child.as_ref()),
@@ -76,30 +76,6 @@ impl ProcessRuntime {
             }
         };
         Ok(life)
-    }
-
-    pub(super) fn list_now(&self) -> Result<Vec<(InstanceId, Life)>, Failure> {
-        let directory = self.layout().instances();
-        let failed = |error| crate::file::failure("read", &directory, &error);
-        let entries = match fs::read_dir(&directory) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
-            entries => entries.map_err(failed)?,
-        };
-        let mut found = vec![];
-        for entry in entries {
-            let name = entry.map_err(failed)?.file_name();
-            let Some(name) = name.to_str().filter(|it| !it.starts_with('.')) else { continue };
-            let instance = InstanceId(name.to_owned());
-            if self.layout().instance_pm2(&instance).exists() {
-                continue;
-            }
-            let life = self.observe_now(&instance)?;
-            if life != Life::Absent {
-                found.push((instance, life));
-            }
-        }
-        found.sort_by(|one, other| one.0.cmp(&other.0));
-        Ok(found)
     }
 
     /// Starts a `supervise` for what one that died left, and waits until it answers.
