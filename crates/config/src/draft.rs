@@ -10,6 +10,7 @@ pub(crate) mod edge;
 pub(crate) mod environment;
 pub(crate) mod files;
 pub(crate) mod hook;
+pub(crate) mod migrate;
 pub(crate) mod nginx;
 pub(crate) mod pm2;
 pub(crate) mod probe;

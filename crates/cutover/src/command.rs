@@ -23,6 +23,7 @@ mod later;
 mod lock;
 mod logs;
 pub mod man;
+mod migrate;
 mod nginx;
 mod plan;
 mod prepare;
@@ -80,6 +81,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Ps(args) => ps::run(session, &args).await,
         Verb::Logs(args) => logs::run(session, &args).await,
         Verb::Run(args) => run::run(session, args).await,
+        Verb::Migrate(args) => migrate::run(session, args).await,
         Verb::Exec(args) => exec::run(session, args).await,
         Verb::Env(args) => env::run(session, &args).await,
         Verb::SupportBundle(args) => support_bundle::run(session, &args).await,

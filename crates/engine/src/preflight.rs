@@ -62,6 +62,17 @@ pub(crate) async fn findings(
     Ok(all)
 }
 
+/// Why what goes back may not live with the database as it is; nothing where that comes back too.
+pub(crate) fn past_migrations(desired: &Desired, observed: &Observed) -> Option<Finding> {
+    let Wanted::Release { release, back: true, .. } = &desired.wanted else { return None };
+    let backup = observed.current.as_ref().and_then(|it| it.spec.backup.as_ref());
+    let has_databases = backup.is_some_and(|it| !it.databases.is_empty());
+    if desired.restore.is_some() && has_databases {
+        return None;
+    }
+    preflight::past_migrations(release, observed)
+}
+
 /// Whether another environment should have accepted the content before, and did not.
 pub(crate) async fn unproven(
     ports: &Ports,

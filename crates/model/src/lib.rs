@@ -20,6 +20,7 @@ pub mod id;
 pub mod instance;
 pub mod journal;
 pub mod manifest;
+pub mod migrate;
 pub mod name;
 pub mod next;
 pub mod nginx;

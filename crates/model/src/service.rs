@@ -7,6 +7,7 @@ use crate::{
     edge::Edge,
     files::Files,
     hook::Hook,
+    migrate::MigrateSpec,
     name::{EnvironmentId, Name},
     nginx::FrontSpec,
     pm2::RuntimeSpec,
@@ -178,6 +179,9 @@ pub struct ServiceSpec {
     pub secret_env: Vec<String>,
     /// Whether the proxy keeps connections to it.
     pub upstream_keepalive: bool,
+    /// Brings its database to the state that its code needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrate: Option<MigrateSpec>,
 }
 
 /// How an instance says that it is ready.

@@ -37,9 +37,13 @@ pub(super) async fn prepare(ports: &Ports, request: &Request) -> Result<Prepared
         Change::Deploy { spec, .. } => Some(&**spec),
         _ => None,
     };
-    let (against, passed) =
+    let (against, mut passed) =
         control::judge(&request.environment, &marks, brings, &request.overrides, now_ms);
     findings.extend(against);
+    match preflight::past_migrations(&desired, &observed) {
+        Some(finding) if request.overrides.accept_schema => passed.push(finding),
+        other => findings.extend(other),
+    }
     Ok(Prepared { findings, passed, observed, in_force, desired })
 }
 

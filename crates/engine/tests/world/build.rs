@@ -55,6 +55,7 @@ pub fn web() -> ServiceSpec {
         env: [].into(),
         secret_env: vec![],
         upstream_keepalive: true,
+        migrate: None,
     }
 }
 

@@ -63,6 +63,7 @@ pub fn service(text: &str) -> ServiceSpec {
         env: [("SECRET".to_owned(), "hunter2hunter2".to_owned())].into(),
         secret_env: vec!["SECRET".into()],
         upstream_keepalive: true,
+        migrate: None,
     }
 }
 
@@ -116,6 +117,7 @@ pub fn release(number: u32, spec: &EnvironmentSpec) -> Release {
         artifact: artifact(&format!("digest {number}")),
         spec: spec.clone(),
         left: [].into(),
+        migrated: [].into(),
         created_at_ms: u64::from(number) * 1000,
     }
 }
