@@ -82,8 +82,8 @@ static HTTPS_OVER: Shape = Shape {
 const REDIRECT_ABOUT: &str =
     "Clear requests for hosts that have a certificate are led to TLS.  Default: yes.";
 const HSTS_ABOUT: &str = "How long browsers are told to use TLS only.  Default: nothing is said.";
-const SECURITY_HEADERS_ABOUT: &str = "Responses get X-Content-Type-Options, X-Frame-Options and Referrer-Policy where they lack \
-     them.  Default: no.";
+const SECURITY_HEADERS_ABOUT: &str = "Responses get X-Content-Type-Options, X-Frame-Options and \
+     Referrer-Policy where they lack them.  Default: no.";
 
 static NGINX: Shape = Shape {
     name: "nginx",

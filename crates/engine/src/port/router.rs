@@ -26,8 +26,8 @@ pub trait Router: Send + Sync {
     async fn trust(&self, _peers: &[String]) -> Result<(), Failure> {
         Ok(())
     }
-    /// Does this of itself for the hosts of the environment from now on; None: nothing.  What cannot
-    /// be done, such as a certificate that cannot be presented, is told, and what was done before
+    /// Does this of itself for the hosts of the environment from now on; None: nothing.  What
+    /// cannot be done, such as a certificate that cannot be presented, is told, and what was done before
     /// goes on.
     async fn edge(
         &self,

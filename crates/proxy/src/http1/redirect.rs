@@ -7,8 +7,8 @@ use std::io::Write;
 /// The port that an address need not name.
 const USUAL_PORT: u16 = 443;
 
-/// Appends the whole response: 308, whatever the method.  A client keeps method and body then, where
-/// it would make a GET of a POST after 301.
+/// Appends the whole response: 308, whatever the method.  A client keeps method and body then,
+/// where it would make a GET of a POST after 301.
 pub fn write(out: &mut Vec<u8>, request: &Request, port: u16, keep_alive: bool) {
     let port = if port == USUAL_PORT { String::new() } else { format!(":{port}") };
     let query = request.query().map(|it| format!("?{it}")).unwrap_or_default();

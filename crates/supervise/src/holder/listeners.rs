@@ -11,7 +11,7 @@ use rustix::{
 };
 use std::{net::SocketAddr, os::fd::OwnedFd, thread, time::Duration};
 
-/// Before an address at which clients begin with a TLS handshake; what comes of that is the proxy's.
+/// Before an address at which clients begin with a TLS handshake, which is the proxy's to answer.
 const SECURE: &str = "https://";
 const BACKLOG: i32 = 4096;
 /// A predecessor's sockets are gone a moment after it.
