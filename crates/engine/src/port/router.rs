@@ -27,8 +27,8 @@ pub trait Router: Send + Sync {
         Ok(())
     }
     /// Does this of itself for the hosts of the environment from now on; None: nothing.  What
-    /// cannot be done, such as a certificate that cannot be presented, is told, and what was done before
-    /// goes on.
+    /// cannot be done, such as a certificate that cannot be presented, is told, and what was done
+    /// before goes on.
     async fn edge(
         &self,
         _environment: &EnvironmentId,
