@@ -6,6 +6,7 @@ pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod container;
 pub(crate) mod control;
+pub(crate) mod edge;
 pub(crate) mod environment;
 pub(crate) mod files;
 pub(crate) mod hook;

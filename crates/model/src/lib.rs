@@ -11,6 +11,7 @@ pub mod checklist;
 pub mod control;
 pub mod deployment;
 pub mod describe;
+pub mod edge;
 pub mod failure;
 pub mod files;
 pub mod health_document;
