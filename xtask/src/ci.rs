@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use std::time::Instant;
 
 /// A program that tests need, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 15] = [
+const NEEDED: [(&str, &str); 16] = [
     ("git", "git"),
     ("node", "nodejs"),
     ("npm", "npm"),
@@ -21,6 +21,7 @@ const NEEDED: [(&str, &str); 15] = [
     ("sqlite3", "sqlite3"),
     ("pg_ctlcluster", "postgresql"),
     ("mariadb-dump", "mariadb-server"),
+    ("/lib/systemd/systemd", "systemd"),
 ];
 
 /// Runs all of it; the first that fails ends it.

@@ -37,6 +37,7 @@ mod running;
 mod scale;
 mod schema;
 mod secrets;
+mod setup;
 mod show;
 mod status;
 mod support_bundle;
@@ -92,6 +93,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Down(args) => down::run(session, &args).await,
         Verb::Daemon(args) => daemon::run(session, &args.act).await,
         Verb::Proxy(args) => proxy::run(session, &args.act).await,
+        Verb::Setup(args) => setup::run(session, &args).await,
         Verb::Doctor(args) => doctor::run(session, &args).await,
         Verb::Demo(args) => Ok(demonstrate(DemoOptions { app: args.app, load: args.load })),
         Verb::Init => init::run(session),

@@ -173,6 +173,9 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
     };
     let listener = PeerListener::bind(&options.root).map_err(platform("bind daemon.sock"))?;
     tracing::info!(epoch = api::status::of(&controller).epoch, "the controller runs");
+    if let Err(error) = supervise::notify::tell("READY=1") {
+        tracing::warn!(%error, "the service manager cannot be told that the controller runs");
+    }
     tokio::spawn(background::run(controller.clone(), recovered));
     tokio::spawn(one_off::tend(controller.clone()));
     let until = async move {

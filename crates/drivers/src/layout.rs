@@ -44,6 +44,11 @@ impl Layout {
         self.root.join("daemon.log")
     }
 
+    /// That units of the host's systemd run our roles, where they do.
+    pub fn units(&self) -> PathBuf {
+        self.root.join("units.json")
+    }
+
     /// Route files.
     pub fn routes(&self) -> PathBuf {
         self.root.join("routes")

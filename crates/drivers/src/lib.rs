@@ -17,6 +17,7 @@ pub mod router;
 pub mod runtime;
 pub mod secrets;
 pub mod state;
+pub mod units;
 
 use backups::DirectoryBackups;
 use clock::SystemClock;

@@ -114,6 +114,13 @@ pub fn read_holder_status(root: &Path) -> Option<HolderStatus> {
     serde_json::from_slice(&text).ok()
 }
 
+/// Whether a process is the holder of this state directory, by the words it was started with.
+pub fn is_holder(pid: u32, root: &Path) -> bool {
+    let text = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words: Vec<&[u8]> = text.split(|it| *it == 0).collect();
+    words.contains(&&b"--holder"[..]) && words.contains(&root.as_os_str().as_encoded_bytes())
+}
+
 /// Writes `ROOT/run/INSTANCE/spec.json` whole, in a directory of its own that only we may enter.
 ///
 /// # Errors

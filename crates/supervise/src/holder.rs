@@ -10,10 +10,11 @@ mod turn;
 use crate::{
     RoleError, clock,
     holder_spec::{FORMAT, HolderSpec},
+    notify,
     output::Output,
     own_log,
     place::{self, Place},
-    session,
+    session, signals,
     socket::{ClientId, Server},
     spec, whole_file,
 };
@@ -26,7 +27,7 @@ use seats::Seats;
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{File, OpenOptions},
-    os::unix::fs::OpenOptionsExt,
+    os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -139,7 +140,9 @@ struct Stopping {
 /// Holds what `ROOT/proxy/holder.json` names until it is asked to stop.  Where a proxy lives whose
 /// holder died, its listeners are taken over from it, and it is left as it is.
 ///
-/// SIGTERM, SIGINT and SIGHUP do nothing, as for an instance.
+/// SIGTERM, SIGINT and SIGHUP do nothing, as for an instance.  Only where a service manager started
+/// it SIGTERM ends it, and it alone: the proxy serves on until the next holder takes it over.  The
+/// listeners are then kept by the service manager too, should both of them die.
 ///
 /// # Errors
 ///
@@ -148,15 +151,31 @@ struct Stopping {
 pub fn run_holder(root: &Path) -> Result<(), RoleError> {
     let directory = place::of_proxy(root);
     drop(lock(&directory)?);
-    session::begin(&directory.join(place::HOLDER_LOG))?;
-    let result = open(root, &directory).and_then(Holder::serve);
+    let handed = notify::handed();
+    session::begin_with(&directory.join(place::HOLDER_LOG), handed)?;
+    if notify::is_heard() {
+        signals::end_by_term();
+    }
+    let kept = notify::take(handed)
+        .map_err(|it| RoleError::failed(format!("the listeners that were kept: {it}")))?;
+    let result = open(root, &directory, kept).and_then(|holder| {
+        heard(notify::tell("READY=1"));
+        holder.serve()
+    });
     if let Err(error) = &result {
         own_log::note(&format!("ended: {error}"));
     }
     result
 }
 
-fn open(root: &Path, directory: &Path) -> Result<Holder, RoleError> {
+/// Whoever manages this service may go on without it.
+fn heard(told: std::io::Result<()>) {
+    if let Err(error) = told {
+        own_log::note(&format!("the service manager cannot be told: {error}"));
+    }
+}
+
+fn open(root: &Path, directory: &Path, kept: Vec<OwnedFd>) -> Result<Holder, RoleError> {
     let seats = Seats::reserve()?;
     let lock = lock(directory)?;
     let place = Place::open(directory.to_owned()).map_err(|error| failed(directory, error))?;
@@ -190,7 +209,7 @@ fn open(root: &Path, directory: &Path) -> Result<Holder, RoleError> {
         status,
         _lock: lock,
     };
-    if let Err(error) = holder.take_over_or_bind() {
+    if let Err(error) = holder.take_over_or_bind(kept) {
         holder.status.error = Some(error.message.clone());
         holder.enter(HolderState::Failed);
         holder.server.unlink();

@@ -16,6 +16,7 @@ mod instance;
 pub mod kin;
 pub mod limits;
 pub mod message;
+pub mod notify;
 mod output;
 mod own_log;
 mod place;

@@ -10,7 +10,12 @@ use std::path::Path;
 /// A session of its own, `/` as directory, umask 077, default signals, stdin from nowhere, stdout
 /// and stderr to `log`.
 pub(crate) fn begin(log: &Path) -> Result<(), RoleError> {
-    signals::close_inherited_descriptors();
+    begin_with(log, 0)
+}
+
+/// The same, but leaves so many inherited descriptors after stderr open.
+pub(crate) fn begin_with(log: &Path, kept: usize) -> Result<(), RoleError> {
+    signals::close_inherited_descriptors(kept);
     signals::settle();
     // Fails only where we lead a process group, which is as good: nobody else's signals reach it.
     let _ = rustix::process::setsid();

@@ -39,13 +39,19 @@ pub(crate) fn settle() {
     }
 }
 
-/// Closes every descriptor but stdin, stdout and stderr.  Only for the very start of a role, when
-/// nothing in this process owns a descriptor yet.
-pub(crate) fn close_inherited_descriptors() {
+/// Closes every descriptor but stdin, stdout, stderr and the next `kept` ones.  Only for the very
+/// start of a role, when nothing in this process owns a descriptor yet.
+pub(crate) fn close_inherited_descriptors(kept: usize) {
+    let kept = libc::c_uint::try_from(kept).unwrap_or(0);
     // SAFETY: no descriptor beyond stdio has an owner in this process yet (see above).
     unsafe {
-        libc::syscall(libc::SYS_close_range, FIRST_BEYOND_STDIO, libc::c_uint::MAX, 0);
+        libc::syscall(libc::SYS_close_range, FIRST_BEYOND_STDIO + kept, libc::c_uint::MAX, 0);
     }
+}
+
+/// From now on SIGTERM ends this process at once.
+pub(crate) fn end_by_term() {
+    set(libc::SIGTERM, libc::SIG_DFL);
 }
 
 extern "C" fn do_nothing(_: libc::c_int) {}

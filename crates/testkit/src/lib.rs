@@ -11,6 +11,7 @@ pub mod gixy;
 pub mod guard;
 pub mod kill_point;
 pub mod load;
+pub mod machine;
 pub mod nginx;
 pub mod pm2;
 pub mod ports;

@@ -12,6 +12,7 @@ pub mod paper;
 pub mod project;
 pub mod releases;
 pub mod run;
+pub mod setup;
 
 use backup::Backup;
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -27,6 +28,7 @@ use paper::{Completion, Man};
 use project::Project;
 use releases::Releases;
 use run::Run;
+use setup::Setup;
 use std::path::PathBuf;
 
 const MAIN_HELP: &str = "\
@@ -157,7 +159,9 @@ pub enum Verb {
     Daemon(Daemon),
     /// Start, stop or look at the proxy.
     Proxy(Proxy),
-    /// Look whether the journal can be used, or make a new one.
+    /// Have systemd run the controller and the proxy, so that all serves again after a boot.
+    Setup(Setup),
+    /// Look whether the journal and the units can be used, or make a new journal.
     Doctor(Doctor),
     /// See all of it work in half a minute, in a folder of its own.
     Demo(Demo),
@@ -393,6 +397,9 @@ pub struct Down {
     /// Do not ask for confirmation.
     #[arg(short, long)]
     pub yes: bool,
+    /// What serves is not recorded as stopped: it serves again once the controller is started.
+    #[arg(long, requires = "all")]
+    pub until_start: bool,
 }
 
 /// `daemon`
@@ -440,6 +447,12 @@ pub enum ProxyAct {
         /// Do not ask for confirmation.
         #[arg(short, long)]
         yes: bool,
+    },
+    /// Replace its process by a new one of this program; no connection is dropped.
+    Restart {
+        /// Only where the one that runs was started by a holder that is gone.
+        #[arg(long)]
+        left_over: bool,
     },
     /// Show what it serves.
     Status,
@@ -525,7 +538,7 @@ mod tests {
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
                         unfreeze status history show health ps logs run exec env top \
                          support-bundle restart stop start scale releases backup cleanup \
-                         down daemon proxy doctor demo init check project nginx schema \
+                         down daemon proxy setup doctor demo init check project nginx schema \
                         secrets completion man version";
         assert_eq!(verbs.join(" "), expected);
     }

@@ -1,5 +1,7 @@
 //! `doctor`
 
+mod units;
+
 use super::prepare::new_deployment;
 use crate::{
     cli::{EXIT_ATTENTION, grammar::Doctor},
@@ -25,9 +27,20 @@ pub async fn run(session: &Session, args: &Doctor) -> Result<u8, Halt> {
         return anew(session, trouble.is_some()).await;
     }
     match trouble {
-        None if session.ui.is_json() => session.ui.object(&json!({ "journal": "sound" })),
-        None => session.ui.done("the journal is sound, and knows all that is on disk"),
+        None => (),
         Some(failure) => return Err(Halt::of(EXIT_ATTENTION, failure)),
+    }
+    let found = units::look(session)?;
+    if session.ui.is_json() {
+        session.ui.object(&json!({ "journal": "sound", "units": found }));
+    } else {
+        found.iter().flatten().for_each(|it| session.ui.line(&it.to_string()));
+    }
+    if let Some(failure) = units::trouble(&found) {
+        return Err(Halt::of(EXIT_ATTENTION, failure));
+    }
+    if !session.ui.is_json() {
+        session.ui.done("the journal is sound, and knows all that is on disk");
     }
     Ok(0)
 }

@@ -47,7 +47,8 @@ pub async fn run(session: &Session, args: &Down) -> Result<u8, Halt> {
     confirmed(session, args, &format!("Everything under {} ends.", session.root.display()))?;
     // A state that cannot be read keeps nobody from ending what runs.
     let report = controller.status().await.ok();
-    if controller.info().await.is_ok()
+    if !args.until_start
+        && controller.info().await.is_ok()
         && let Some(report) = &report
     {
         stop_environments(session, &controller, report).await;

@@ -1,4 +1,4 @@
-//! `proxy start|stop|status`
+//! `proxy start|stop|restart|status`
 
 use super::confirm;
 use crate::{
@@ -25,7 +25,7 @@ use std::{
 };
 use supervise::{
     HolderAnswer, HolderAsk,
-    client::{ClientError, ask_holder},
+    client::{ClientError, ask_holder, read_holder_status},
     holder_spec::HolderSpec,
 };
 
@@ -33,6 +33,10 @@ use supervise::{
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// For it to finish what is in flight; its holder ends it after 60 s.
 const END_WAIT: Duration = Duration::from_secs(75);
+/// For a new proxy to answer; its holder gives it 10 s.
+const REPLACE_WAIT: Duration = Duration::from_secs(15);
+/// A deployment is at it.
+const EXIT_BUSY: u8 = 6;
 
 /// Does it.
 ///
@@ -55,6 +59,7 @@ pub async fn run(session: &Session, act: &ProxyAct) -> Result<u8, Halt> {
             session.ui.done(if ended { "the proxy has ended" } else { "the proxy does not run" });
             Ok(0)
         }
+        ProxyAct::Restart { left_over } => restart(session, *left_over).await,
         ProxyAct::Status => status(session).await,
     }
 }
@@ -75,6 +80,48 @@ async fn start(session: &Session) -> Result<u8, Halt> {
         router.trust(&peers).await.map_err(|it| Halt::of(2, it))?;
     }
     status(session).await
+}
+
+/// Both accept until the new one surely serves; the old one then finishes what it has.
+async fn restart(session: &Session, left_over: bool) -> Result<u8, Halt> {
+    let Some(status) = asked(&session.root).await else {
+        return Err(Halt::unreachable(
+            Failure::new(Blame::Request, "replace the proxy: it does not run")
+                .hint("`cutover proxy start` starts it"),
+        ));
+    };
+    let holder = read_holder_status(&session.root).map(|it| it.pid);
+    if left_over && parent(status.pid) == holder {
+        session.ui.done("the proxy is its holder's own: nothing to replace");
+        return Ok(0);
+    }
+    if let Some(name) = status.environments.iter().find(|it| it.1.probation.is_some()) {
+        let what = format!("replace the proxy: a release of {} is on probation", name.0);
+        return Err(Halt::of(EXIT_BUSY, Failure::new(Blame::Request, what))
+            .hint("try again when the deployment has ended"));
+    }
+    let program = env::current_exe()
+        .map_err(|it| Failure::new(Blame::Platform, format!("find this program: {it}")))?;
+    let root = session.root.clone();
+    let ask = HolderAsk::Replace { program: Some(program) };
+    let answer = tokio::task::spawn_blocking(move || ask_holder(&root, &ask, REPLACE_WAIT)).await;
+    let why = match answer {
+        Ok(Ok(HolderAnswer::Replaced { pid })) => {
+            session.ui.done(&format!("the proxy was replaced (pid {} by {pid})", status.pid));
+            return Ok(0);
+        }
+        Ok(Ok(HolderAnswer::Refused { message })) => message,
+        Ok(Ok(other)) => format!("its holder answered {other:?}"),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    Err(Failure::new(Blame::Platform, format!("replace the proxy: {why}")).into())
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The program's name stands in brackets, and may hold anything.
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
 }
 
 /// Where it listened last or, the first time, where the configuration says.

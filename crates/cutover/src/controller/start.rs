@@ -2,7 +2,10 @@
 
 use super::{CallError, Controller, detach::detached};
 use crate::{cli::EXIT_ATTENTION, command::doctor, halt::Halt, session::Session};
-use drivers::layout::Layout;
+use drivers::{
+    layout::Layout,
+    units::{self, Part},
+};
 use model::failure::{Blame, Failure};
 use std::{
     env,
@@ -46,9 +49,16 @@ pub async fn start(session: &Session, take_over: bool) -> Result<Controller, Hal
     }
     let before = if take_over { controller.info().await.ok().map(|it| it.pid) } else { None };
     let layout = session.layout();
-    let mut child = spawn(&session.root, &layout, take_over)
-        .map_err(|it| Failure::new(Blame::Platform, format!("start the controller: {it}")))
-        .map_err(Halt::unreachable)?;
+    let mut child = match units::unit_of(&layout, Part::Controller) {
+        Some(unit) => {
+            by_unit(session, unit, take_over).await.map_err(Halt::unreachable)?;
+            None
+        }
+        None => Some(spawn(&session.root, &layout, take_over).map_err(|it| {
+            let message = format!("start the controller: {it}");
+            Halt::unreachable(Failure::new(Blame::Platform, message))
+        })?),
+    };
     let began = Instant::now();
     let mut noted = false;
     loop {
@@ -57,7 +67,7 @@ pub async fn start(session: &Session, take_over: bool) -> Result<Controller, Hal
             Err(error @ CallError::Forbidden(_)) => return Err(error.into()),
             _ => (),
         }
-        let ended = child.try_wait().ok().flatten();
+        let ended = child.as_mut().and_then(|it| it.try_wait().ok().flatten());
         // Another command line may have started one at the same time: then that one answers.
         if let Some(status) = ended
             && controller.info().await.is_err()
@@ -75,6 +85,14 @@ pub async fn start(session: &Session, take_over: bool) -> Result<Controller, Hal
         }
         tokio::time::sleep(ASK_EVERY).await;
     }
+}
+
+/// One beside its unit would keep the unit from ever starting.
+async fn by_unit(session: &Session, unit: String, take_over: bool) -> Result<(), Failure> {
+    session.ui.note(&format!("{unit} runs the controller: it is started"));
+    let act = if take_over { units::restart } else { units::start };
+    let panicked = |_| Failure::new(Blame::Us, "ask systemd: the thread ended");
+    tokio::task::spawn_blocking(move || act(&unit)).await.map_err(panicked)?
 }
 
 fn spawn(root: &Path, layout: &Layout, take_over: bool) -> io::Result<Child> {

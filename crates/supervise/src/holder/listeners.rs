@@ -6,7 +6,7 @@ use rustix::{
     io::Errno,
     net::{
         AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with,
-        sockopt::{set_ipv6_v6only, set_socket_reuseaddr},
+        sockopt::{set_ipv6_v6only, set_socket_reuseaddr, socket_acceptconn},
     },
 };
 use std::{net::SocketAddr, os::fd::OwnedFd, thread, time::Duration};
@@ -40,6 +40,29 @@ impl Listeners {
         let addresses = descriptors.iter().zip(addresses).map(|(it, asked)| real(it, asked));
         let addresses = addresses.collect();
         Ok(Self { descriptors, addresses })
+    }
+
+    /// What a service manager kept, if it is just what is wanted.
+    pub(super) fn kept(kept: Vec<OwnedFd>, wanted: &[String]) -> Option<Self> {
+        let named: Vec<(OwnedFd, SocketAddr)> = kept
+            .into_iter()
+            .filter(|it| socket_acceptconn(it).unwrap_or(false))
+            .filter_map(|it| {
+                let address = SocketAddr::try_from(getsockname(&it).ok()?).ok()?;
+                Some((it, address))
+            })
+            .collect();
+        let fits = |is: SocketAddr, asked: &String| {
+            let asked: Option<SocketAddr> = asked.parse().ok();
+            asked.is_some_and(|it| it.ip() == is.ip() && (it.port() == 0 || it.port() == is.port()))
+        };
+        let all = named.len() == wanted.len()
+            && wanted.iter().all(|asked| named.iter().any(|it| fits(it.1, asked)));
+        if !all || named.is_empty() {
+            return None;
+        }
+        let addresses = named.iter().map(|it| it.1.to_string()).collect();
+        Some(Self { descriptors: named.into_iter().map(|it| it.0).collect(), addresses })
     }
 }
 

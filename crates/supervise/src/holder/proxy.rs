@@ -1,10 +1,10 @@
 //! The proxy's process: started, watched, started again.
 
-use super::{Holder, HolderState, heir, listeners::Listeners};
+use super::{Holder, HolderState, heard, heir, listeners::Listeners};
 use crate::{
     EXIT_NOT_BOUND, RoleError,
     before_exec::BeforeExec,
-    own_log,
+    notify, own_log,
     process::{self, Process},
 };
 use rustix::process::{Resource, WaitOptions, getrlimit};
@@ -43,7 +43,8 @@ impl Crashes {
 }
 
 impl Holder {
-    pub(super) fn take_over_or_bind(&mut self) -> Result<(), RoleError> {
+    /// From the proxy that a dead holder left, from the service manager, or bound anew.
+    pub(super) fn take_over_or_bind(&mut self, kept: Vec<OwnedFd>) -> Result<(), RoleError> {
         let inherited = heir::inherit(&self.place)
             .map_err(|message| RoleError { message, code: EXIT_NOT_BOUND })?;
         if let Some((process, listeners)) = inherited
@@ -55,7 +56,14 @@ impl Holder {
             self.enter(HolderState::Serving);
             return Ok(());
         }
-        self.hold(Listeners::bind(&self.spec.listen)?);
+        let listeners = match Listeners::kept(kept, &self.spec.listen) {
+            Some(kept) => kept,
+            None => {
+                heard(notify::forget());
+                Listeners::bind(&self.spec.listen)?
+            }
+        };
+        self.hold(listeners);
         self.start();
         Ok(())
     }
@@ -76,6 +84,9 @@ impl Holder {
         let (out, error) = self.output.ends().map_err(|error| error.to_string())?;
         let mut command = Command::new(&self.spec.program);
         command.arg("proxy").arg("--root").arg(&self.spec.root).current_dir("/");
+        for name in notify::VARIABLES {
+            command.env_remove(name);
+        }
         command.env("LISTEN_FDS", listeners.descriptors.len().to_string());
         command.env("CUTOVER_LISTEN", listeners.addresses.join(","));
         command.process_group(0).stdin(Stdio::null()).stdout(out).stderr(error);
@@ -122,7 +133,7 @@ impl Holder {
         let now = Instant::now();
         if self.crashes.add(now) {
             // Else clients would connect, and hang.
-            self.listeners = None;
+            self.let_go();
             self.retry_at = Some(now + RETRY);
             self.enter(HolderState::Closed);
         } else {
@@ -151,8 +162,15 @@ impl Holder {
     }
 
     fn hold(&mut self, listeners: Listeners) {
+        heard(notify::keep(&listeners.descriptors));
         self.status.addresses.clone_from(&listeners.addresses);
         self.listeners = Some(listeners);
+    }
+
+    /// Closes them: also what the service manager keeps of them.
+    pub(super) fn let_go(&mut self) {
+        self.listeners = None;
+        heard(notify::forget());
     }
 }
 

@@ -105,7 +105,7 @@ impl Holder {
         let kill_at = Instant::now() + STOP_PATIENCE;
         self.stopping = Some(Stopping { kill_at, killed: false, waiting: vec![client] });
         // From here on the proxy alone holds them: once it closes them, clients are refused.
-        self.listeners = None;
+        self.let_go();
         self.retry_at = None;
         self.signal_all(Signal::TERM);
         self.enter(HolderState::Stopping);

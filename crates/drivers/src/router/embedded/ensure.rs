@@ -4,7 +4,11 @@ use super::{
     EmbeddedRouter,
     ask::{ANSWER_WAIT, RESTART_WAIT},
 };
-use crate::{file, state::is_alive};
+use crate::{
+    file,
+    state::is_alive,
+    units::{self, Part},
+};
 use model::failure::{Blame, Failure};
 use proxy::control::Ask;
 use std::{
@@ -55,7 +59,9 @@ impl EmbeddedRouter {
         }
         let last = client::read_holder_status(self.layout().root());
         let died = last.is_some_and(|it| {
-            matches!(it.state, HolderState::Serving | HolderState::Closed) && !is_alive(it.pid)
+            // After a boot somebody else may have its number.
+            let lives = is_alive(it.pid) && client::is_holder(it.pid, self.layout().root());
+            matches!(it.state, HolderState::Serving | HolderState::Closed) && !lives
         });
         match self.holder_spec()?.filter(|_| died) {
             Some(spec) => self.begin(&spec.listen),
@@ -77,10 +83,18 @@ impl EmbeddedRouter {
             })
             .and_then(|()| client::write_holder_spec(root, &spec))
             .map_err(|error| file::failure("write", &self.layout().holder_spec(), &error))?;
-        let pid = client::spawn_holder(&self.shared.program, root).map_err(|error| {
-            let program = self.shared.program.display();
-            Failure::new(Blame::Platform, format!("run `{program} supervise --holder`: {error}"))
-        })?;
+        let pid = match units::unit_of(self.layout(), Part::Proxy) {
+            // One that is not its unit's would keep the unit from ever starting.
+            Some(unit) => {
+                units::start(&unit).map_err(|it| self.with_logs(it))?;
+                self.holder().map_or(0, |it| it.pid)
+            }
+            None => client::spawn_holder(&self.shared.program, root).map_err(|error| {
+                let program = self.shared.program.display();
+                let message = format!("run `{program} supervise --holder`: {error}");
+                Failure::new(Blame::Platform, message)
+            })?,
+        };
         self.until_both_answer(pid)
     }
 

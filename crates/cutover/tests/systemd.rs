@@ -1,0 +1,101 @@
+//! A whole installation under a real systemd: our own roles as its units, restarted under load,
+//! and booted again.
+#![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
+
+use std::time::Duration;
+use testkit::{
+    load::FaultKind,
+    machine::Machine,
+    stand::{Layout, Stand, assert_clean},
+};
+
+const ATTENTION: i32 = 5;
+const SOON: Duration = Duration::from_secs(60);
+
+/// An installation whose every verb is run in a machine of its own.
+fn installed(layout: Layout) -> (Stand, Machine) {
+    let mut stand = Stand::new(layout);
+    let built = stand.program.parent().unwrap().to_owned();
+    let machine = Machine::boot(&[stand.folder.path(), &built]);
+    stand.through = machine.through();
+    (stand, machine)
+}
+
+fn property(machine: &Machine, unit: &str, property: &str) -> String {
+    machine.systemctl(&["show", "-P", property, "--", unit])
+}
+
+fn serves_with(stand: &Stand) -> u32 {
+    // As the machine sees it.
+    let status = stand.cutover(&["--json", "proxy", "status"]).expect(0).out;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    u32::try_from(status["pid"].as_u64().unwrap()).unwrap()
+}
+
+#[test]
+fn units_are_restarted_under_load_and_serve_again_after_a_boot() {
+    let (mut stand, mut machine) = installed(Layout::default());
+    // What runs already is taken over without a gap.
+    stand.deploy("1.0.0", "").expect(0);
+    let load = stand.load();
+    let before = serves_with(&stand);
+    let said = stand.cutover(&["setup"]).expect(0).text();
+    for part in ["wrote /etc/systemd/system/cutover.service", "started cutover-proxy.service"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(stand.cutover(&["setup"]).expect(0).text().contains("nothing to change"));
+    let taken = serves_with(&stand);
+    assert_ne!(before, taken, "the proxy is one of its unit's");
+    stand.cutover(&["doctor"]).expect(0);
+    for unit in ["cutover", "cutover-proxy"] {
+        let pid = property(&machine, unit, "MainPID");
+        machine.systemctl(&["restart", unit]);
+        assert_ne!(property(&machine, unit, "MainPID"), pid, "{unit}");
+    }
+    assert_ne!(serves_with(&stand), taken, "a restart brings a new proxy");
+    // One that dies is started again, while the proxy serves on.
+    machine.systemctl(&["kill", "--signal=KILL", "cutover.service"]);
+    stand.deploy("2.0.0", "").expect(0);
+    assert_clean(&load.stop().unwrap());
+    // Holder and proxy at once: who connects waits for the next ones instead of being refused.
+    let load = stand.load();
+    let kept = machine.systemctl(&["show", "-P", "NFileDescriptorStore", "cutover-proxy"]);
+    assert_eq!(kept, "1");
+    machine.systemctl(&["kill", "--kill-whom=all", "--signal=KILL", "cutover-proxy.service"]);
+    stand.until_answers("2.0.0", SOON);
+    let summary = load.stop().unwrap();
+    assert_eq!(summary.failures.get(&FaultKind::Refused), None, "{summary:#?}");
+
+    machine.reboot();
+    stand.through = machine.through();
+    stand.until_answers("2.0.0", SOON);
+    machine.crash();
+    stand.through = machine.through();
+    stand.until_answers("2.0.0", SOON);
+    assert_eq!(stand.serving(), ["2.0.0"]);
+    stand.deploy("3.0.0", "").expect(0);
+}
+
+#[test]
+fn a_unit_changed_by_hand_is_found_and_what_serves_outlives_the_units() {
+    let (stand, machine) = installed(Layout { instances: 1, ..Layout::default() });
+    let shown = stand.cutover(&["setup", "--dry-run"]).expect(0).out;
+    assert!(shown.contains("ExecStart=") && shown.contains("would be written"), "{shown}");
+    stand.cutover(&["setup"]).expect(0);
+    stand.deploy("1.0.0", "").expect(0);
+    let edit = "sed -i s/RestartSec=200ms/RestartSec=9s/ /etc/systemd/system/cutover.service";
+    assert!(machine.run("sh", &["-c", edit]).status.success());
+    let refused = stand.cutover(&["setup"]).expect(ATTENTION).text();
+    assert!(refused.contains("by hand") && refused.contains("--force"), "{refused}");
+    let found = stand.cutover(&["doctor"]).expect(ATTENTION).text();
+    assert!(found.contains("cutover.service: changed by hand"), "{found}");
+    let load = stand.load();
+    stand.cutover(&["setup", "--force"]).expect(0);
+    stand.cutover(&["doctor"]).expect(0);
+    stand.cutover(&["setup", "--remove"]).expect(0);
+    let files = machine.run("sh", &["-c", "ls /etc/systemd/system/cutover*"]);
+    assert!(!files.status.success(), "{files:?}");
+    stand.deploy("2.0.0", "").expect(0);
+    assert_clean(&load.stop().unwrap());
+    stand.down().expect(0);
+}
