@@ -54,8 +54,8 @@ pub fn run(words: &[&str]) -> Result<()> {
     // Failures are counted, not times: the build at hand will do.
     program::run("cargo", &["build", "-p", "cutover", "-p", "cutover-testkit", "--bins"])?;
     let mut counted = vec![];
-    let ways: [fn() -> Result<Box<dyn Way>>; 4] =
-        [ours::install, links::install, reloads::install, flips::install];
+    let ways: [fn() -> Result<Box<dyn Way>>; 5] =
+        [ours::install, links::install, reloads::install, flips::install, flips::install_stopping];
     for install in ways {
         let mut way = install()?;
         counted.push(measure(&mut *way, changes, requests, rate)?);
@@ -122,8 +122,8 @@ fn write(rows: &str, rate: u64, command: &str) -> Result<()> {
          after the other. cutover: a whole deployment each time, nginx leads to the proxy. Link: \
          two copies listen at sockets, nginx leads to a link that is renamed, nothing is ever \
          stopped. PM2: `pm2 reload` in cluster mode, nginx leads to its port. Reload: nginx's \
-         upstream is written anew and `nginx -s reload` run, nothing is ever stopped. What counts \
-         is what failed.\n\n",
+         upstream is written anew and `nginx -s reload` run, and nothing is ever stopped; or the \
+         copy before is told to end once it has returned. What counts is what failed.\n\n",
         command.trim_end(),
     );
     for line in machine::lines() {
