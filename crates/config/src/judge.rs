@@ -12,7 +12,7 @@ use crate::{
         root::RootDraft,
         service::{KindDraft, Runtime, ServiceDraft, StrategyDraft},
     },
-    front, lint,
+    edge, front, lint,
     problem::Severity,
     report::{Place, Placed, Report},
 };
@@ -28,6 +28,7 @@ use std::{collections::HashMap, net::SocketAddr};
 /// Reports everything that the values contradict each other in.
 pub(crate) fn judge(root: &RootDraft, report: &mut Report) {
     domains(root, report);
+    edge::judge(root, report);
     front::conflicts(root.nginx.as_ref(), root.listen.as_ref(), report);
     for (_, project) in &root.projects {
         for (name, environment) in &project.environments {

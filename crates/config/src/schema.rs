@@ -5,6 +5,7 @@
 mod backup;
 mod build;
 mod environment;
+mod migrate;
 mod probe;
 mod reference;
 mod service;

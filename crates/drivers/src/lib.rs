@@ -22,8 +22,8 @@ pub mod units;
 use backups::DirectoryBackups;
 use clock::SystemClock;
 use engine::port::{
-    builder::Builder, clock::Clock, hook::HookRunner, machine::Machine, one_off::OneOffRunner,
-    prober::Prober, router::Router, runtime::Runtime,
+    builder::Builder, clock::Clock, hook::HookRunner, machine::Machine, migrator::Migrator,
+    one_off::OneOffRunner, prober::Prober, router::Router, runtime::Runtime,
 };
 use layout::Layout;
 use machine::LocalMachine;
@@ -46,6 +46,8 @@ pub struct Local {
     pub builder: Arc<dyn Builder>,
     /// Runs the owner's programs beside the steps.
     pub hooks: Arc<dyn HookRunner>,
+    /// Migrates databases.
+    pub migrator: Arc<dyn Migrator>,
     /// The proxy that comes with this program.
     pub router: Arc<dyn Router>,
     /// Asks them.
@@ -88,6 +90,7 @@ fn parts(
         pm2: runtime.pm2().clone(),
         runtime: Arc::new(runtime),
         hooks: Arc::new(one_offs.clone()),
+        migrator: Arc::new(one_offs.clone()),
         builder: Arc::new(HostBuilder::new(
             one_offs.clone(),
             DirectoryReleases::new(layout.clone()),

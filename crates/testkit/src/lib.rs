@@ -6,6 +6,7 @@
 pub mod app;
 pub mod book;
 pub mod crc;
+pub mod database;
 pub mod faults;
 pub mod gixy;
 pub mod guard;

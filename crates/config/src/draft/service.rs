@@ -5,7 +5,7 @@ use crate::{
     draft::{
         build::BuildDraft,
         check::CheckDraft,
-        files,
+        files, migrate,
         pm2::Pm2Draft,
         probe::HealthDraft,
         readiness, schedule,
@@ -18,6 +18,7 @@ use crate::{
     yaml::Value,
 };
 use model::{
+    migrate::MigrateSpec,
     pm2::RuntimeSpec,
     role::QuietSignal,
     schedule::Overlap,
@@ -172,7 +173,7 @@ pub(crate) struct ServiceDraft {
     /// Keys that may be given, and are refused when they are to be deployed.
     pub(crate) image: Option<Placed<()>>,
     pub(crate) volumes: Option<Placed<()>>,
-    pub(crate) migrate: Option<Placed<()>>,
+    pub(crate) migrate: Option<Placed<MigrateSpec>>,
     pub(crate) listen: Option<Placed<()>>,
     /// Keys that were there but wrong: what depends on them is not judged.
     pub(crate) broken: Vec<&'static str>,
@@ -246,7 +247,7 @@ impl ServiceDraft {
         self.image =
             table.get("image").and_then(|it| scalar::word(it, report)).map(|it| it.with(()));
         self.volumes = table.get("volumes").map(|it| it.placed(()));
-        self.migrate = table.get("migrate").map(|it| it.placed(()));
+        self.migrate = table.get("migrate").and_then(|it| migrate::read(it, report));
         self.listen = table.get("listen").and_then(|it| listen(it, report));
     }
 

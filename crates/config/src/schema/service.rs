@@ -4,6 +4,7 @@ use super::{
     Key, Kind, Shape,
     build::BUILD,
     environment::{ENV, ENV_FILE_ABOUT, REQUIRED_ENV, REQUIRED_ENV_ABOUT, SECRETS, SECRETS_ABOUT},
+    migrate::MIGRATE,
     probe::{CHECK, HEALTH, SMOKE},
 };
 
@@ -107,7 +108,14 @@ pub(super) static SERVICE: Shape = Shape {
         Key("required_env", REQUIRED_ENV, REQUIRED_ENV_ABOUT),
         Key("secrets", SECRETS, SECRETS_ABOUT),
         Key("build", Kind::Keys(&BUILD), "A build of its own, after that of all services."),
-        Key("migrate", Kind::Any, "Not built yet."),
+        Key(
+            "migrate",
+            Kind::Either(&[
+                Kind::OneOf(&["alembic", "prisma", "django", "sqlx"]),
+                Kind::Keys(&MIGRATE),
+            ]),
+            "Brings its database forward, with the new code, before the new release starts.",
+        ),
         Key("volumes", Kind::Any, "Not built yet."),
         Key(
             "listen",
