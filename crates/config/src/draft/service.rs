@@ -226,6 +226,7 @@ impl ServiceDraft {
             ("recreate", StrategyDraft::Recreate),
             ("rolling", StrategyDraft::Rolling),
             ("canary", StrategyDraft::Unbuilt("canary")),
+            ("reload", StrategyDraft::Unbuilt("reload")),
         ];
         self.command = table.get("command").and_then(|it| argv::command(it, report));
         self.runtime = table.get("runtime").and_then(|it| scalar::choice(it, &runtimes, report));

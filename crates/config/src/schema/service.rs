@@ -77,7 +77,7 @@ pub(super) static SERVICE: Shape = Shape {
         Key("checks", Kind::List(&CHECK), "Further questions to each new instance."),
         Key(
             "strategy",
-            Kind::OneOf(&["blue-green", "recreate", "rolling", "canary"]),
+            Kind::OneOf(&["blue-green", "recreate", "rolling", "canary", "reload"]),
             "`blue-green`: new beside old, then one switch.  `rolling`: new beside old, then a \
              switch for each batch.  `recreate`: requests are held while the old stops and the \
              new starts.",
