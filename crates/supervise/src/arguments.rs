@@ -3,7 +3,8 @@
 use crate::RoleError;
 use std::{ffi::OsString, path::PathBuf};
 
-const USAGE: &str = "usage: cutover supervise --root ROOT (--instance ID [--adopt | --become | --ended] | --holder)";
+const USAGE: &str = "usage: cutover supervise --root ROOT \
+                     (--instance ID [--adopt | --become | --ended] | --holder)";
 
 /// What this process is to be.
 #[derive(Debug, PartialEq, Eq)]

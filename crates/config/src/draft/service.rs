@@ -330,7 +330,8 @@ impl ServiceDraft {
             };
         }
         laid! {
-            command runtime pm2 systemd container directory index fallback instances routes port readiness
+            command runtime pm2 systemd container directory index fallback instances routes port
+            readiness
             smoke checks strategy rolling
             drain stop_signal quiet_signal kind schedule timezone overlap time_limit catch_up
             grace start_timeout bake keep_warm user env_file required_env upstream_keepalive image

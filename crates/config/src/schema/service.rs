@@ -31,8 +31,8 @@ pub(super) static SERVICE: Shape = Shape {
                 "swarm",
                 "kubernetes",
             ]),
-            "What runs it: `process`, the default, `pm2` or `systemd`.  `static`: nothing, the proxy \
-             serves files of the release.  Others may be checked, not yet deployed.",
+            "What runs it: `process`, the default, `pm2` or `systemd`.  `static`: nothing, the \
+             proxy serves files of the release.  Others may be checked, not yet deployed.",
         ),
         Key(
             "directory",
