@@ -137,9 +137,6 @@ impl Document {
             return (None, report);
         };
         if unbuilt == Unbuilt::Refused {
-            if let Some(tls) = &self.root.tls {
-                refuse(tls, "`proxy.tls`", "end TLS in front of the proxy", &mut report);
-            }
             for (_, service) in judge::laid(project, environment) {
                 refuse_unbuilt(&service, &mut report);
             }
@@ -173,6 +170,7 @@ impl Document {
             services,
             listen: self.listen(is_root),
             trusted: self.trusted(),
+            edge: self.edge(environment),
             front: self.front().filter(|_| !environment.domains().is_empty()),
             shared: shared(project, environment),
             control: environment.control.clone(),

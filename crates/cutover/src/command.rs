@@ -5,6 +5,7 @@ mod admission;
 mod attach;
 mod backup;
 mod carry;
+mod cert;
 mod check;
 mod cleanup;
 pub mod completion;
@@ -95,6 +96,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Down(args) => down::run(session, &args).await,
         Verb::Daemon(args) => daemon::run(session, &args.act).await,
         Verb::Proxy(args) => proxy::run(session, &args.act).await,
+        Verb::Cert(args) => cert::run(session, args.act).await,
         Verb::Setup(args) => setup::run(session, &args).await,
         Verb::Doctor(args) => doctor::run(session, &args).await,
         Verb::Demo(args) => Ok(demonstrate(DemoOptions { app: args.app, load: args.load })),

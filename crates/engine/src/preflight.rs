@@ -48,6 +48,11 @@ pub(crate) async fn findings(
     let comes = source.is_some_and(|it| !matches!(it, Source::Kept { .. }));
     let mut all = preflight::findings(&release.spec, comes.then_some(&release.artifact), &seen);
     all.extend(unproven);
+    // Who goes back is not held up by what became of a certificate meanwhile.
+    if let Some(edge) = release.spec.edge.as_ref().filter(|_| comes) {
+        let trouble = ports.router.edge_trouble(edge).await?;
+        all.extend(trouble.iter().map(|it| preflight::edge(it)));
+    }
     if let Some(source) = source {
         let trouble = ports.releases.shared_trouble(release, source).await?;
         all.extend(trouble.iter().map(Trouble::finding));

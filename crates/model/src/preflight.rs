@@ -87,6 +87,12 @@ pub fn unproven(environment: &EnvironmentId, before: &EnvironmentId) -> Finding 
     hard(failure)
 }
 
+/// The proxy could not do what it shall for the environment's hosts.
+pub fn edge(trouble: &str) -> Finding {
+    let failure = Failure::new(Blame::Request, format!("serve over TLS: {trouble}"));
+    hard(failure.hint("`cutover cert check` looks at all certificates of the configuration"))
+}
+
 /// Bytes of the disk that new content takes for a moment, and those that are asked to be free.
 pub fn room(spec: &EnvironmentSpec, artifact: &Artifact) -> (u64, u64) {
     let need = artifact.bytes.saturating_mul(COPIES);

@@ -4,6 +4,7 @@ use crate::{
     backup::BackupSpec,
     build::BuildSpec,
     check::Check,
+    edge::Edge,
     files::Files,
     hook::Hook,
     migrate::MigrateSpec,
@@ -57,6 +58,9 @@ pub struct EnvironmentSpec {
     /// is said, and what was said before holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted: Option<Vec<String>>,
+    /// What the proxy does of itself for its hosts; None: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<Edge>,
     /// nginx, where it stands in front of the proxy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub front: Option<FrontSpec>,

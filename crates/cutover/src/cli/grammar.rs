@@ -1,6 +1,7 @@
 //! What may be typed.
 
 pub mod backup;
+pub mod cert;
 pub mod cleanup;
 pub mod control;
 pub mod env;
@@ -17,6 +18,7 @@ pub mod run;
 pub mod setup;
 
 use backup::Backup;
+use cert::Cert;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use cleanup::Cleanup;
 use control::{Freeze, Insisted, Lift, Lock, Promote, Turn};
@@ -165,6 +167,8 @@ pub enum Verb {
     Daemon(Daemon),
     /// Start, stop or look at the proxy.
     Proxy(Proxy),
+    /// Look at the certificates that the proxy presents, and have them read again.
+    Cert(Cert),
     /// Have systemd run the controller and the proxy, so that all serves again after a boot.
     Setup(Setup),
     /// Look whether the journal and the units can be used, or make a new journal.

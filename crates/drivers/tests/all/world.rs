@@ -141,6 +141,7 @@ impl World {
             services: vec![service],
             listen: vec!["127.0.0.1:0".to_owned()],
             trusted: None,
+            edge: None,
             front: None,
             shared: Default::default(),
             control: Default::default(),

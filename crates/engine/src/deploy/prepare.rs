@@ -69,6 +69,10 @@ impl Prepared {
             if let Some(peers) = &release.spec.trusted {
                 ports.router.trust(peers).await?;
             }
+            let edge = release.spec.edge.as_ref();
+            for trouble in ports.router.edge(&request.environment, edge).await? {
+                tracing::warn!(environment = %request.environment, trouble, "at the edge");
+            }
         }
         self.write_release(ports, request).await?;
         let (journal, above) = (&ports.journal, self.in_force.highest);

@@ -87,6 +87,7 @@ pub fn spec(services: Vec<ServiceSpec>) -> EnvironmentSpec {
         services,
         listen: vec!["127.0.0.1:8080".into()],
         trusted: None,
+        edge: None,
         front: None,
         shared: Default::default(),
         control: Default::default(),

@@ -36,6 +36,8 @@ pub struct Request {
     pub is_idempotent: bool,
     /// The protocols the client offers to change to.
     pub upgrade: Option<String>,
+    /// It came over TLS, to us or to a proxy in front that is trusted.
+    pub is_secure: bool,
     /// What `X-Cutover-Verify` says: a controller's request if it is our start nonce.
     pub verify: Option<String>,
     path: Range<usize>,
@@ -132,11 +134,13 @@ pub fn read(input: &[u8], peer: &Peer<'_>) -> Result<Option<Request>, Refusal> {
         is_head: method == "HEAD",
         is_idempotent: matches!(method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE"),
         upgrade: facts.upgrade.filter(|_| upgrades).map(str::to_owned),
+        is_secure: false,
         verify: verify(parsed.headers),
         path: 0..0,
     };
     write_line(&mut request, method, &target);
     let origin = Origin::of(peer, parsed.headers, authority);
+    request.is_secure = origin.scheme == "https";
     write_fields(&mut request, parsed.headers, &facts, &origin);
     Ok(Some(request))
 }
