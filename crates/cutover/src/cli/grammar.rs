@@ -524,8 +524,8 @@ mod tests {
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
                         unfreeze status history show health ps logs run migrate exec env top \
                          support-bundle restart stop start scale releases backup cleanup \
-                         down daemon proxy setup doctor demo init check project nginx schema \
-                        secrets completion man version";
+                         down daemon proxy maintenance cert setup doctor demo init check project \
+                        nginx schema secrets completion man version";
         assert_eq!(verbs.join(" "), expected);
     }
 
