@@ -31,8 +31,8 @@ pub(super) static SERVICE: Shape = Shape {
                 "swarm",
                 "kubernetes",
             ]),
-            "What runs it: `process`, the default, or `pm2`.  `static`: nothing, the proxy serves \
-             files of the release.  Others may be checked, not yet deployed.",
+            "What runs it: `process`, the default, `pm2` or `systemd`.  `static`: nothing, the \
+             proxy serves files of the release.  Others may be checked, not yet deployed.",
         ),
         Key(
             "directory",
@@ -53,6 +53,11 @@ pub(super) static SERVICE: Shape = Shape {
         ),
         Key("pm2", Kind::Keys(&PM2), "What is asked of PM2, with `runtime: pm2`."),
         Key(
+            "systemd",
+            Kind::Keys(&super::systemd::SYSTEMD),
+            "What is asked of systemd, with `runtime: systemd`.",
+        ),
+        Key(
             "instances",
             Kind::Number(0, 256),
             "Copies that run.  Default: 2 in `production`, else 1.",
@@ -72,7 +77,7 @@ pub(super) static SERVICE: Shape = Shape {
         Key("checks", Kind::List(&CHECK), "Further questions to each new instance."),
         Key(
             "strategy",
-            Kind::OneOf(&["blue-green", "recreate", "rolling", "canary"]),
+            Kind::OneOf(&["blue-green", "recreate", "rolling", "canary", "reload"]),
             "`blue-green`: new beside old, then one switch.  `rolling`: new beside old, then a \
              switch for each batch.  `recreate`: requests are held while the old stops and the \
              new starts.",
