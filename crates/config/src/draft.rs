@@ -22,4 +22,5 @@ pub(crate) mod secret;
 pub(crate) mod service;
 pub(crate) mod shared;
 pub(crate) mod smoke;
+pub(crate) mod systemd;
 pub(crate) mod variable;

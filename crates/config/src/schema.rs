@@ -9,6 +9,7 @@ mod migrate;
 mod probe;
 mod reference;
 mod service;
+mod systemd;
 
 pub use reference::reference;
 

@@ -30,7 +30,9 @@ use machine::LocalMachine;
 use probe::LocalProber;
 use releases::DirectoryReleases;
 use router::EmbeddedRouter;
-use runtime::{ChosenRuntime, HostBuilder, OneOffProcesses, Pm2Runtime, ProcessRuntime};
+use runtime::{
+    ChosenRuntime, HostBuilder, OneOffProcesses, Pm2Runtime, ProcessRuntime, SystemdRuntime,
+};
 use std::{path::PathBuf, sync::Arc};
 
 /// All that the engine needs of this machine, besides a journal and who watches.
@@ -40,6 +42,8 @@ pub struct Local {
     pub runtime: Arc<dyn Runtime>,
     /// What of them PM2 runs.
     pub pm2: Pm2Runtime,
+    /// What of them systemd runs.
+    pub systemd: SystemdRuntime,
     /// One-off processes.
     pub one_offs: Arc<dyn OneOffRunner>,
     /// Builds content where it lies.
@@ -88,6 +92,7 @@ fn parts(
     let prober = LocalProber::new(runtime.clone(), router.clone());
     Local {
         pm2: runtime.pm2().clone(),
+        systemd: runtime.systemd().clone(),
         runtime: Arc::new(runtime),
         hooks: Arc::new(one_offs.clone()),
         migrator: Arc::new(one_offs.clone()),

@@ -41,6 +41,7 @@ pub mod saved;
 pub mod schedule;
 pub mod service;
 pub mod shared;
+pub mod systemd;
 pub mod verdict;
 pub mod version;
 pub mod window;

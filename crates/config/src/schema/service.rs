@@ -31,8 +31,8 @@ pub(super) static SERVICE: Shape = Shape {
                 "swarm",
                 "kubernetes",
             ]),
-            "What runs it: `process`, the default, or `pm2`.  `static`: nothing, the proxy serves \
-             files of the release.  Others may be checked, not yet deployed.",
+            "What runs it: `process`, the default, `pm2` or `systemd`.  `static`: nothing, the \
+             proxy serves files of the release.  Others may be checked, not yet deployed.",
         ),
         Key(
             "directory",
@@ -52,6 +52,11 @@ pub(super) static SERVICE: Shape = Shape {
              of one page.  Default: nothing does, but `404.html` if it is there, with status 404.",
         ),
         Key("pm2", Kind::Keys(&PM2), "What is asked of PM2, with `runtime: pm2`."),
+        Key(
+            "systemd",
+            Kind::Keys(&super::systemd::SYSTEMD),
+            "What is asked of systemd, with `runtime: systemd`.",
+        ),
         Key(
             "instances",
             Kind::Number(0, 256),

@@ -27,9 +27,8 @@ pub async fn run(session: &Session, args: &Doctor) -> Result<u8, Halt> {
     if args.rebuild {
         return anew(session, trouble.is_some()).await;
     }
-    match trouble {
-        None => (),
-        Some(failure) => return Err(Halt::of(EXIT_ATTENTION, failure)),
+    if let Some(failure) = trouble {
+        return Err(Halt::of(EXIT_ATTENTION, failure));
     }
     let found = units::look(session)?;
     let in_pm2 = pm2::look(session)?;
