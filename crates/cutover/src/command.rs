@@ -22,6 +22,7 @@ mod init;
 mod later;
 mod lock;
 mod logs;
+mod maintenance;
 pub mod man;
 mod migrate;
 mod nginx;
@@ -96,6 +97,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Down(args) => down::run(session, &args).await,
         Verb::Daemon(args) => daemon::run(session, &args.act).await,
         Verb::Proxy(args) => proxy::run(session, &args.act).await,
+        Verb::Maintenance(args) => maintenance::run(session, args.act).await,
         Verb::Cert(args) => cert::run(session, args.act).await,
         Verb::Setup(args) => setup::run(session, &args).await,
         Verb::Doctor(args) => doctor::run(session, &args).await,

@@ -13,6 +13,7 @@ mod files;
 pub mod http1;
 pub mod limits;
 mod listeners;
+pub mod maintenance;
 mod plane;
 mod probation;
 pub mod route_file;

@@ -100,6 +100,8 @@ pub const CONTROL_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 pub const DRAIN_DEADLINE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Every thread must have run a turn this soon after a swap; one that has not is reported.
 pub const TURN_TIMEOUT: Duration = Duration::from_secs(10);
+/// What clients are told to wait while an environment is in maintenance.
+pub const MAINTENANCE_RETRY_S: u32 = 120;
 /// What clients are told to wait when there is nothing to serve them.
 pub const RETRY_AFTER_S: u32 = 1;
 

@@ -7,6 +7,7 @@ use common::backend::{Backend, respond};
 use common::http::{Connection, checksum};
 use common::tls::{certificate, connect, edge};
 use common::{Proxy, eventually, shop, target};
+use proxy::maintenance::{maintenance_directory, maintenance_path, maintenance_text};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -149,6 +150,49 @@ fn clear_requests_are_led_to_tls_where_there_is_a_certificate() {
     assert_eq!(response.field("strict-transport-security"), Some("max-age=600"));
     assert_eq!(response.field("x-frame-options"), Some("SAMEORIGIN"));
     assert_eq!(response.field("referrer-policy"), Some("strict-origin-when-cross-origin"));
+}
+
+#[test]
+fn in_maintenance_only_who_works_on_it_is_served() {
+    let backend = Backend::named("a");
+    let proxy = serving(&backend);
+    let folder = maintenance_directory(&proxy.root);
+    fs::create_dir_all(&folder).unwrap();
+    let path = maintenance_path(&proxy.root, common::SHOP);
+    let set = |allow: &str, page: Option<&str>| {
+        let text = maintenance_text(&[allow.to_owned()], page.map(str::to_owned)).unwrap();
+        fs::write(&path, text).unwrap();
+        proxy.ask(&proxy::control::Ask::Edges);
+    };
+    let mut client = Connection::open(&proxy.address);
+    assert_eq!(client.get("/").unwrap().text(), "a");
+    set("192.0.2.0/24", Some("<p>closed"));
+    for _ in 0..2 {
+        let response = client.get("/").unwrap();
+        assert_eq!((response.status, response.error()), (503, "maintenance"));
+        assert_eq!(
+            (response.text().as_str(), response.field("retry-after")),
+            ("<p>closed", Some("120"))
+        );
+    }
+    client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert_eq!(client.response(true).unwrap().status, 503);
+    assert!(proxy.status().alerts.iter().any(|it| it.contains("in maintenance")));
+    let nonce = proxy.status().nonce;
+    client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nX-Cutover-Verify: {nonce}\r\n\r\n")).unwrap();
+    assert_eq!(client.response(false).unwrap().text(), "a", "a deployment works meanwhile");
+    // A client's own word on where it comes from counts for nothing.
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n").unwrap();
+    assert_eq!(client.response(false).unwrap().status, 503);
+    set("127.0.0.1", None);
+    assert_eq!(client.get("/").unwrap().text(), "a");
+    fs::write(&path, "{").unwrap();
+    proxy.ask(&proxy::control::Ask::Edges);
+    assert_eq!(client.get("/").unwrap().status, 503);
+    fs::remove_file(&path).unwrap();
+    proxy.ask(&proxy::control::Ask::Edges);
+    assert_eq!(client.get("/").unwrap().text(), "a");
+    assert_eq!(proxy.status().alerts, Vec::<String>::new());
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub mod faults;
 pub mod gixy;
 pub mod guard;
 pub mod kill_point;
+pub mod library;
 pub mod load;
 pub mod machine;
 pub mod nginx;

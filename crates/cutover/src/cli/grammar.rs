@@ -8,6 +8,7 @@ pub mod env;
 pub mod exec;
 pub mod later;
 pub mod looking;
+pub mod maintenance;
 pub mod migrate;
 pub mod nginx;
 pub mod paper;
@@ -26,6 +27,7 @@ use env::Env;
 use exec::Exec;
 use later::Later;
 pub use looking::{LogStream, Logs, SupportBundle, Top};
+use maintenance::Maintenance;
 use migrate::Migrate;
 use model::name::Name;
 use nginx::Nginx;
@@ -167,6 +169,8 @@ pub enum Verb {
     Daemon(Daemon),
     /// Start, stop or look at the proxy.
     Proxy(Proxy),
+    /// Tell an environment's clients to come again, but for those who work on it.
+    Maintenance(Maintenance),
     /// Look at the certificates that the proxy presents, and have them read again.
     Cert(Cert),
     /// Have systemd run the controller and the proxy, so that all serves again after a boot.
@@ -520,8 +524,8 @@ mod tests {
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
                         unfreeze status history show health ps logs run migrate exec env top \
                          support-bundle restart stop start scale releases backup cleanup \
-                         down daemon proxy setup doctor demo init check project nginx schema \
-                        secrets completion man version";
+                         down daemon proxy maintenance cert setup doctor demo init check project \
+                        nginx schema secrets completion man version";
         assert_eq!(verbs.join(" "), expected);
     }
 

@@ -10,6 +10,7 @@ mod bake;
 mod external;
 mod git;
 mod machine;
+mod migrations;
 mod nginx;
 mod one_offs;
 mod opened;

@@ -5,6 +5,7 @@ use crate::certificate::{self, Loaded};
 use crate::control::{Answer, CertificateStatus, RefusalReason};
 use crate::edge::{self, CertificateFiles, EdgeFile, edge_directory};
 use crate::limits::{CERTIFICATE_LOOK_INTERVAL, CERTIFICATE_WARNING};
+use crate::maintenance::Maintenance;
 use crate::plane::secure::Certificates;
 use crate::plane::table::Policy;
 use std::collections::BTreeMap;
@@ -22,6 +23,10 @@ pub(super) struct Edges {
     policies: BTreeMap<String, Arc<Policy>>,
     /// By environment and host.
     presented: BTreeMap<(String, String), Presented>,
+    /// As they were last read whole.
+    files: BTreeMap<String, EdgeFile>,
+    /// Environments whose clients are told to come again.
+    maintained: Vec<String>,
     /// Edge files that cannot be read, in words.
     broken: Vec<String>,
     stamps: Vec<Stamp>,
@@ -47,6 +52,11 @@ impl Edges {
     /// What is wrong, or will soon be.
     pub(super) fn alerts(&self) -> Vec<String> {
         let mut alerts = self.broken.clone();
+        alerts.extend(
+            self.maintained
+                .iter()
+                .map(|it| format!("{it} is in maintenance: clients are told to come again")),
+        );
         for ((_, host), it) in &self.presented {
             match (&it.trouble, &it.loaded) {
                 (Some(trouble), Some(_)) => alerts.push(format!(
@@ -78,25 +88,38 @@ impl Edges {
         let directory = edge_directory(root);
         let found = edge::read_all(root)
             .map_err(|error| format!("{} cannot be read: {error}", directory.display()))?;
+        let mut on = Maintenance::read_all(root)
+            .map_err(|error| format!("maintenance cannot be read: {error}"))?;
+        self.maintained = on.keys().cloned().collect();
         let mut before = std::mem::take(&mut self.presented);
         self.broken.clear();
-        let mut policies = BTreeMap::new();
+        let (mut policies, mut files) = (BTreeMap::new(), BTreeMap::new());
         for (environment, file) in found {
             match file {
                 Ok(file) => {
-                    policies.insert(environment.clone(), Arc::new(Policy::of(&file)));
+                    policies.insert(
+                        environment.clone(),
+                        Arc::new(Policy::of(&file, on.remove(&environment))),
+                    );
+                    files.insert(environment.clone(), file.clone());
                     self.present(&environment, file, &mut before);
                 }
                 Err(message) => {
                     self.broken.push(format!("{environment}: {message}"));
-                    let policy = self.policies.get(&environment).cloned();
-                    policies.extend(policy.map(|it| (environment.clone(), it)));
+                    let file = self.files.get(&environment).cloned().unwrap_or_default();
+                    let policy = Policy::of(&file, on.remove(&environment));
+                    policies.insert(environment.clone(), Arc::new(policy));
+                    files.insert(environment.clone(), file);
                     let kept = before.extract_if(.., |(of, _), _| *of == environment);
                     self.presented.extend(kept);
                 }
             }
         }
-        self.policies = policies;
+        for (environment, maintenance) in on {
+            let policy = Policy::of(&EdgeFile::default(), Some(maintenance));
+            policies.insert(environment, Arc::new(policy));
+        }
+        (self.policies, self.files) = (policies, files);
         self.stamps = self.stamps_now();
         Ok(())
     }

@@ -8,6 +8,7 @@ use crate::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
 use crate::trusted::Trusted;
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
+use std::net::IpAddr;
 use std::ops::Range;
 
 /// Space that a head needs beyond the client's, for the fields we add.
@@ -64,6 +65,11 @@ impl Request {
             let value = std::str::from_utf8(line.get(at + 1..)?).ok()?;
             line[..at].eq_ignore_ascii_case(name.as_bytes()).then_some(value.trim())
         })
+    }
+
+    /// Who asks, as the instance is told.
+    pub fn client(&self) -> Option<IpAddr> {
+        self.field("x-forwarded-for")?.parse().ok()
     }
 
     /// The path without its query.

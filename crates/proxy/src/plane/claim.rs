@@ -2,7 +2,7 @@
 
 use super::hold::HoldPlace;
 use super::instance::{Counters, Instance};
-use super::table::{Route, Target};
+use super::table::{Policy, Route, Target};
 use super::thread::Thread;
 use crate::http1::protection::Protection;
 use crate::http1::refusal::Refusal;
@@ -22,6 +22,8 @@ pub(super) enum Choice {
     Exhausted,
     /// Lead it to TLS.
     Redirect,
+    /// Tell it to come again.
+    Maintain(Arc<Policy>),
     /// Answer it ourselves.
     Refuse(Refusal),
 }
@@ -54,6 +56,12 @@ pub(super) fn choose(thread: &Rc<Thread>, request: &Request, tried: &[u64]) -> C
     let policy = &prefix.environment.policy;
     if policy.redirects() && !request.is_secure && is_led(thread, request) {
         return Choice::Redirect;
+    }
+    if let Some(maintenance) = &policy.maintenance
+        && request.verify.as_ref() != Some(&thread.plane.nonce)
+        && !maintenance.lets(request.client())
+    {
+        return Choice::Maintain(policy.clone());
     }
     if let Some(gate) = &prefix.environment.hold {
         return gate.enter().map_or(Choice::Refuse(Refusal::HELD), Choice::Hold);

@@ -5,6 +5,7 @@ use super::download::{self, Answer, Download};
 use super::files;
 use super::hold::HoldPlace;
 use super::stream::{Reader, Writer};
+use super::table::Policy;
 use super::thread::Thread;
 use super::tunnel;
 use super::upload::{self, Progress, Upload};
@@ -93,6 +94,7 @@ pub(super) async fn run(mut client: Client<'_>, request: Request) -> After {
                 return refuse(&mut client, &request, Refusal::UNREACHABLE, last).await;
             }
             Choice::Redirect => return lead_to_tls(&mut client, &request).await,
+            Choice::Maintain(policy) => return maintain(&mut client, &request, &policy).await,
             Choice::Refuse(refusal) => return refuse(&mut client, &request, refusal, last).await,
         };
         if let Some(previous) = last.take() {
@@ -140,6 +142,18 @@ async fn lead_to_tls(client: &mut Client<'_>, request: &Request) -> After {
     let goes_on =
         request.framing == Framing::None && request.keep_alive && !client.thread.plane.is_closing();
     redirect::write(client.sink.pending(), request, client.thread.plane.https_port, goes_on);
+    match client.sink.flush(CLIENT_STALL_TIMEOUT).await {
+        Ok(()) if goes_on => After::Next,
+        Ok(()) => After::Linger,
+        Err(_) => After::Close,
+    }
+}
+
+async fn maintain(client: &mut Client<'_>, request: &Request, policy: &Policy) -> After {
+    let goes_on =
+        request.framing == Framing::None && request.keep_alive && !client.thread.plane.is_closing();
+    let page = policy.maintenance.as_ref().map_or("", |it| it.page());
+    Refusal::MAINTENANCE.write_page(client.sink.pending(), goes_on, request, page);
     match client.sink.flush(CLIENT_STALL_TIMEOUT).await {
         Ok(()) if goes_on => After::Next,
         Ok(()) => After::Linger,

@@ -4,6 +4,7 @@ use super::hold::HoldGate;
 use super::instance::Instance;
 use crate::edge::EdgeFile;
 use crate::http1::protection::Protection;
+use crate::maintenance::Maintenance;
 use crate::probation::trial::Trial;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,12 +37,14 @@ pub(crate) struct Environment {
 pub(crate) struct Policy {
     redirect: bool,
     protection: Protection,
+    /// Clients are told to come again.
+    pub(crate) maintenance: Option<Maintenance>,
 }
 
 impl Policy {
-    pub(crate) fn of(file: &EdgeFile) -> Self {
+    pub(crate) fn of(file: &EdgeFile, maintenance: Option<Maintenance>) -> Self {
         let protection = Protection { fields: file.protects, hsts_s: file.hsts_s };
-        Policy { redirect: file.redirect, protection }
+        Policy { redirect: file.redirect, protection, maintenance }
     }
 
     /// Whether clear requests are led to TLS.
