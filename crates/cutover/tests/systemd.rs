@@ -156,7 +156,8 @@ fn units_of_instances_are_switched_refused_limited_and_rolled_back() {
 }
 
 /// What serves besides the application.
-const OTHERS: &str = r#"      worker: { kind: worker, command: [sleep, "86400"], readiness: running }
+      pages:
+        { runtime: static, directory: ., index: none, routes: [/pages] }
       pages: { runtime: static, directory: ., index: none, routes: [/pages] }
       report: { command: ["true"], schedule: "30 4 * * *" }
     environments:
