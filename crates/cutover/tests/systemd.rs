@@ -156,8 +156,7 @@ fn units_of_instances_are_switched_refused_limited_and_rolled_back() {
 }
 
 /// What serves besides the application.
-      pages:
-        { runtime: static, directory: ., index: none, routes: [/pages] }
+const OTHERS: &str = r#"      worker: { kind: worker, command: [sleep, "86400"] }
       pages: { runtime: static, directory: ., index: none, routes: [/pages] }
       report: { command: ["true"], schedule: "30 4 * * *" }
     environments:
