@@ -42,7 +42,7 @@ fn fetch(name: &str, version: &str, library: &Path) {
     }
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/published").join(name);
     let mut command = Command::new("python3");
-    command.args(["-m", "pip", "install", "--quiet", "--no-compile", "--require-hashes"]);
+    command.args(["-m", "pip", "install", "--quiet", "--require-hashes"]);
     command.arg("--target").arg(&partial).arg("--requirement");
     command.arg(lock.join(format!("{version}.txt"))).stdin(Stdio::null());
     let mut child = Killed::start(&mut command).expect("pip can be started");
