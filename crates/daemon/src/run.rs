@@ -1,7 +1,8 @@
 //! One life of the daemon: from its start to its orderly end.
 
 use crate::{
-    api, background, behind,
+    api::{self, audit::Audit},
+    background, behind,
     controller::Controller,
     deployment_log::DeploymentLogs,
     hub::Hub,
@@ -9,7 +10,7 @@ use crate::{
     secrets::Secrets,
     socket::{Peer, PeerListener},
 };
-use drivers::layout::Layout;
+use drivers::{audit::AuditLog, layout::Layout};
 use engine::{deploy::Engine, one_off::OneOffs, port::Ports};
 use std::{
     fs::{self, DirBuilder},
@@ -131,7 +132,10 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
     let secrets = options.secrets.clone();
     let store = Arc::new(store.masked_by(move || secrets.redactor()));
     let layout = Layout::new(&options.root);
-    let logs = DeploymentLogs::start(layout).map_err(platform("start the log thread"))?;
+    let audit = AuditLog::open(&options.root).map_err(platform("open audit.log"))?;
+    let audit = Arc::new(audit);
+    let logs =
+        DeploymentLogs::start(layout, audit.clone()).map_err(platform("start the log thread"))?;
     let hub = Arc::new(Hub::new(local.clock.clone(), logs, options.secrets.clone()));
     let ports = Ports {
         runtime: local.runtime.clone(),
@@ -167,6 +171,7 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
         waiting: Arc::default(),
         hub,
         root: options.root.clone(),
+        audit: Audit::new(audit),
         secrets: options.secrets.clone(),
         recovered: watched,
         ending,
