@@ -36,7 +36,7 @@ cargo xtask WORD
            environments, writes docs/benchmarks.md [--runs 10]
   bench nginx
            counts what fails behind nginx in deployments, `pm2 reload` and `nginx -s reload`,
-           writes docs/benchmarks.md [--deployments 50] [--requests 50000]
+           writes docs/benchmarks.md [--deployments 50] [--requests 50000] [--rate 700]
   bench staging
            measures the staging of many files beside `cp -a`, writes docs/benchmarks.md
            [--runs 9] [--json]

@@ -31,6 +31,21 @@ pub(crate) fn domain(field: &Field<'_>, report: &mut Report) -> Option<Placed<St
     None
 }
 
+/// A host name, or `*.` and the rest of one: the key of a certificate.
+pub(crate) fn certificate_host(
+    key: &str,
+    field: &Field<'_>,
+    report: &mut Report,
+) -> Option<Placed<String>> {
+    let host = key.to_ascii_lowercase();
+    if is_host(host.strip_prefix("*.").unwrap_or(&host)) {
+        return Some(field.placed(host));
+    }
+    let message = format!("`{}` is not a host name", key.escape_debug());
+    field.error(report, message).hint("write `shop.example`, or `\"*.shop.example\"`");
+    None
+}
+
 fn is_host(text: &str) -> bool {
     let label = |it: &str| {
         let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';

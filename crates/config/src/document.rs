@@ -150,16 +150,18 @@ impl Document {
             .collect()
     }
 
-    /// Where the embedded proxy listens.
+    /// Where the embedded proxy listens; those for TLS begin with [`model::edge::SECURE`].
     pub fn listen(&self, is_root: bool) -> Vec<String> {
-        match &self.root.listen {
+        let mut all = match &self.root.listen {
             Some(given) if !given.value.is_empty() => {
                 given.value.iter().map(|it| it.value.clone()).collect()
             }
             // Where nginx stands in front, the public port is its.
             _ if is_root && self.root.nginx.is_none() => vec!["0.0.0.0:80".to_owned()],
             _ => vec!["127.0.0.1:8080".to_owned()],
-        }
+        };
+        all.extend(self.listen_secure(is_root));
+        all
     }
 
     /// Everything that is wrong: what was found when it was read, and what `resolve` finds in each

@@ -3,6 +3,7 @@
 
 mod files;
 mod pm2;
+mod systemd;
 
 use crate::{
     draft::{
@@ -12,7 +13,7 @@ use crate::{
         root::RootDraft,
         service::{KindDraft, Runtime, ServiceDraft, StrategyDraft},
     },
-    front, lint,
+    edge, front, lint,
     problem::Severity,
     report::{Place, Placed, Report},
 };
@@ -28,6 +29,7 @@ use std::{collections::HashMap, net::SocketAddr};
 /// Reports everything that the values contradict each other in.
 pub(crate) fn judge(root: &RootDraft, report: &mut Report) {
     domains(root, report);
+    edge::judge(root, report);
     front::conflicts(root.nginx.as_ref(), root.listen.as_ref(), report);
     for (_, project) in &root.projects {
         for (name, environment) in &project.environments {
@@ -144,6 +146,7 @@ fn judge_service(
     }
     judge_kind(service, routed, report);
     pm2::judge(service, report);
+    systemd::judge(service, report);
     for check in service.checks.iter().flat_map(|it| &it.value) {
         judge_check(check, service, report);
     }
@@ -314,7 +317,7 @@ fn command(service: &ServiceDraft, report: &mut Report) {
     let ours = service
         .runtime
         .as_ref()
-        .is_none_or(|it| matches!(it.value, Runtime::Process | Runtime::Pm2));
+        .is_none_or(|it| matches!(it.value, Runtime::Process | Runtime::Pm2 | Runtime::Systemd));
     if service.command.is_some()
         || service.broken.contains(&"command")
         || !ours
@@ -364,4 +367,5 @@ fn routes(services: &[(Name, ServiceDraft)], environment: &EnvironmentDraft, rep
 /// That what is asked of PM2 can be done, once its ecosystem file has had its say.
 pub(crate) fn in_pm2(service: &ServiceDraft, report: &mut Report) {
     pm2::judge(service, report);
+    systemd::judge(service, report);
 }

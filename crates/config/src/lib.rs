@@ -7,6 +7,7 @@ mod address;
 mod argv;
 mod document;
 mod draft;
+mod edge;
 pub mod edit;
 pub mod env_file;
 mod front;

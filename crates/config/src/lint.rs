@@ -29,7 +29,7 @@ const fn rule(name: &'static str, about: &'static str) -> Rule {
 }
 
 /// Everything that is looked for.
-pub const RULES: [Rule; 20] = [
+pub const RULES: [Rule; 21] = [
     rule(
         "no-health",
         "A service with routes has no `health`: traffic may move to what only listens.",
@@ -55,6 +55,10 @@ pub const RULES: [Rule; 20] = [
     rule("bake", "`bake` is 0: nobody watches the new release under traffic."),
     rule("keep-warm", "`keep_warm` is so short that the way back is a cold start."),
     rule("no-smoke", "In production no request is sent to a new release before users send theirs."),
+    rule(
+        "no-backup",
+        "A service migrates a database, and no `backup` is made before: nothing brings it back.",
+    ),
     rule("root", "The service runs as root: whoever breaks into it has the machine."),
 ];
 
@@ -114,6 +118,15 @@ pub(crate) fn smoke(service: &ServiceDraft, around: &Around<'_>, report: &mut Re
     report
         .lint("no-smoke", Severity::Note, service.place, &service.path, message)
         .hint("add what must always work: `smoke: [{ get: /, status: 200 }]`");
+}
+
+/// What a migration does to data, nothing takes back but a backup.
+pub(crate) fn migration(service: &ServiceDraft, backs_up: bool, report: &mut Report) {
+    let Some(migrate) = service.migrate.as_ref().filter(|_| !backs_up) else { return };
+    let message = "it is migrated, and no database is backed up before";
+    report
+        .lint("no-backup", Severity::Warning, migrate.place, &migrate.path, message)
+        .hint("add `backup: { databases: { … } }` to the environment: it comes first then");
 }
 
 fn user(service: &ServiceDraft, report: &mut Report) {

@@ -137,9 +137,6 @@ impl Document {
             return (None, report);
         };
         if unbuilt == Unbuilt::Refused {
-            if let Some(tls) = &self.root.tls {
-                refuse(tls, "`proxy.tls`", "end TLS in front of the proxy", &mut report);
-            }
             for (_, service) in judge::laid(project, environment) {
                 refuse_unbuilt(&service, &mut report);
             }
@@ -173,6 +170,7 @@ impl Document {
             services,
             listen: self.listen(is_root),
             trusted: self.trusted(),
+            edge: self.edge(environment),
             front: self.front().filter(|_| !environment.domains().is_empty()),
             shared: shared(project, environment),
             control: environment.control.clone(),
@@ -236,7 +234,6 @@ fn refuse_unbuilt(service: &ServiceDraft, report: &mut Report) {
     let keys = [
         (&service.image, "`image`", "give a `command` that runs the files of the source"),
         (&service.volumes, "`volumes`", "let the program use a directory of its own"),
-        (&service.migrate, "`migrate`", "run migrations before the deployment"),
         (&service.listen, "listen `socket`", "let the service listen on the port in PORT"),
     ];
     for (key, what, instead) in keys {
@@ -282,6 +279,9 @@ impl Filling<'_> {
             let copies = judge::instances(&laid, self.name);
             let around = lint::Around { environment: self.name, copies };
             lint::variables(&laid, &merged, &around, &mut self.report);
+            let backup = self.environment.backup.as_ref().map(|it| &it.spec);
+            let backs_up = backup.is_some_and(|it| it.before_deploy && !it.databases.is_empty());
+            lint::migration(&laid, backs_up, &mut self.report);
             if !laid.is_static() {
                 self.refer(name, &merged);
             }
@@ -430,6 +430,7 @@ fn filled(name: &Name, laid: &ServiceDraft, merged: Merged, environment: &Name) 
         // Files have no use for variables, and keep none that are secret.
         secret_env: if laid.is_static() { vec![] } else { merged.secret_names() },
         env: if laid.is_static() { BTreeMap::new() } else { merged.values },
+        migrate: laid.migrate.as_ref().map(|it| it.value.clone()),
         upstream_keepalive: laid.upstream_keepalive.as_ref().is_none_or(|it| it.value),
     }
 }

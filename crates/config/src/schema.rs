@@ -5,9 +5,11 @@
 mod backup;
 mod build;
 mod environment;
+mod migrate;
 mod probe;
 mod reference;
 mod service;
+mod systemd;
 
 pub use reference::reference;
 

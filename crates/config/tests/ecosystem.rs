@@ -52,7 +52,7 @@ fn resolved(environment: &str, keys: &str, file: &str) -> Result<Resolved, Strin
 fn asked(resolved: &Resolved) -> &Pm2Spec {
     match &resolved.spec.services[0].runtime {
         RuntimeSpec::Pm2(asked) => asked,
-        RuntimeSpec::Process => panic!("PM2 does not run it"),
+        other => panic!("PM2 does not run it: {other:?}"),
     }
 }
 

@@ -241,7 +241,7 @@ fn pages_are_served_from_where_they_are() {
 fn nothing_known() {
     let (written, _) = written(&[("README.md", "")]);
     assert!(written.detected.contains("annotated example"), "{}", written.detected);
-    assert_eq!(commands(&written).len(), 5);
+    assert_eq!(commands(&written).len(), 6);
 }
 
 #[test]

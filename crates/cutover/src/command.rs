@@ -6,6 +6,7 @@ mod attach;
 mod audit;
 mod backup;
 mod carry;
+mod cert;
 mod check;
 mod cleanup;
 pub mod completion;
@@ -22,7 +23,9 @@ mod init;
 mod later;
 mod lock;
 mod logs;
+mod maintenance;
 pub mod man;
+mod migrate;
 mod nginx;
 mod plan;
 mod prepare;
@@ -81,6 +84,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Ps(args) => ps::run(session, &args).await,
         Verb::Logs(args) => logs::run(session, &args).await,
         Verb::Run(args) => run::run(session, args).await,
+        Verb::Migrate(args) => migrate::run(session, args).await,
         Verb::Exec(args) => exec::run(session, args).await,
         Verb::Env(args) => env::run(session, &args).await,
         Verb::SupportBundle(args) => support_bundle::run(session, &args).await,
@@ -95,6 +99,8 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Down(args) => down::run(session, &args).await,
         Verb::Daemon(args) => daemon::run(session, &args.act).await,
         Verb::Proxy(args) => proxy::run(session, &args.act).await,
+        Verb::Maintenance(args) => maintenance::run(session, args.act).await,
+        Verb::Cert(args) => cert::run(session, args.act).await,
         Verb::Setup(args) => setup::run(session, &args).await,
         Verb::Doctor(args) => doctor::run(session, &args).await,
         Verb::Demo(args) => Ok(demonstrate(DemoOptions { app: args.app, load: args.load })),

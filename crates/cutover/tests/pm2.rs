@@ -116,6 +116,8 @@ fn an_emptied_list_or_dump_brings_back_only_what_the_journal_says() {
     // A foreign one is in the list too; what PM2 would bring back of it is not ours to start.
     pm2.run(&["start", "sleep", "--interpreter", "none", "--name", "theirs", "--", "600"]);
     assert_eq!(names(&pm2).len(), 2);
+    let said = stand.cutover(&["doctor"]).expect(0).text();
+    assert!(said.contains("theirs: not ours, and never touched"), "{said}");
     let theirs = pm2.list().into_iter().find(|it| it["name"] == "theirs").unwrap();
     pm2.signal(Signal::KILL);
     fs::write(stand.root.join("pm2/dump.pm2"), "[]").unwrap();

@@ -2,13 +2,16 @@
 //! and booted again.
 #![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
-use std::time::Duration;
+use rustix::process::Signal;
+use std::{fs, time::Duration};
 use testkit::{
     load::FaultKind,
     machine::Machine,
-    stand::{Layout, Stand, assert_clean},
+    stand::{Layout, Stand, TARGET, assert_clean, kill},
+    time::eventually,
 };
 
+const ABORTED: i32 = 3;
 const ATTENTION: i32 = 5;
 const SOON: Duration = Duration::from_secs(60);
 
@@ -98,4 +101,56 @@ fn a_unit_changed_by_hand_is_found_and_what_serves_outlives_the_units() {
     stand.deploy("2.0.0", "").expect(0);
     assert_clean(&load.stop().unwrap());
     stand.down().expect(0);
+}
+
+/// Units of instances that systemd knows of.
+fn instance_units(machine: &Machine) -> Vec<String> {
+    let all = ["list-units", "--all", "--plain", "--no-legend", "cutover-*.*.service"];
+    let listed = machine.systemctl(&all);
+    listed.lines().filter_map(|it| it.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn units_of_instances_are_switched_refused_limited_and_rolled_back() {
+    let (stand, machine) = installed(Layout {
+        instances: 1,
+        bake_s: 2.0,
+        more: vec!["runtime: systemd".to_owned(), "limits: { memory: 40M }".to_owned()],
+        ..Layout::default()
+    });
+    stand.deploy("1.0.0", "").expect(0);
+    let load = stand.load();
+    stand.deploy("2.0.0", "").expect(0);
+    let aborted = stand.deploy("3.0.0", "exit1").expect(ABORTED).text();
+    assert!(aborted.contains("exit code 1"), "{aborted}");
+    assert_eq!(instance_units(&machine).len(), 2, "{:?}", instance_units(&machine));
+    stand.cutover(&["rollback", TARGET]).expect(0);
+    assert_eq!(stand.serving(), ["1.0.0"]);
+    assert_clean(&load.stop().unwrap());
+    let leaks = stand.deploy("4.0.0", "leak_memory");
+    assert!(matches!(leaks.code, Some(3 | 4)), "{}", leaks.text());
+    assert!(leaks.text().contains("out of memory"), "{}", leaks.text());
+    assert_eq!(stand.serving(), ["1.0.0"]);
+    let unit = instance_units(&machine);
+    let shown = machine.systemctl(&["cat", "--", &unit[0]]);
+    assert!(shown.contains("NoNewPrivileges=yes") && !shown.contains("CUTOVER_TOKEN="), "{shown}");
+    // What crashes is started again, also while the controller is down.
+    let serving = stand.environment()["instances"][0]["id"].as_str().unwrap().to_owned();
+    let main = |unit: &str| property(&machine, unit, "MainPID");
+    let name = format!("cutover-{serving}.service");
+    let before = main(&name);
+    kill(stand.pid_of("daemon").unwrap(), Signal::KILL);
+    machine.run("kill", &["-9", &before]);
+    eventually("it is started again", SOON, || {
+        let now = main(&name);
+        (now != "0" && now != before).then_some(())
+    });
+    stand.until_answers("1.0.0", SOON);
+    let words = ["logs", TARGET, "-n", "200"];
+    eventually("its lines are in the log", SOON, || {
+        stand.cutover(&words).expect(0).out.contains(&serving).then_some(())
+    });
+    stand.down().expect(0);
+    assert_eq!(instance_units(&machine), Vec::<String>::new());
+    assert!(fs::read_dir(stand.root.join("run")).unwrap().next().is_none());
 }

@@ -12,6 +12,9 @@ const EVERY: Duration = Duration::from_millis(500);
 /// How often what PM2 wrote is looked at.
 const LINES_EVERY: Duration = Duration::from_millis(200);
 
+/// How often the host's journal is read, which takes a program.
+const JOURNAL_EVERY: Duration = Duration::from_secs(1);
+
 /// Passes between two tries to make the journal's reserve whole again: once a minute.
 const TOP_UP_PASSES: u32 = 120;
 
@@ -28,6 +31,7 @@ pub async fn run(controller: Controller, recovered: watch::Sender<bool>) {
             recovered.send_replace(true);
             tokio::spawn(run_jobs(controller.clone()));
             tokio::spawn(take_lines(controller.clone()));
+            tokio::spawn(take_lines_of_journal(controller.clone()));
             for deployment in unfinished {
                 go_on(&controller, deployment);
             }
@@ -95,6 +99,21 @@ async fn take_lines(controller: Controller) {
         }
         last = now;
         tokio::time::sleep(LINES_EVERY).await;
+    }
+}
+
+/// The same of what instances in systemd wrote.
+async fn take_lines_of_journal(controller: Controller) {
+    let mut last = String::new();
+    loop {
+        let systemd = controller.local.systemd.clone();
+        let taken = tokio::task::spawn_blocking(move || systemd.take_lines()).await;
+        let now = taken.ok().and_then(Result::err).map(|it| it.message).unwrap_or_default();
+        if now != last && !now.is_empty() {
+            tracing::warn!("lines of the host's journal: failed to {now}");
+        }
+        last = now;
+        tokio::time::sleep(JOURNAL_EVERY).await;
     }
 }
 

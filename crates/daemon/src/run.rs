@@ -142,6 +142,7 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
         router: local.router.clone(),
         hooks: local.hooks.clone(),
         builder: local.builder.clone(),
+        migrator: local.migrator.clone(),
         prober: local.prober.clone(),
         backups: local.backups.clone(),
         releases: local.releases.clone(),

@@ -94,6 +94,11 @@ impl Layout {
         self.instance(instance).join("pm2.json")
     }
 
+    /// That systemd runs the instance, where it does.
+    pub fn instance_systemd(&self, instance: &InstanceId) -> PathBuf {
+        self.instance(instance).join("systemd.json")
+    }
+
     /// `PM2_HOME`, where the user names none.
     pub fn pm2_home(&self) -> PathBuf {
         self.root.join("pm2")

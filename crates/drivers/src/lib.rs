@@ -23,15 +23,17 @@ pub mod units;
 use backups::DirectoryBackups;
 use clock::SystemClock;
 use engine::port::{
-    builder::Builder, clock::Clock, hook::HookRunner, machine::Machine, one_off::OneOffRunner,
-    prober::Prober, router::Router, runtime::Runtime,
+    builder::Builder, clock::Clock, hook::HookRunner, machine::Machine, migrator::Migrator,
+    one_off::OneOffRunner, prober::Prober, router::Router, runtime::Runtime,
 };
 use layout::Layout;
 use machine::LocalMachine;
 use probe::LocalProber;
 use releases::DirectoryReleases;
 use router::EmbeddedRouter;
-use runtime::{ChosenRuntime, HostBuilder, OneOffProcesses, Pm2Runtime, ProcessRuntime};
+use runtime::{
+    ChosenRuntime, HostBuilder, OneOffProcesses, Pm2Runtime, ProcessRuntime, SystemdRuntime,
+};
 use std::{path::PathBuf, sync::Arc};
 
 /// All that the engine needs of this machine, besides a journal and who watches.
@@ -41,12 +43,16 @@ pub struct Local {
     pub runtime: Arc<dyn Runtime>,
     /// What of them PM2 runs.
     pub pm2: Pm2Runtime,
+    /// What of them systemd runs.
+    pub systemd: SystemdRuntime,
     /// One-off processes.
     pub one_offs: Arc<dyn OneOffRunner>,
     /// Builds content where it lies.
     pub builder: Arc<dyn Builder>,
     /// Runs the owner's programs beside the steps.
     pub hooks: Arc<dyn HookRunner>,
+    /// Migrates databases.
+    pub migrator: Arc<dyn Migrator>,
     /// The proxy that comes with this program.
     pub router: Arc<dyn Router>,
     /// Asks them.
@@ -87,8 +93,10 @@ fn parts(
     let prober = LocalProber::new(runtime.clone(), router.clone());
     Local {
         pm2: runtime.pm2().clone(),
+        systemd: runtime.systemd().clone(),
         runtime: Arc::new(runtime),
         hooks: Arc::new(one_offs.clone()),
+        migrator: Arc::new(one_offs.clone()),
         builder: Arc::new(HostBuilder::new(
             one_offs.clone(),
             DirectoryReleases::new(layout.clone()),

@@ -13,7 +13,8 @@ mod seal;
 mod systemctl;
 mod text;
 
-pub use systemctl::{Shown, is_running, systemctl};
+pub use systemctl::{Shown, is_running, systemctl, systemctl_within};
+pub(crate) use text::word;
 
 use crate::{file, layout::Layout};
 use model::failure::{Blame, Failure};

@@ -80,6 +80,7 @@ fn to_deploy(request: &Request, observed: &Observed, asked: Asked<'_>) -> Result
         artifact,
         spec: part.spec.clone(),
         left: part.left.clone(),
+        migrated: [].into(),
         created_at_ms: now_ms,
     };
     let kept = |built| Source::Kept { version: version.clone(), built };

@@ -3,6 +3,7 @@
 mod act;
 mod confirm;
 mod fit;
+mod migrate;
 mod secure;
 mod start;
 mod undo;
@@ -65,18 +66,22 @@ impl Execution<'_> {
             match next(self.plan, &ledger) {
                 Next::Act { step, attempt } => {
                     let ledger = self.record(&ledger, step, Event::Began { attempt }).await?;
-                    let event = match self.act(&ledger, step, attempt).await? {
-                        Ok(()) => Event::Done,
-                        Err(failure) => Event::Failed(failure),
-                    };
+                    let event = self.outcome(&ledger, step, attempt).await?;
                     self.record(&ledger, step, event).await?;
                 }
                 Next::Undo { step } => {
-                    let ledger = match ledger.statuses[step] {
+                    let status = ledger.statuses[step];
+                    let ledger = match status {
                         Status::Undoing => ledger,
                         _ => self.record(&ledger, step, Event::UndoBegan).await?,
                     };
-                    let event = match self.undo(&self.plan.steps[step]).await {
+                    let undone = match (&self.plan.steps[step], status) {
+                        (Step::Migrate { migration }, Status::Running { .. }) => {
+                            self.hear_migration(migration).await
+                        }
+                        (step, _) => self.undo(step).await,
+                    };
+                    let event = match undone {
                         Ok(()) => Event::Undone,
                         Err(failure) => Event::UndoFailed(failure),
                     };
@@ -85,6 +90,16 @@ impl Execution<'_> {
                 Next::Finish(outcome) => return Ok(outcome),
             }
         }
+    }
+
+    async fn outcome(&self, ledger: &Ledger, step: usize, attempt: u8) -> Result<Event, Failure> {
+        if let Step::Migrate { migration } = &self.plan.steps[step] {
+            return Ok(self.migrate(migration).await);
+        }
+        Ok(match self.act(ledger, step, attempt).await? {
+            Ok(()) => Event::Done,
+            Err(failure) => Event::Failed(failure),
+        })
     }
 
     /// The proxy may end a probation at any time; its word outranks the journal's "done".

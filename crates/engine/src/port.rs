@@ -7,6 +7,7 @@ pub mod hook;
 pub mod job_book;
 pub mod journal;
 pub mod machine;
+pub mod migrator;
 pub mod observer;
 pub mod one_off;
 pub mod prober;
@@ -27,6 +28,8 @@ pub struct Ports {
     pub builder: Arc<dyn builder::Builder>,
     /// Runs the owner's programs beside the steps.
     pub hooks: Arc<dyn hook::HookRunner>,
+    /// Migrates databases.
+    pub migrator: Arc<dyn migrator::Migrator>,
     /// Asks instances and public routes.
     pub prober: Arc<dyn prober::Prober>,
     /// Keeps backups.

@@ -48,6 +48,11 @@ pub(crate) async fn findings(
     let comes = source.is_some_and(|it| !matches!(it, Source::Kept { .. }));
     let mut all = preflight::findings(&release.spec, comes.then_some(&release.artifact), &seen);
     all.extend(unproven);
+    // Who goes back is not held up by what became of a certificate meanwhile.
+    if let Some(edge) = release.spec.edge.as_ref().filter(|_| comes) {
+        let trouble = ports.router.edge_trouble(edge).await?;
+        all.extend(trouble.iter().map(|it| preflight::edge(it)));
+    }
     if let Some(source) = source {
         let trouble = ports.releases.shared_trouble(release, source).await?;
         all.extend(trouble.iter().map(Trouble::finding));
@@ -55,6 +60,17 @@ pub(crate) async fn findings(
         all.extend(lacking.iter().map(Lack::finding));
     }
     Ok(all)
+}
+
+/// Why what goes back may not live with the database as it is; nothing where that comes back too.
+pub(crate) fn past_migrations(desired: &Desired, observed: &Observed) -> Option<Finding> {
+    let Wanted::Release { release, back: true, .. } = &desired.wanted else { return None };
+    let backup = observed.current.as_ref().and_then(|it| it.spec.backup.as_ref());
+    let has_databases = backup.is_some_and(|it| !it.databases.is_empty());
+    if desired.restore.is_some() && has_databases {
+        return None;
+    }
+    preflight::past_migrations(release, observed)
 }
 
 /// Whether another environment should have accepted the content before, and did not.

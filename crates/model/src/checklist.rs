@@ -76,6 +76,7 @@ pub fn checklist(record: &DeploymentRecord) -> Vec<Point> {
     ];
     let left_out = [
         (record.overrides.skip_smoke, "smoke tests pass", "left out by --skip-smoke"),
+        (record.overrides.skip_migrate, "migrations are applied", "left out by --skip-migrate"),
         (
             record.overrides.skip_backup,
             "a backup was made and verified",

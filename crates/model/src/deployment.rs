@@ -80,6 +80,12 @@ pub struct Overrides {
     /// The backup before the first change.
     #[serde(default)]
     pub skip_backup: bool,
+    /// Migrations.
+    #[serde(default)]
+    pub skip_migrate: bool,
+    /// That earlier code meets a database from which later releases took something.
+    #[serde(default)]
+    pub accept_schema: bool,
     /// A lock that somebody keeps by hand.
     #[serde(default)]
     pub break_lock: bool,
@@ -97,8 +103,10 @@ impl Overrides {
         let health = "health is not asked (--skip-health-check): only readiness is awaited";
         let smoke = "no smoke test is run (--skip-smoke)";
         let backup = "nothing is backed up (--skip-backup): a rollback cannot bring data back";
+        let migrate = "no migration is run (--skip-migrate): databases stay as they are";
         let given = [
             (self.skip_backup, backup),
+            (self.skip_migrate, migrate),
             (self.skip_health_check, health),
             (self.skip_smoke, smoke),
         ];

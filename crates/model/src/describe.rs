@@ -8,6 +8,7 @@ use crate::{
     hook::HookRun,
     id::{Generation, InstanceId},
     instance::Instance,
+    migrate::MigrateRun,
     name::Name,
     plan::{Kind, Plan, ReleaseLabel, Share, StagedRoutes, Step, WayBack},
     release::Source,
@@ -23,6 +24,7 @@ pub fn sentence(step: &Step) -> String {
             format!("Put release {version} in its place, from {}.", described(source))
         }
         Step::Build { build } => built(build),
+        Step::Migrate { migration } => migrated(migration),
         Step::StageRoutes { staged } => {
             let numbers: Vec<Generation> = staged.iter().map(|it| it.routes.generation).collect();
             let routes = listed(&numbers);
@@ -31,10 +33,7 @@ pub fn sentence(step: &Step) -> String {
         Step::Announce { generation } => format!(
             "Answer 503 with Retry-After until the first release serves (routes {generation})."
         ),
-        Step::Claim { instances, .. } => {
-            let them = named(instances.iter().map(|it| &it.id));
-            format!("Take {them} back before the reaper does.")
-        }
+        Step::Claim { instances, .. } => claimed(instances),
         Step::Hold { held, .. } => format!("Let requests wait in the proxy (routes {held})."),
         Step::Start { instance } => format!("Start {}.", at(instance)),
         Step::Await { instance, check } => {
@@ -82,6 +81,16 @@ pub fn sentence(step: &Step) -> String {
         Step::Hook { hook } => hooked(hook),
         Step::Manifest => "Write the manifest.".to_owned(),
     }
+}
+
+fn migrated(run: &MigrateRun) -> String {
+    let (words, limit) = (run.spec.up.join(" "), seconds(run.spec.timeout));
+    format!("Migrate the database of {}: `{words}`, at most {limit}.", run.service)
+}
+
+fn claimed(instances: &[Instance]) -> String {
+    let them = named(instances.iter().map(|it| &it.id));
+    format!("Take {them} back before the reaper does.")
 }
 
 /// What the proxy will answer with by itself.
@@ -155,6 +164,7 @@ pub fn subject(step: &Step) -> String {
         Step::Restore { backup, .. } => backup.to_string(),
         Step::Stage { version, .. } => version.clone(),
         Step::Build { build } => build.version.clone(),
+        Step::Migrate { migration } => migration.service.to_string(),
         Step::StageRoutes { staged } => {
             let numbers: Vec<Generation> = staged.iter().map(|it| it.routes.generation).collect();
             listed(&numbers)

@@ -2,7 +2,7 @@
 
 use crate::{
     journal::{Ledger, Outcome, Status},
-    plan::{Kind, Plan},
+    plan::{Kind, Plan, Step},
 };
 
 /// What to do now.
@@ -68,8 +68,12 @@ fn attempt(status: Status) -> u8 {
 
 fn unwinds(plan: &Plan, ledger: &Ledger) -> bool {
     let advance = &ledger.statuses[..plan.commit];
-    // Whoever asked the proxy to confirm must hear its answer before he may turn back.
-    let asked = plan.commit > 0 && matches!(advance[plan.commit - 1], Status::Running { .. });
+    // Whoever asked the proxy to confirm must hear its answer before he may turn back; and whoever
+    // began a migration, how it ended.
+    let is_heard =
+        |at: usize| at + 1 == plan.commit || matches!(plan.steps[at], Step::Migrate { .. });
+    let mut begun = advance.iter().enumerate().filter(|it| matches!(it.1, Status::Running { .. }));
+    let asked = begun.any(|(at, _)| is_heard(at));
     advance.iter().any(|it| it.failed() || matches!(it, Status::Undoing | Status::Undone))
         || (ledger.abort_asked && !ledger.committed(plan) && !asked)
 }

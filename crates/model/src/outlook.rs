@@ -149,6 +149,7 @@ fn irreversible(plan: &Plan) -> Vec<String> {
 fn stays_done(step: &Step, committed: bool) -> Option<&'static str> {
     match step {
         Step::Backup { .. } => Some("it is kept"),
+        Step::Migrate { .. } => Some("the old release must live with what it made"),
         Step::Hook { .. } => Some("what it did is not undone"),
         Step::Prune { releases, .. } if !releases.is_empty() => Some("their content is gone then"),
         Step::Stop { .. } if committed => Some("a way back starts it anew"),

@@ -7,6 +7,7 @@ use crate::{
     hook::HookRun,
     id::{DeploymentId, Generation, InstanceId, ReleaseId},
     instance::Instance,
+    migrate::MigrateRun,
     name::{EnvironmentId, Name},
     release::Source,
     role::QuietSignal,
@@ -18,8 +19,8 @@ use std::collections::BTreeMap;
 
 /// The plan version this build writes.  It resumes its own and the one before, and unwinds others.
 ///
-/// Since 2 a plan may have several switches; since 3 backups.
-pub const PLAN_VERSION: u32 = 3;
+/// Since 2 a plan may have several switches; since 3 backups; since 4 migrations.
+pub const PLAN_VERSION: u32 = 4;
 
 /// Everything one deployment will do, decided before any of it is done.
 ///
@@ -116,6 +117,12 @@ pub enum Step {
     Build {
         /// It.
         build: BuildRun,
+    },
+    /// Bring a database to the state that the release needs, with its code, before any of it
+    /// starts.  It is not taken back: the old code must be able to live with what it made.
+    Migrate {
+        /// It.
+        migration: MigrateRun,
     },
     /// Write the generations that later steps install, so that each of these is one rename.
     StageRoutes {
@@ -387,6 +394,7 @@ impl Step {
             Step::Restore { .. } => "restore",
             Step::Stage { .. } => "stage",
             Step::Build { .. } => "build",
+            Step::Migrate { .. } => "migrate",
             Step::StageRoutes { .. } => "routes",
             Step::Announce { .. } => "announce",
             Step::Claim { .. } => "claim",

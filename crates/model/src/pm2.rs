@@ -1,5 +1,6 @@
 //! How PM2 runs a service.
 
+use crate::systemd::SystemdSpec;
 use serde::{Deserialize, Serialize};
 
 /// What runs the instances of a service.
@@ -11,6 +12,8 @@ pub enum RuntimeSpec {
     Process,
     /// PM2.
     Pm2(Pm2Spec),
+    /// systemd.
+    Systemd(SystemdSpec),
 }
 
 impl RuntimeSpec {
@@ -24,6 +27,7 @@ impl RuntimeSpec {
         match self {
             RuntimeSpec::Process => "process",
             RuntimeSpec::Pm2(_) => "pm2",
+            RuntimeSpec::Systemd(_) => "systemd",
         }
     }
 }

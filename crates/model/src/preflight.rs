@@ -3,12 +3,15 @@
 use crate::{
     deployment::Finding,
     failure::{Blame, Failure},
+    id::ReleaseId,
     name::EnvironmentId,
-    release::Artifact,
+    planner::Observed,
+    release::{Artifact, Release},
     requirement::{Requirement, version},
     routes::Claim,
     service::{EnvironmentSpec, Strategy},
 };
+use std::collections::BTreeMap;
 
 /// Free bytes that are asked for at least, where the configuration says nothing.
 pub const DISK_FREE_BYTES_MIN: u64 = 1 << 30;
@@ -84,6 +87,12 @@ pub fn unproven(environment: &EnvironmentId, before: &EnvironmentId) -> Finding 
     hard(failure)
 }
 
+/// The proxy could not do what it shall for the environment's hosts.
+pub fn edge(trouble: &str) -> Finding {
+    let failure = Failure::new(Blame::Request, format!("serve over TLS: {trouble}"));
+    hard(failure.hint("`cutover cert check` looks at all certificates of the configuration"))
+}
+
 /// Bytes of the disk that new content takes for a moment, and those that are asked to be free.
 pub fn room(spec: &EnvironmentSpec, artifact: &Artifact) -> (u64, u64) {
     let need = artifact.bytes.saturating_mul(COPIES);
@@ -149,6 +158,32 @@ fn lacking(spec: &EnvironmentSpec, program: &str, said: &Option<String>) -> Opti
     };
     let hint = format!("install another {program}, or change `requires`");
     Some(soft(platform(message).hint(hint)))
+}
+
+/// What goes back meets a database that later releases may have taken something from.
+pub fn past_migrations(to: &Release, observed: &Observed) -> Option<Finding> {
+    let kept = observed.releases.iter().map(|it| &it.release);
+    let later: BTreeMap<&ReleaseId, &Release> = kept
+        .chain(&observed.current)
+        .filter(|it| it.created_at_ms > to.created_at_ms)
+        .map(|it| (&it.id, it))
+        .collect();
+    let mut what: Vec<String> = vec![];
+    for release in later.values() {
+        for done in release.migrated.values() {
+            what.extend(done.destructive.iter().map(|it| format!("{}: {it}", release.version)));
+        }
+    }
+    let first = what.first()?.clone();
+    let message = format!(
+        "go back to {}: a later migration took something away that it may need ({first})",
+        to.version
+    );
+    let failure = Failure::new(Blame::Request, message)
+        .hint("`--with-db` also brings the database back, from the backup before it")
+        .hint("`cutover migrate undo` takes migrations back, where the tool can")
+        .hint("`--accept-schema` goes back as it is, where the earlier code can live with that");
+    Some(hard(what.into_iter().fold(failure, Failure::evidence)))
 }
 
 fn variables(spec: &EnvironmentSpec) -> Vec<Finding> {

@@ -4,7 +4,8 @@ pub mod difference;
 pub mod part;
 
 use crate::{
-    build::Built, id::ReleaseId, name::Name, plan::ReleaseLabel, service::EnvironmentSpec,
+    build::Built, id::ReleaseId, migrate::Migrated, name::Name, plan::ReleaseLabel,
+    service::EnvironmentSpec,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -99,6 +100,9 @@ pub struct Release {
     /// Services that it leaves as they run, and whose instances these are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left: BTreeMap<Name, ReleaseId>,
+    /// What its migrations came to, by service.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub migrated: BTreeMap<Name, Migrated>,
     /// Unix time in ms when it was staged.
     pub created_at_ms: u64,
 }

@@ -4,8 +4,10 @@ use crate::{
     backup::BackupSpec,
     build::BuildSpec,
     check::Check,
+    edge::Edge,
     files::Files,
     hook::Hook,
+    migrate::MigrateSpec,
     name::{EnvironmentId, Name},
     nginx::FrontSpec,
     pm2::RuntimeSpec,
@@ -56,6 +58,9 @@ pub struct EnvironmentSpec {
     /// is said, and what was said before holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted: Option<Vec<String>>,
+    /// What the proxy does of itself for its hosts; None: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<Edge>,
     /// nginx, where it stands in front of the proxy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub front: Option<FrontSpec>,
@@ -174,6 +179,9 @@ pub struct ServiceSpec {
     pub secret_env: Vec<String>,
     /// Whether the proxy keeps connections to it.
     pub upstream_keepalive: bool,
+    /// Brings its database to the state that its code needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrate: Option<MigrateSpec>,
 }
 
 /// How an instance says that it is ready.

@@ -1,6 +1,8 @@
 //! What the proxy may be asked over `ROOT/proxy/control.sock`: one JSON object a line, one answer a
 //! line.  Only the user the proxy runs as, and root, are answered (SO_PEERCRED).
 
+use crate::certificate::Facts;
+use crate::edge::CertificateFiles;
 use crate::route_file::FellBack;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,6 +36,9 @@ pub enum Ask {
     },
     /// Read anew whose word is taken on who clients are; it holds for requests from now on.
     Trust,
+    /// Read edge files and certificates anew.  A certificate that cannot be presented changes
+    /// nothing: the one before it is presented on.
+    Edges,
     /// What is in force, and what was served.
     Status,
     /// Send this process's listeners over the socket (SCM_RIGHTS), in the order of `addresses`.
@@ -65,6 +70,13 @@ pub enum Answer {
     },
     /// The list was read.
     Trusts,
+    /// They were read.
+    Edges {
+        /// All that are wanted.
+        certificates: Vec<CertificateStatus>,
+        /// Edge files that cannot be read, in words.
+        broken: Vec<String>,
+    },
     /// See [`Ask::Status`].
     Status(Status),
     /// The listeners follow as ancillary data of this very line.
@@ -113,6 +125,24 @@ pub struct Status {
     pub environments: BTreeMap<String, EnvironmentStatus>,
     /// Files that could not be put in force, in words.
     pub alerts: Vec<String>,
+    /// All that are wanted.
+    #[serde(default)]
+    pub certificates: Vec<CertificateStatus>,
+}
+
+/// A certificate that is wanted for a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateStatus {
+    /// `PROJECT.ENVIRONMENT`.
+    pub environment: String,
+    /// It may begin with `*.`.
+    pub host: String,
+    /// Where it is read from.
+    pub files: CertificateFiles,
+    /// Of what is presented; none: handshakes are refused.
+    pub facts: Option<Facts>,
+    /// Why the files as they are now are not what is presented.
+    pub trouble: Option<String>,
 }
 
 /// One environment, as the proxy serves it.

@@ -28,6 +28,9 @@ pub enum ProxyError {
         /// What the system says.
         source: io::Error,
     },
+    /// TLS cannot be spoken.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
     /// Threads, timers or signals are not to be had.
     #[error("the system gives the proxy no threads or signals: {0}")]
     System(#[from] io::Error),

@@ -3,14 +3,17 @@
 //! It knows generations and probations, nothing of deployments, and serves on while the daemon is
 //! down or replaced.
 
+pub mod certificate;
 pub mod client;
 pub mod control;
 mod controller;
+pub mod edge;
 mod error;
 mod files;
 pub mod http1;
 pub mod limits;
 mod listeners;
+pub mod maintenance;
 mod plane;
 mod probation;
 pub mod route_file;
@@ -19,4 +22,4 @@ pub mod trusted;
 
 pub use error::ProxyError;
 pub use listeners::listeners_from_environment;
-pub use run::{ProxyOptions, run};
+pub use run::{ProxyOptions, SECURE, run};

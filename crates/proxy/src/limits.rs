@@ -12,6 +12,12 @@ pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
 pub const SCRATCH_BYTES: usize = 64 * 1024;
 /// From a request's first byte to the end of its head.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often is looked whether a certificate's files have changed.
+pub const CERTIFICATE_LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// A certificate that is good for less is warned of.
+pub const CERTIFICATE_WARNING: Duration = Duration::from_secs(14 * 24 * 3600);
+/// From a connection to the end of its TLS handshake.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A client's connection may be idle between two requests this long.
 pub const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// A client that neither sends the body it announced nor takes the response is given up after.
@@ -94,6 +100,8 @@ pub const CONTROL_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 pub const DRAIN_DEADLINE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Every thread must have run a turn this soon after a swap; one that has not is reported.
 pub const TURN_TIMEOUT: Duration = Duration::from_secs(10);
+/// What clients are told to wait while an environment is in maintenance.
+pub const MAINTENANCE_RETRY_S: u32 = 120;
 /// What clients are told to wait when there is nothing to serve them.
 pub const RETRY_AFTER_S: u32 = 1;
 

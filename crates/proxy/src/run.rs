@@ -4,6 +4,7 @@ use crate::controller::{self, Controller};
 use crate::error::ProxyError;
 use crate::limits::THREADS_MAX;
 use crate::plane::Plane;
+use crate::plane::connection::Door;
 use crate::route_file::routes_directory;
 use crate::trusted::Trusted;
 use std::cell::RefCell;
@@ -17,6 +18,10 @@ use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
+/// Before the address of a listener whose clients begin with a TLS handshake.
+pub const SECURE: &str = "https://";
+const HTTPS_PORT: u16 = 443;
+
 /// What the proxy is started with.
 #[derive(Debug)]
 pub struct ProxyOptions {
@@ -24,7 +29,7 @@ pub struct ProxyOptions {
     pub root: PathBuf,
     /// Bound and listening.
     pub listeners: Vec<TcpListener>,
-    /// As they were bound, in the order of `listeners`.
+    /// As they were bound, in the order of `listeners`; [`SECURE`] before those for TLS.
     pub addresses: Vec<String>,
 }
 
@@ -52,10 +57,12 @@ async fn serve(options: ProxyOptions) -> Result<(), ProxyError> {
         tracing::warn!(%error, "whom to trust cannot be read, so nobody is");
         Trusted::default()
     });
+    let doors = doors(&listeners, &addresses)?;
+    let https_port = https_port(&doors);
     let listeners: Arc<[TcpListener]> = listeners.into();
     let table = controller::first_table(&mut state);
     let nonce = draw_nonce()?;
-    let running = Plane::start(table, nonce.clone(), &listeners, threads)?;
+    let running = Plane::start(table, nonce.clone(), doors, https_port, threads)?;
     running.plane.trusted.store(Arc::new(trusted));
     let control = bind(&root)?;
     let controller = Rc::new(Controller {
@@ -67,6 +74,10 @@ async fn serve(options: ProxyOptions) -> Result<(), ProxyError> {
         addresses,
         listeners,
     });
+    if let Err(error) = controller.read_edges() {
+        tracing::error!(error, "nothing is served over TLS");
+    }
+    tokio::task::spawn_local(controller::edge::watch(controller.clone()));
     controller::monitor::start_all(&controller);
     tracing::info!(addresses = ?controller.addresses, "serving");
     tokio::select! {
@@ -76,6 +87,23 @@ async fn serve(options: ProxyOptions) -> Result<(), ProxyError> {
     }
     running.stop().await;
     Ok(())
+}
+
+/// Each listener with the way it is come in by, which its address says.
+fn doors(listeners: &[TcpListener], addresses: &[String]) -> io::Result<Vec<(TcpListener, Door)>> {
+    let pairs = listeners.iter().zip(addresses);
+    let door = |it: &str| if it.starts_with(SECURE) { Door::Secure } else { Door::Clear };
+    pairs.map(|(listener, address)| Ok((listener.try_clone()?, door(address)))).collect()
+}
+
+/// Where clear requests are led.
+fn https_port(doors: &[(TcpListener, Door)]) -> u16 {
+    let secure = doors.iter().filter(|it| it.1 == Door::Secure);
+    let ports = secure.filter_map(|it| it.0.local_addr().ok()).map(|it| it.port());
+    // The usual one needs no word in an address.
+    let found: Vec<u16> = ports.collect();
+    let usual = found.contains(&HTTPS_PORT) || found.is_empty();
+    if usual { HTTPS_PORT } else { found[0] }
 }
 
 fn bind(root: &Path) -> Result<tokio::net::UnixListener, ProxyError> {

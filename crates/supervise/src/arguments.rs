@@ -3,8 +3,8 @@
 use crate::RoleError;
 use std::{ffi::OsString, path::PathBuf};
 
-const USAGE: &str =
-    "usage: cutover supervise --root ROOT (--instance ID [--adopt | --become] | --holder)";
+const USAGE: &str = "usage: cutover supervise --root ROOT \
+                     (--instance ID [--adopt | --become | --ended] | --holder)";
 
 /// What this process is to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,6 +19,11 @@ pub(crate) enum Role {
         root: PathBuf,
         instance: String,
     },
+    /// It has ended, and whoever supervises it tells how.
+    Ended {
+        root: PathBuf,
+        instance: String,
+    },
     Holder {
         root: PathBuf,
     },
@@ -29,6 +34,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Role, RoleError> {
     let mut instance = None;
     let mut adopt = false;
     let mut becomes = false;
+    let mut ended = false;
     let mut holder = false;
     let mut rest = arguments.iter().peekable();
     rest.next_if(|first| *first == "supervise");
@@ -38,6 +44,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Role, RoleError> {
             Some("--instance") => instance = rest.next().and_then(|id| id.to_str()),
             Some("--adopt") => adopt = true,
             Some("--become") => becomes = true,
+            Some("--ended") => ended = true,
             Some("--holder") => holder = true,
             _ => return Err(RoleError::failed(USAGE)),
         }
@@ -46,13 +53,16 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Role, RoleError> {
     let root = std::path::absolute(&root)
         .map_err(|error| RoleError::failed(format!("{}: {error}", root.display())))?;
     match (instance, holder) {
-        (Some(instance), false) if is_name(instance) && becomes && !adopt => {
+        (Some(instance), false) if is_name(instance) && ended && !becomes && !adopt => {
+            Ok(Role::Ended { root, instance: instance.to_owned() })
+        }
+        (Some(instance), false) if is_name(instance) && becomes && !adopt && !ended => {
             Ok(Role::Become { root, instance: instance.to_owned() })
         }
-        (Some(instance), false) if is_name(instance) && !becomes => {
+        (Some(instance), false) if is_name(instance) && !becomes && !ended => {
             Ok(Role::Instance { root, instance: instance.to_owned(), adopt })
         }
-        (None, true) if !adopt && !becomes => Ok(Role::Holder { root }),
+        (None, true) if !adopt && !becomes && !ended => Ok(Role::Holder { root }),
         _ => Err(RoleError::failed(USAGE)),
     }
 }
@@ -96,6 +106,7 @@ mod tests {
             &["--root", "/r", "--holder", "--adopt"],
             &["--root", "/r", "--holder", "--become"],
             &["--root", "/r", "--instance", "web-1", "--become", "--adopt"],
+            &["--root", "/r", "--instance", "web-1", "--become", "--ended"],
             &["--root"],
             &["--root", "/r", "--holder", "--unknown"],
         ] {

@@ -12,8 +12,12 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
-    io::ErrorKind,
-    os::{fd::IntoRawFd, unix::process::CommandExt},
+    io::{ErrorKind, Write},
+    net::Shutdown,
+    os::{
+        fd::{IntoRawFd, OwnedFd},
+        unix::{net::UnixStream, process::CommandExt},
+    },
     path::Path,
     process::Command,
 };
@@ -37,6 +41,16 @@ pub const READY: &str = "ready.";
 /// Names the open file that the program writes to once it is ready.
 pub const READY_VARIABLE: &str = "CUTOVER_READY_FD";
 
+/// Set where the supervisor tells every end by itself.
+pub const TOLD: &str = "CUTOVER_END_IS_TOLD";
+
+/// What systemd hands on to what notifies it.
+const NOTIFYING: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+/// Where the host's journal takes lines.
+const JOURNAL: &str = "/run/systemd/journal/stdout";
+/// Of lines that are written to stderr, so that they can be told from the others.
+const PRIORITY_ERROR: u8 = 3;
+
 /// Node's channel to who started it, which carries `ready`.
 const CHANNEL: [&str; 2] = ["NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE"];
 
@@ -47,6 +61,21 @@ pub struct Ended {
     pub code: Option<i32>,
     /// Unix time in ms when the next one was started.
     pub at_ms: u64,
+    /// The signal that ended it.
+    #[serde(default)]
+    pub signal: Option<i32>,
+    /// The kernel ended it for want of memory.
+    #[serde(default)]
+    pub out_of_memory: bool,
+    /// What systemd makes of it, in its word.
+    #[serde(default)]
+    pub result: Option<String>,
+    /// How often the kernel has ended something in its group for want of memory.
+    #[serde(default)]
+    pub memory_kills: u64,
+    /// How often it has ended.
+    #[serde(default)]
+    pub count: u32,
 }
 
 pub(crate) fn run(root: &Path, instance: &str) -> Result<(), RoleError> {
@@ -112,8 +141,11 @@ fn may_begin(place: &Path, number: &str) -> Result<bool, RoleError> {
         let _ = fs::write(&marker, std::process::id().to_string());
         return Ok(true);
     }
+    if std::env::var_os(TOLD).is_some() {
+        return Ok(false);
+    }
     let code = std::env::var("exit_code").ok().and_then(|it| it.parse().ok());
-    let ended = Ended { code, at_ms: clock::unix_ms() };
+    let ended = Ended { code, at_ms: clock::unix_ms(), ..Ended::default() };
     if let Ok(text) = serde_json::to_vec(&ended) {
         // Without it nobody knows how it ended; that it ended is known all the same.
         let _ = whole_file::write(&place.join(ENDED), &text);
@@ -127,7 +159,13 @@ fn command(spec: &InstanceSpec, place: &Path, number: &str) -> Result<Command, S
     let mut command = Command::new(&file);
     command.arg0(name).args(arguments).current_dir(&spec.directory);
     command.env_clear().envs(&spec.environment).env(process::TOKEN, &spec.token);
-    if spec.notify {
+    if std::env::var_os(TOLD).is_some() {
+        let told = NOTIFYING.iter().filter_map(|it| Some((it, std::env::var_os(it)?)));
+        command.envs(told);
+        if let Ok(journal) = journal_of_errors(&spec.instance) {
+            command.stderr(OwnedFd::from(journal));
+        }
+    } else if spec.notify {
         // Node takes both out of its environment as it starts.
         let channel = CHANNEL.iter().filter_map(|it| Some((it, std::env::var_os(it)?)));
         command.envs(channel);
@@ -138,6 +176,15 @@ fn command(spec: &InstanceSpec, place: &Path, number: &str) -> Result<Command, S
     }
     BeforeExec { files_max: spec.limits.files, ..BeforeExec::default() }.add_to(&mut command);
     Ok(command)
+}
+
+/// By systemd both streams are one; where the journal is not to be had they stay so.
+fn journal_of_errors(instance: &str) -> std::io::Result<UnixStream> {
+    let mut stream = UnixStream::connect(JOURNAL)?;
+    stream.shutdown(Shutdown::Read)?;
+    // Identifier, unit, priority, and four switches that are off.
+    write!(stream, "{instance}\n\n{PRIORITY_ERROR}\n0\n0\n0\n0\n")?;
+    Ok(stream)
 }
 
 /// Opened here, since the program may run as somebody who cannot.  It stays open over the exec.

@@ -229,6 +229,23 @@ pub(crate) fn doors_of(pid: u32) -> Vec<OwnedFd> {
     groups.map(OwnedFd::from).collect()
 }
 
+/// How many processes the kernel has ended for want of memory in the group that this one is in.
+pub(crate) fn memory_kills_here() -> u64 {
+    let count = |it: &Hierarchy| {
+        let file = match it.version {
+            Version::One if it.controllers.iter().any(|one| one == "memory") => {
+                "memory.oom_control"
+            }
+            Version::One => return None,
+            Version::Two => "memory.events",
+        };
+        let group = it.bases().into_iter().next()?;
+        let text = fs::read_to_string(group.join(file)).ok()?;
+        text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse::<u64>().ok())
+    };
+    hierarchies().iter().filter_map(count).max().unwrap_or(0)
+}
+
 fn hierarchies() -> Vec<Hierarchy> {
     hierarchies_of("self")
 }

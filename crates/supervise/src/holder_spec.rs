@@ -19,6 +19,6 @@ pub struct HolderSpec {
     pub root: PathBuf,
     /// This very program.
     pub program: PathBuf,
-    /// `127.0.0.1:8080`; port 0 lets the kernel choose.
+    /// `127.0.0.1:8080`; port 0 lets the kernel choose.  `https://` stands before those for TLS.
     pub listen: Vec<String>,
 }

@@ -8,6 +8,7 @@ mod before_exec;
 mod cgroup;
 pub mod client;
 mod clock;
+mod ended;
 pub mod exec;
 mod family;
 mod holder;
@@ -67,7 +68,8 @@ impl std::fmt::Display for RoleError {
 
 impl std::error::Error for RoleError {}
 
-/// Runs the role that `arguments` name: `supervise --root ROOT --instance ID [--adopt | --become]`
+/// Runs the role that `arguments` name: `supervise --root ROOT --instance ID [--adopt | --become |
+/// --ended]`
 /// or `supervise --root ROOT --holder`, without the program's own name.  To be called before
 /// anything else of the program starts: it takes the whole process over.
 pub fn main(arguments: &[OsString]) -> ExitCode {
@@ -76,6 +78,7 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
             run_instance(&root, &instance, adopt)
         }
         arguments::Role::Become { root, instance } => becoming::run(&root, &instance),
+        arguments::Role::Ended { root, instance } => ended::note(&root, &instance),
         arguments::Role::Holder { root } => run_holder(&root),
     });
     match result {

@@ -6,10 +6,12 @@
 pub mod app;
 pub mod book;
 pub mod crc;
+pub mod database;
 pub mod faults;
 pub mod gixy;
 pub mod guard;
 pub mod kill_point;
+pub mod library;
 pub mod load;
 pub mod machine;
 pub mod nginx;

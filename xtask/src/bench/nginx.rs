@@ -8,14 +8,14 @@ mod ours;
 mod reloads;
 
 use crate::{document, machine, program, table::table, words::Words};
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use std::{fmt::Write as _, net::SocketAddr, time::Duration};
 use testkit::load::{Load, Options, Summary, binary};
 
 const CHANGES: u64 = 50;
 const REQUESTS: u64 = 50_000;
 /// Over all clients: what a small machine does beside the changes.
-const REQUESTS_PER_SECOND: f64 = 700.0;
+const REQUESTS_PER_SECOND: u64 = 700;
 /// Completed before the first change.
 const REQUESTS_BEFORE: u64 = 100;
 /// For the requests between two changes, on a machine that is busy with something else.
@@ -49,30 +49,32 @@ pub fn run(words: &[&str]) -> Result<()> {
     let mut options = Words::new(words);
     let changes = options.number("--deployments", CHANGES)?;
     let requests = options.number("--requests", REQUESTS)?;
+    let rate = options.number("--rate", REQUESTS_PER_SECOND)?;
     options.end()?;
-    program::run("cargo", &["build", "--workspace", "--bins"])?;
+    // Failures are counted, not times: the build at hand will do.
+    program::run("cargo", &["build", "-p", "cutover", "-p", "cutover-testkit", "--bins"])?;
     let mut counted = vec![];
-    let ways: [fn() -> Result<Box<dyn Way>>; 4] =
-        [ours::install, links::install, reloads::install, flips::install];
+    let ways: [fn() -> Result<Box<dyn Way>>; 5] =
+        [ours::install, links::install, reloads::install, flips::install, flips::install_stopping];
     for install in ways {
         let mut way = install()?;
-        counted.push(measure(&mut *way, changes, requests)?);
+        counted.push(measure(&mut *way, changes, requests, rate)?);
     }
     let rows = rows(&counted);
     print!("{rows}");
-    write(&rows, &format!("cargo xtask bench nginx {}", words.join(" ")))?;
+    write(&rows, rate, &format!("cargo xtask bench nginx {}", words.join(" ")))?;
     match counted.first().filter(|it| it.summary.failed > 0) {
         Some(ours) => bail!("{} requests of ours failed: there must be none", ours.summary.failed),
         None => Ok(()),
     }
 }
 
-fn measure(way: &mut dyn Way, changes: u64, requests: u64) -> Result<Counted> {
+fn measure(way: &mut dyn Way, changes: u64, requests: u64, rate: u64) -> Result<Counted> {
     let options = Options {
         get_clients: 4,
         post_clients: 4,
         connect_clients: 2,
-        rate: Some(REQUESTS_PER_SECOND),
+        rate: Some(rate as f64),
         body_bytes_max: 16 << 10,
         ..Options::idle(way.address(), way.host())
     };
@@ -86,10 +88,11 @@ fn measure(way: &mut dyn Way, changes: u64, requests: u64) -> Result<Counted> {
     }
     load.until("all requests", REQUESTS_WITHIN, |it| it.completed >= requests);
     let summary = load.stop()?;
-    let name = way.name();
+    let (name, seen) = (way.name(), summary.versions.len());
+    ensure!(seen > 1, "{name}: nothing was changed: {seen} versions were seen");
     eprintln!("bench nginx: {name}: {} of {} failed", summary.failed, summary.requests);
     for it in summary.first_failures.iter().take(FAILURES_SHOWN) {
-        let detail = it.detail.as_deref().unwrap_or("no detail");
+        let detail = it.detail.as_deref().and_then(|it| it.lines().next()).unwrap_or("no detail");
         eprintln!("bench nginx: {} {} {}: {detail}", it.client, it.method, it.path);
     }
     Ok(Counted { name, changes, summary })
@@ -112,15 +115,15 @@ fn rows(counted: &[Counted]) -> String {
     table(&["way", "changes", "requests", "failed", "p99 ms", "longest ms"], &rows)
 }
 
-fn write(rows: &str, command: &str) -> Result<()> {
+fn write(rows: &str, rate: u64, command: &str) -> Result<()> {
     let mut text = format!(
         "## Behind nginx\n\nWritten by `{}`: the Node example behind nginx, changed again and \
-         again under {REQUESTS_PER_SECOND} requests a second (GET, POST, new connections), one way \
+         again under {rate} requests a second (GET, POST, new connections), one way \
          after the other. cutover: a whole deployment each time, nginx leads to the proxy. Link: \
          two copies listen at sockets, nginx leads to a link that is renamed, nothing is ever \
          stopped. PM2: `pm2 reload` in cluster mode, nginx leads to its port. Reload: nginx's \
-         upstream is written anew and `nginx -s reload` run, nothing is ever stopped. What counts \
-         is what failed.\n\n",
+         upstream is written anew and `nginx -s reload` run, and nothing is ever stopped; or the \
+         copy before is told to end once it has returned. What counts is what failed.\n\n",
         command.trim_end(),
     );
     for line in machine::lines() {

@@ -193,7 +193,7 @@ fn commands(field: &Field<'_>, report: &mut Report) -> Option<Placed<Vec<Placed<
 }
 
 /// A path below the release's directory.
-fn below(field: &Field<'_>, report: &mut Report) -> Option<Placed<String>> {
+pub(crate) fn below(field: &Field<'_>, report: &mut Report) -> Option<Placed<String>> {
     let found = scalar::word(field, report)?;
     let path = found.value.trim_end_matches('/');
     let is_odd = |part: &str| part.is_empty() || part == ".." || part == ".";

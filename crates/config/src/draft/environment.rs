@@ -6,6 +6,7 @@ use crate::{
         backup::BackupDraft,
         build::{self, BuildDraft},
         control,
+        edge::OverDraft,
         project::{self, SourceDraft},
         secret::Secrets,
         service::ServiceDraft,
@@ -24,7 +25,7 @@ use model::{
 use std::collections::BTreeMap;
 
 /// Every key of an environment.
-pub(crate) const KEYS: [&str; 20] = [
+pub(crate) const KEYS: [&str; 22] = [
     "domains",
     "version",
     "env",
@@ -45,6 +46,8 @@ pub(crate) const KEYS: [&str; 20] = [
     "require_staging",
     "hooks",
     "backup",
+    "https",
+    "security_headers",
 ];
 
 /// Releases that may be asked to be kept.
@@ -70,6 +73,8 @@ pub(crate) struct EnvironmentDraft {
     pub(crate) shared: Option<Placed<Shared>>,
     pub(crate) control: ControlSpec,
     pub(crate) backup: Option<BackupDraft>,
+    pub(crate) https: OverDraft,
+    pub(crate) security_headers: Option<Placed<bool>>,
     /// What it lays over the project's services.
     pub(crate) services: Vec<(Name, ServiceDraft)>,
     /// `domains` was there but wrong: what depends on it is not judged.
@@ -130,6 +135,11 @@ impl EnvironmentDraft {
         if let Some(requires) = table.get("requires") {
             self.requires = build::requires(requires, report);
         }
+        if let Some(https) = table.get("https") {
+            self.https = OverDraft::read(https, report);
+        }
+        let headers = table.get("security_headers");
+        self.security_headers = headers.and_then(|it| scalar::switch(it, report));
         self.backup = table.get("backup").and_then(|it| BackupDraft::read(it, report));
         self.shared = table.get("shared").and_then(|it| shared::read(it, report));
         self.source = table.get("source").and_then(|it| SourceDraft::read(it, report));

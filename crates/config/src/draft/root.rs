@@ -4,6 +4,7 @@ use crate::{
     address,
     draft::{
         alias::{self, AliasDraft},
+        edge::HttpsDraft,
         nginx::NginxDraft,
         project::{ProjectDraft, named},
     },
@@ -18,8 +19,10 @@ use model::name::Name;
 pub(crate) struct RootDraft {
     /// Where the embedded proxy listens, if it is said.
     pub(crate) listen: Option<Placed<Vec<Placed<String>>>>,
-    /// May be given, and is refused when it is to be deployed.
-    pub(crate) tls: Option<Placed<()>>,
+    /// Where and how it ends TLS.
+    pub(crate) https: Option<HttpsDraft>,
+    /// Whether responses get the headers that protect browsers.
+    pub(crate) security_headers: Option<Placed<bool>>,
     /// Who is believed what it says of its clients, if it is said.
     pub(crate) trusted: Option<Placed<Vec<Placed<String>>>>,
     /// What stands in front of the proxy.
@@ -63,8 +66,9 @@ impl RootDraft {
     }
 
     fn read_proxy(&mut self, field: &Field<'_>, report: &mut Report) {
-        let known = ["listen", "tls", "trusted"];
-        let Some(table) = Table::read(field, &known, &[], report) else { return };
+        let known = ["listen", "https", "security_headers", "trusted"];
+        let elsewhere = [("tls", "under `https`: `https: { listen: …, certificates: … }`")];
+        let Some(table) = Table::read(field, &known, &elsewhere, report) else { return };
         self.trusted = table.get("trusted").and_then(|it| scalar::list(it, report, address::peers));
         self.listen = table.get("listen").and_then(|it| scalar::list(it, report, address::listen));
         if let Some(listen) = &self.listen {
@@ -75,9 +79,8 @@ impl RootDraft {
                 }
             }
         }
-        if let Some(tls) = table.get("tls") {
-            scalar::list(tls, report, address::listen);
-            self.tls = Some(tls.placed(()));
-        }
+        self.https = table.get("https").map(|it| HttpsDraft::read(it, report));
+        let headers = table.get("security_headers");
+        self.security_headers = headers.and_then(|it| scalar::switch(it, report));
     }
 }

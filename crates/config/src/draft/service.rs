@@ -5,12 +5,13 @@ use crate::{
     draft::{
         build::BuildDraft,
         check::CheckDraft,
-        files,
+        files, migrate,
         pm2::Pm2Draft,
         probe::HealthDraft,
         readiness, schedule,
         secret::Secrets,
         smoke::SmokeDraft,
+        systemd::SystemdDraft,
         variable::{self, EnvFileDraft, Required, Variables},
     },
     report::{Field, Place, Placed, Report, Table},
@@ -18,6 +19,7 @@ use crate::{
     yaml::Value,
 };
 use model::{
+    migrate::MigrateSpec,
     pm2::RuntimeSpec,
     role::QuietSignal,
     schedule::Overlap,
@@ -25,11 +27,12 @@ use model::{
 };
 
 /// Every key of a service.
-pub(crate) const KEYS: [&str; 40] = [
+pub(crate) const KEYS: [&str; 41] = [
     "command",
     "image",
     "runtime",
     "pm2",
+    "systemd",
     "directory",
     "index",
     "fallback",
@@ -84,6 +87,8 @@ pub(crate) enum Runtime {
     Static,
     /// PM2.
     Pm2,
+    /// systemd.
+    Systemd,
     /// One that may be named, and is refused when it is to be deployed.
     Unbuilt(&'static str),
 }
@@ -132,6 +137,7 @@ pub(crate) struct ServiceDraft {
     pub(crate) command: Option<Placed<Vec<String>>>,
     pub(crate) runtime: Option<Placed<Runtime>>,
     pub(crate) pm2: Option<Placed<Pm2Draft>>,
+    pub(crate) systemd: Option<Placed<SystemdDraft>>,
     /// The name that its containers share, and the port within them.
     pub(crate) container: Option<Placed<(String, u16)>>,
     /// Of a static service, relative to the release; empty: all of it.
@@ -172,7 +178,7 @@ pub(crate) struct ServiceDraft {
     /// Keys that may be given, and are refused when they are to be deployed.
     pub(crate) image: Option<Placed<()>>,
     pub(crate) volumes: Option<Placed<()>>,
-    pub(crate) migrate: Option<Placed<()>>,
+    pub(crate) migrate: Option<Placed<MigrateSpec>>,
     pub(crate) listen: Option<Placed<()>>,
     /// Keys that were there but wrong: what depends on them is not judged.
     pub(crate) broken: Vec<&'static str>,
@@ -211,7 +217,7 @@ impl ServiceDraft {
             ("docker", Runtime::Unbuilt("docker")),
             ("compose", Runtime::Unbuilt("compose")),
             ("pm2", Runtime::Pm2),
-            ("systemd", Runtime::Unbuilt("systemd")),
+            ("systemd", Runtime::Systemd),
             ("swarm", Runtime::Unbuilt("swarm")),
             ("kubernetes", Runtime::Unbuilt("kubernetes")),
         ];
@@ -220,6 +226,7 @@ impl ServiceDraft {
             ("recreate", StrategyDraft::Recreate),
             ("rolling", StrategyDraft::Rolling),
             ("canary", StrategyDraft::Unbuilt("canary")),
+            ("reload", StrategyDraft::Unbuilt("reload")),
         ];
         self.command = table.get("command").and_then(|it| argv::command(it, report));
         self.runtime = table.get("runtime").and_then(|it| scalar::choice(it, &runtimes, report));
@@ -227,6 +234,7 @@ impl ServiceDraft {
         self.index = table.get("index").and_then(|it| files::index(it, report));
         self.fallback = table.get("fallback").and_then(|it| files::file(it, report));
         self.pm2 = table.get("pm2").and_then(|it| Pm2Draft::read(it, report));
+        self.systemd = table.get("systemd").and_then(|it| SystemdDraft::read(it, report));
         self.strategy =
             table.get("strategy").and_then(|it| scalar::choice(it, &strategies, report));
         self.rolling = table.get("rolling").and_then(|it| RollingDraft::read(it, report));
@@ -245,7 +253,7 @@ impl ServiceDraft {
         self.image =
             table.get("image").and_then(|it| scalar::word(it, report)).map(|it| it.with(()));
         self.volumes = table.get("volumes").map(|it| it.placed(()));
-        self.migrate = table.get("migrate").map(|it| it.placed(()));
+        self.migrate = table.get("migrate").and_then(|it| migrate::read(it, report));
         self.listen = table.get("listen").and_then(|it| listen(it, report));
     }
 
@@ -322,7 +330,8 @@ impl ServiceDraft {
             };
         }
         laid! {
-            command runtime pm2 container directory index fallback instances routes port readiness
+            command runtime pm2 systemd container directory index fallback instances routes port
+            readiness
             smoke checks strategy rolling
             drain stop_signal quiet_signal kind schedule timezone overlap time_limit catch_up
             grace start_timeout bake keep_warm user env_file required_env upstream_keepalive image
@@ -343,7 +352,13 @@ impl ServiceDraft {
 
     /// What runs it.
     pub(crate) fn runtime(&self) -> RuntimeSpec {
-        self.in_pm2().map_or(RuntimeSpec::Process, |it| RuntimeSpec::Pm2(it.spec()))
+        match self.runtime.as_ref().map(|it| it.value) {
+            Some(Runtime::Systemd) => {
+                let asked = self.systemd.as_ref().map(|it| it.value.spec());
+                RuntimeSpec::Systemd(asked.unwrap_or_default())
+            }
+            _ => self.in_pm2().map_or(RuntimeSpec::Process, |it| RuntimeSpec::Pm2(it.spec())),
+        }
     }
 
     /// The path prefixes.

@@ -37,7 +37,7 @@ pub(super) static BUILD: Shape = Shape {
     ],
 };
 
-const COMMAND: Kind = Kind::Either(&[Kind::Argv, Kind::Keys(&SCRIPT)]);
+pub(super) const COMMAND: Kind = Kind::Either(&[Kind::Argv, Kind::Keys(&SCRIPT)]);
 const COMMANDS: Kind = Kind::List(&COMMAND);
 
 static SCRIPT: Shape = Shape {

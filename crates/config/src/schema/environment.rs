@@ -34,7 +34,8 @@ static PROXY: Shape = Shape {
             "Where the embedded proxy listens.  Default: 0.0.0.0:80 as root where there is no \
              `nginx`, else 127.0.0.1:8080.",
         ),
-        Key("tls", Kind::List(&Kind::Text), "Where it will listen for TLS; not built yet."),
+        Key("https", Kind::Keys(&HTTPS), "Where and how it ends TLS.  Default: nowhere."),
+        Key("security_headers", Kind::Switch, SECURITY_HEADERS_ABOUT),
         Key(
             "trusted",
             Kind::List(&Kind::Text),
@@ -43,6 +44,46 @@ static PROXY: Shape = Shape {
         ),
     ],
 };
+
+static HTTPS: Shape = Shape {
+    name: "https",
+    required: &[],
+    keys: &[
+        Key(
+            "listen",
+            Kind::List(&Kind::Text),
+            "Where it listens for TLS.  Default: 0.0.0.0:443 as root, else 127.0.0.1:8443.",
+        ),
+        Key(
+            "certificates",
+            Kind::Named(&Kind::Keys(&CERTIFICATE)),
+            "By host; `*.shop.example` stands for every name with one label more.",
+        ),
+        Key("redirect", Kind::Switch, REDIRECT_ABOUT),
+        Key("hsts", Kind::Time, HSTS_ABOUT),
+    ],
+};
+
+static CERTIFICATE: Shape = Shape {
+    name: "certificate",
+    required: &["certificate", "key"],
+    keys: &[
+        Key("certificate", Kind::Path, "The file of the chain in PEM, the host's first."),
+        Key("key", Kind::Path, "The file of its key in PEM, closed to others."),
+    ],
+};
+
+static HTTPS_OVER: Shape = Shape {
+    name: "https_over",
+    required: &[],
+    keys: &[Key("redirect", Kind::Switch, REDIRECT_ABOUT), Key("hsts", Kind::Time, HSTS_ABOUT)],
+};
+
+const REDIRECT_ABOUT: &str =
+    "Clear requests for hosts that have a certificate are led to TLS.  Default: yes.";
+const HSTS_ABOUT: &str = "How long browsers are told to use TLS only.  Default: nothing is said.";
+const SECURITY_HEADERS_ABOUT: &str = "Responses get X-Content-Type-Options, X-Frame-Options and \
+     Referrer-Policy where they lack them.  Default: no.";
 
 static NGINX: Shape = Shape {
     name: "nginx",
@@ -232,6 +273,8 @@ static ENVIRONMENT: Shape = Shape {
             Kind::Text,
             "Content must have been accepted there before: `true` for `staging`, or another name.",
         ),
+        Key("https", Kind::Keys(&HTTPS_OVER), "Laid over `proxy.https`, key by key."),
+        Key("security_headers", Kind::Switch, "Instead of what `proxy` says."),
         Key("backup", Kind::Keys(&BACKUP), "Databases and files that are backed up, and how."),
         Key("hooks", Kind::Keys(&HOOKS), "Programs that are run before and after steps."),
     ],

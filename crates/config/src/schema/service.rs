@@ -4,6 +4,7 @@ use super::{
     Key, Kind, Shape,
     build::BUILD,
     environment::{ENV, ENV_FILE_ABOUT, REQUIRED_ENV, REQUIRED_ENV_ABOUT, SECRETS, SECRETS_ABOUT},
+    migrate::MIGRATE,
     probe::{CHECK, HEALTH, SMOKE},
 };
 
@@ -30,8 +31,8 @@ pub(super) static SERVICE: Shape = Shape {
                 "swarm",
                 "kubernetes",
             ]),
-            "What runs it: `process`, the default, or `pm2`.  `static`: nothing, the proxy serves \
-             files of the release.  Others may be checked, not yet deployed.",
+            "What runs it: `process`, the default, `pm2` or `systemd`.  `static`: nothing, the \
+             proxy serves files of the release.  Others may be checked, not yet deployed.",
         ),
         Key(
             "directory",
@@ -52,6 +53,11 @@ pub(super) static SERVICE: Shape = Shape {
         ),
         Key("pm2", Kind::Keys(&PM2), "What is asked of PM2, with `runtime: pm2`."),
         Key(
+            "systemd",
+            Kind::Keys(&super::systemd::SYSTEMD),
+            "What is asked of systemd, with `runtime: systemd`.",
+        ),
+        Key(
             "instances",
             Kind::Number(0, 256),
             "Copies that run.  Default: 2 in `production`, else 1.",
@@ -71,7 +77,7 @@ pub(super) static SERVICE: Shape = Shape {
         Key("checks", Kind::List(&CHECK), "Further questions to each new instance."),
         Key(
             "strategy",
-            Kind::OneOf(&["blue-green", "recreate", "rolling", "canary"]),
+            Kind::OneOf(&["blue-green", "recreate", "rolling", "canary", "reload"]),
             "`blue-green`: new beside old, then one switch.  `rolling`: new beside old, then a \
              switch for each batch.  `recreate`: requests are held while the old stops and the \
              new starts.",
@@ -107,7 +113,14 @@ pub(super) static SERVICE: Shape = Shape {
         Key("required_env", REQUIRED_ENV, REQUIRED_ENV_ABOUT),
         Key("secrets", SECRETS, SECRETS_ABOUT),
         Key("build", Kind::Keys(&BUILD), "A build of its own, after that of all services."),
-        Key("migrate", Kind::Any, "Not built yet."),
+        Key(
+            "migrate",
+            Kind::Either(&[
+                Kind::OneOf(&["alembic", "prisma", "django", "sqlx"]),
+                Kind::Keys(&MIGRATE),
+            ]),
+            "Brings its database forward, with the new code, before the new release starts.",
+        ),
         Key("volumes", Kind::Any, "Not built yet."),
         Key(
             "listen",

@@ -1,20 +1,25 @@
 //! What may be typed.
 
 pub mod backup;
+pub mod cert;
 pub mod cleanup;
 pub mod control;
 pub mod env;
 pub mod exec;
 pub mod later;
 pub mod looking;
+pub mod maintenance;
+pub mod migrate;
 pub mod nginx;
 pub mod paper;
 pub mod project;
 pub mod releases;
+mod rollback;
 pub mod run;
 pub mod setup;
 
 use backup::Backup;
+use cert::Cert;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use cleanup::Cleanup;
 use control::{Freeze, Insisted, Lift, Lock, Promote, Turn};
@@ -22,11 +27,14 @@ use env::Env;
 use exec::Exec;
 use later::Later;
 pub use looking::{Audit, LogStream, Logs, SupportBundle, Top};
+use maintenance::Maintenance;
+use migrate::Migrate;
 use model::name::Name;
 use nginx::Nginx;
 use paper::{Completion, Man};
 use project::Project;
 use releases::Releases;
+pub use rollback::Rollback;
 use run::Run;
 use setup::Setup;
 use std::path::PathBuf;
@@ -132,6 +140,8 @@ pub enum Verb {
     Logs(Logs),
     /// Run a command once, as a service of the release that serves.
     Run(Run),
+    /// Ask how a database stands, and bring it forward or back.
+    Migrate(Migrate),
     /// Run a command beside a running instance, on a terminal if there is one.
     Exec(Exec),
     /// Show what variables instances are given, and change the env file.
@@ -161,6 +171,10 @@ pub enum Verb {
     Daemon(Daemon),
     /// Start, stop or look at the proxy.
     Proxy(Proxy),
+    /// Tell an environment's clients to come again, but for those who work on it.
+    Maintenance(Maintenance),
+    /// Look at the certificates that the proxy presents, and have them read again.
+    Cert(Cert),
     /// Have systemd run the controller and the proxy, so that all serves again after a boot.
     Setup(Setup),
     /// Look whether the journal and the units can be used, or make a new journal.
@@ -279,6 +293,9 @@ pub struct Wanted {
     /// Back nothing up before the first change: a rollback cannot bring data back then.
     #[arg(long)]
     pub skip_backup: bool,
+    /// Do not migrate databases.
+    #[arg(long)]
+    pub skip_migrate: bool,
     /// Open `age` secrets with the identities in this file.
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
@@ -290,37 +307,6 @@ pub struct Which {
     /// The deployment's id or `latest`, or the environment whose latest is meant.
     #[arg(value_name = "ID|TARGET", num_args = 0..=3)]
     pub words: Vec<String>,
-}
-
-/// `rollback`
-#[derive(Debug, Args)]
-#[command(
-    override_usage = "cutover rollback [OPTIONS] [TARGET]",
-    after_help = "Examples:
-  cutover rollback production
-  cutover rollback production --to 1.1.0 --reason \"1.2.0 loses orders\"
-  cutover rollback production --with-db
-  cutover rollback production --list"
-)]
-pub struct Rollback {
-    /// The environment.
-    #[arg(value_name = "TARGET", num_args = 0..=2)]
-    pub words: Vec<String>,
-    /// Go to this version, also forward again.
-    #[arg(long, value_name = "VERSION")]
-    pub to: Option<String>,
-    /// Also bring databases and files back, from the backup that was made when the release came
-    /// that is left; what there is now is backed up first.
-    #[arg(long)]
-    pub with_db: bool,
-    /// Say why; it is recorded.
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// List what could be gone back to, and do nothing.
-    #[arg(long)]
-    pub list: bool,
-    #[command(flatten)]
-    pub turn: Turn,
 }
 
 /// `status`
@@ -538,10 +524,10 @@ mod tests {
         let command = Cli::command();
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
-                        unfreeze status history audit show health ps logs run exec env top \
-                         support-bundle restart stop start scale releases backup cleanup \
-                         down daemon proxy setup doctor demo init check project nginx schema \
-                        secrets completion man version";
+                        unfreeze status history audit show health ps logs run migrate exec env \
+                        top support-bundle restart stop start scale releases backup cleanup \
+                         down daemon proxy maintenance cert setup doctor demo init check project \
+                        nginx schema secrets completion man version";
         assert_eq!(verbs.join(" "), expected);
     }
 

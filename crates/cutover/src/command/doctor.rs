@@ -1,5 +1,6 @@
 //! `doctor`
 
+mod pm2;
 mod units;
 
 use super::prepare::new_deployment;
@@ -26,15 +27,16 @@ pub async fn run(session: &Session, args: &Doctor) -> Result<u8, Halt> {
     if args.rebuild {
         return anew(session, trouble.is_some()).await;
     }
-    match trouble {
-        None => (),
-        Some(failure) => return Err(Halt::of(EXIT_ATTENTION, failure)),
+    if let Some(failure) = trouble {
+        return Err(Halt::of(EXIT_ATTENTION, failure));
     }
     let found = units::look(session)?;
+    let in_pm2 = pm2::look(session)?;
     if session.ui.is_json() {
-        session.ui.object(&json!({ "journal": "sound", "units": found }));
+        session.ui.object(&json!({ "journal": "sound", "units": found, "pm2": in_pm2 }));
     } else {
         found.iter().flatten().for_each(|it| session.ui.line(&it.to_string()));
+        pm2::lines(&in_pm2).iter().for_each(|it| session.ui.note(it));
     }
     if let Some(failure) = units::trouble(&found) {
         return Err(Halt::of(EXIT_ATTENTION, failure));

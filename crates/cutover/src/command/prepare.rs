@@ -91,6 +91,8 @@ pub fn overrides(wanted: &Wanted) -> Overrides {
         skip_health_check: wanted.skip_health_check,
         skip_smoke: wanted.skip_smoke,
         skip_backup: wanted.skip_backup,
+        skip_migrate: wanted.skip_migrate,
+        accept_schema: false,
         break_lock: false,
         freeze: wanted.insisted.override_freeze.clone(),
         window: wanted.insisted.override_window.clone(),

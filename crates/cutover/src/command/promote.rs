@@ -50,6 +50,7 @@ pub async fn run(session: &Session, args: Promote) -> Result<u8, Halt> {
         skip_health_check: false,
         skip_smoke: false,
         skip_backup: false,
+        skip_migrate: false,
         identity: args.identity.clone(),
     };
     let mut prepared = prepare(session, &wanted).await?;

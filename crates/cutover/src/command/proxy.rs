@@ -79,6 +79,12 @@ async fn start(session: &Session) -> Result<u8, Halt> {
     if let Some(peers) = configuration.and_then(|it| it.document.trusted()) {
         router.trust(&peers).await.map_err(|it| Halt::of(2, it))?;
     }
+    if let Some(configuration) = configuration::read(session)? {
+        for (id, edge) in configuration.document.edges() {
+            // What is wrong with it is told by the status below.
+            router.edge(&id, edge.as_ref()).await.map_err(|it| Halt::of(2, it))?;
+        }
+    }
     status(session).await
 }
 

@@ -34,6 +34,7 @@ pub async fn run(session: &Session, args: Rollback) -> Result<u8, Halt> {
     let change = Change::Rollback { to: args.to, with_data: args.with_db };
     let mut request = request(session, &target, change, args.reason);
     request.overrides.break_lock = args.turn.break_lock;
+    request.overrides.accept_schema = args.accept_schema;
     carry::out(session, controller, &target, &request, None, &args.turn, false).await
 }
 

@@ -92,6 +92,8 @@ fn overrides(record: &DeploymentRecord) -> Vec<String> {
         (record.overrides.skip_health_check, "--skip-health-check"),
         (record.overrides.skip_smoke, "--skip-smoke"),
         (record.overrides.skip_backup, "--skip-backup"),
+        (record.overrides.skip_migrate, "--skip-migrate"),
+        (record.overrides.accept_schema, "--accept-schema"),
         (record.overrides.break_lock, "--break-lock"),
         (record.overrides.freeze.is_some(), "--override-freeze"),
         (record.overrides.window.is_some(), "--override-window"),

@@ -136,6 +136,7 @@ fn request(saved: &Saved, using: &Using) -> Request {
     then.skip_health_check |= now.skip_health_check;
     then.skip_smoke |= now.skip_smoke;
     then.skip_backup |= now.skip_backup;
+    then.skip_migrate |= now.skip_migrate;
     then.break_lock |= now.break_lock;
     then.freeze = now.freeze.clone().or(then.freeze.take());
     then.window = now.window.clone().or(then.window.take());

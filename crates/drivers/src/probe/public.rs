@@ -11,6 +11,7 @@ use super::{
 };
 use engine::port::router::Router;
 use model::{
+    edge::SECURE,
     failure::{Blame, Failure},
     id::ReleaseId,
     name::EnvironmentId,
@@ -160,9 +161,11 @@ impl LocalProber {
     ) -> Result<(String, String), Failure> {
         let (bound, nonce) =
             self.router.status().await?.map(|it| (it.addresses, it.nonce)).unwrap_or_default();
-        let address = bound.first().or(listen.first()).ok_or_else(|| {
+        // What verifies speaks clear HTTP, and is not led to TLS.
+        let clear = |all: &[String]| all.iter().find(|it| !it.starts_with(SECURE)).cloned();
+        let address = clear(&bound).or_else(|| clear(listen)).ok_or_else(|| {
             Failure::new(Blame::Platform, "ask by the public route: the proxy has no address")
         })?;
-        Ok((reachable(address), nonce))
+        Ok((reachable(&address), nonce))
     }
 }

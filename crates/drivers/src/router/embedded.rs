@@ -1,16 +1,20 @@
 //! The proxy that comes with this program, under its own holder.
 
 mod ask;
+mod edge;
 mod ensure;
 mod files;
 mod install;
 mod translate;
 mod trust;
 
+pub use edge::looked_at;
+
 use crate::{blocking::blocking, layout::Layout};
 use async_trait::async_trait;
 use engine::port::router::{Confirmed, Counters, Drained, InForce, Router};
 use model::{
+    edge::Edge,
     failure::{Blame, Failure},
     id::{Epoch, Generation, InstanceId, ReleaseId},
     name::EnvironmentId,
@@ -106,6 +110,20 @@ impl Router for EmbeddedRouter {
     async fn trust(&self, peers: &[String]) -> Result<(), Failure> {
         let (this, peers) = (self.clone(), peers.to_vec());
         blocking(move || this.trust_now(&peers)).await
+    }
+
+    async fn edge(
+        &self,
+        environment: &EnvironmentId,
+        edge: Option<&Edge>,
+    ) -> Result<Vec<String>, Failure> {
+        let (this, environment, edge) = (self.clone(), environment.clone(), edge.cloned());
+        blocking(move || this.edge_now(&environment, edge.as_ref())).await
+    }
+
+    async fn edge_trouble(&self, edge: &Edge) -> Result<Vec<String>, Failure> {
+        let edge = edge.clone();
+        blocking(move || Ok(edge::trouble(&edge))).await
     }
 
     async fn keep_alive(&self) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! Each instance by the runtime that its release names, and by the one that started it afterwards.
 
-use super::{Pm2Runtime, ProcessRuntime, process::service_of};
+use super::{Pm2Runtime, ProcessRuntime, SystemdRuntime, process::service_of};
 use crate::{blocking::blocking, file};
 use async_trait::async_trait;
 use engine::port::runtime::{Life, Runtime, Stopped};
@@ -23,6 +23,7 @@ use supervise::{
 pub struct ChosenRuntime {
     process: ProcessRuntime,
     pm2: Pm2Runtime,
+    systemd: SystemdRuntime,
 }
 
 /// Who runs an instance.
@@ -30,12 +31,15 @@ pub struct ChosenRuntime {
 enum Runner {
     Process,
     Pm2,
+    Systemd,
 }
 
 impl ChosenRuntime {
     /// Over these; both lie under one state directory.
     pub fn new(process: ProcessRuntime) -> ChosenRuntime {
-        ChosenRuntime { pm2: Pm2Runtime::new(process.clone()), process }
+        let pm2 = Pm2Runtime::new(process.clone());
+        let systemd = SystemdRuntime::new(process.clone());
+        ChosenRuntime { process, pm2, systemd }
     }
 
     /// PM2's part of it.
@@ -43,9 +47,20 @@ impl ChosenRuntime {
         &self.pm2
     }
 
+    /// systemd's part of it.
+    pub fn systemd(&self) -> &SystemdRuntime {
+        &self.systemd
+    }
+
     /// Who runs it, which was decided when it was started.
     fn runner(&self, instance: &InstanceId) -> Result<Runner, Failure> {
-        Ok(if self.pm2.owns(instance)? { Runner::Pm2 } else { Runner::Process })
+        Ok(if self.pm2.owns(instance)? {
+            Runner::Pm2
+        } else if self.systemd.owns(instance)? {
+            Runner::Systemd
+        } else {
+            Runner::Process
+        })
     }
 
     pub(crate) fn spec(&self, instance: &InstanceId) -> Result<Option<InstanceSpec>, Failure> {
@@ -87,6 +102,7 @@ impl Runtime for ChosenRuntime {
         blocking(move || match service_of(&instance, &release)?.runtime {
             RuntimeSpec::Process => this.process.start_now(&instance, &release, epoch),
             RuntimeSpec::Pm2(_) => this.pm2.start_now(&instance, &release, epoch),
+            RuntimeSpec::Systemd(_) => this.systemd.start_now(&instance, &release, epoch),
         })
         .await
     }
@@ -95,6 +111,7 @@ impl Runtime for ChosenRuntime {
         let (this, instance) = (self.clone(), instance.clone());
         blocking(move || match this.runner(&instance)? {
             Runner::Pm2 => this.pm2.stop_now(&instance, epoch),
+            Runner::Systemd => this.systemd.stop_now(&instance, epoch),
             Runner::Process => this.process.stop_now(&instance, epoch),
         })
         .await
@@ -104,6 +121,7 @@ impl Runtime for ChosenRuntime {
         let (this, instance) = (self.clone(), instance.clone());
         blocking(move || match this.runner(&instance)? {
             Runner::Pm2 => this.pm2.keep_now(&instance, keep, epoch),
+            Runner::Systemd => this.systemd.keep_now(&instance, keep, epoch),
             Runner::Process => this.process.keep_now(&instance, keep, epoch),
         })
         .await
@@ -118,6 +136,7 @@ impl Runtime for ChosenRuntime {
         let (this, instance) = (self.clone(), instance.clone());
         blocking(move || match this.runner(&instance)? {
             Runner::Pm2 => this.pm2.quiet_now(&instance, signal, epoch),
+            Runner::Systemd => this.systemd.quiet_now(&instance, signal, epoch),
             Runner::Process => this.process.quiet_now(&instance, signal, epoch),
         })
         .await
@@ -144,6 +163,7 @@ impl Runtime for ChosenRuntime {
         own.spec.services.retain(|it| it.runtime.is_process());
         let mut problems = self.process.unenforceable(&own);
         problems.extend(self.pm2.unenforceable(release));
+        problems.extend(self.systemd.unenforceable(release));
         problems.sort();
         problems.dedup();
         problems
@@ -154,6 +174,7 @@ impl ChosenRuntime {
     fn observe_now(&self, instance: &InstanceId) -> Result<Life, Failure> {
         match self.runner(instance)? {
             Runner::Pm2 => self.pm2.observe_now(instance),
+            Runner::Systemd => self.systemd.observe_now(instance),
             Runner::Process => self.process.observe_now(instance),
         }
     }
@@ -188,6 +209,9 @@ impl ChosenRuntime {
             if !removed || !found.is_empty() {
                 return found;
             }
+        }
+        if self.runner(instance).is_ok_and(|it| it == Runner::Systemd) {
+            return self.systemd.last_lines_now(instance, lines);
         }
         self.process.last_lines_now(instance, lines)
     }

@@ -2,6 +2,7 @@
 //! as whom, is ours to say.
 
 mod begin;
+mod beside;
 mod dump;
 mod ecosystem;
 mod finish;
@@ -13,6 +14,7 @@ mod record;
 mod sight;
 mod wire;
 
+pub use beside::Beside;
 pub use listed::Listed;
 
 use super::process::{ProcessRuntime, refuse_odd};

@@ -7,6 +7,7 @@ mod finish;
 mod follow;
 mod hook;
 mod lines;
+mod migrate;
 mod one_off;
 mod sight;
 

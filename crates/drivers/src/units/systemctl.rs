@@ -53,7 +53,16 @@ pub fn is_running() -> bool {
 ///
 /// It is not there, or ends otherwise than well.
 pub fn systemctl(words: &[&str]) -> Result<String, Failure> {
-    let command = Command::new("systemctl", TIME_LIMIT)
+    systemctl_within(words, TIME_LIMIT)
+}
+
+/// The same, within this time.
+///
+/// # Errors
+///
+/// As [`systemctl`].
+pub fn systemctl_within(words: &[&str], limit: Duration) -> Result<String, Failure> {
+    let command = Command::new("systemctl", limit)
         .arguments(["--no-pager", "--no-ask-password"])
         .arguments(words.iter().copied());
     let finished = host::run_now(&command)?;

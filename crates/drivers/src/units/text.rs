@@ -146,7 +146,7 @@ WantedBy=multi-user.target
 }
 
 /// One word of a command line, as systemd reads it.
-fn word(path: &Path) -> Result<String, Failure> {
+pub(crate) fn word(path: &Path) -> Result<String, Failure> {
     let text = path.to_string_lossy();
     if text.chars().any(|it| it.is_control() || it == '\u{fffd}') {
         let message = format!("name {} in a unit: it has odd characters", path.display());

@@ -1,7 +1,6 @@
 //! Backups of real databases and directories: what comes back is what was there.
 
 mod kinds;
-mod server;
 
 use crate::world::{World, service};
 use drivers::backups::{DirectoryBackups, Wanted};
@@ -74,6 +73,7 @@ impl Kept {
             artifact,
             spec: all,
             left: [].into(),
+            migrated: [].into(),
             created_at_ms: NOW_MS,
         };
         fs::create_dir_all(world.layout.records(&world.environment)).unwrap();

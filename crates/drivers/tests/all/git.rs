@@ -91,6 +91,7 @@ async fn what_was_inspected_is_staged_though_the_branch_moved() {
         artifact,
         spec: world.spec(service("good")),
         left: [].into(),
+        migrated: [].into(),
         created_at_ms: 1,
     };
     releases.record(&release).await.unwrap();

@@ -53,6 +53,7 @@ async fn packed(
         artifact,
         spec: EnvironmentSpec { shared, ..world.spec(service("good")) },
         left: [].into(),
+        migrated: [].into(),
         created_at_ms: 1_795_267_321_123,
     };
     releases.record(&release).await.unwrap();

@@ -123,6 +123,7 @@ impl World {
             artifact,
             spec: self.spec(service),
             left: [].into(),
+            migrated: [].into(),
             created_at_ms: 1_795_267_321_123,
         };
         releases.record(&release).await.unwrap();
@@ -140,6 +141,7 @@ impl World {
             services: vec![service],
             listen: vec!["127.0.0.1:0".to_owned()],
             trusted: None,
+            edge: None,
             front: None,
             shared: Default::default(),
             control: Default::default(),
@@ -288,6 +290,7 @@ pub fn service(mode: &str) -> ServiceSpec {
         env: BTreeMap::from([("MODE".to_owned(), mode.to_owned())]),
         secret_env: vec![],
         upstream_keepalive: true,
+        migrate: None,
     }
 }
 

@@ -37,9 +37,13 @@ pub(super) async fn prepare(ports: &Ports, request: &Request) -> Result<Prepared
         Change::Deploy { spec, .. } => Some(&**spec),
         _ => None,
     };
-    let (against, passed) =
+    let (against, mut passed) =
         control::judge(&request.environment, &marks, brings, &request.overrides, now_ms);
     findings.extend(against);
+    match preflight::past_migrations(&desired, &observed) {
+        Some(finding) if request.overrides.accept_schema => passed.push(finding),
+        other => findings.extend(other),
+    }
     Ok(Prepared { findings, passed, observed, in_force, desired })
 }
 
@@ -64,6 +68,10 @@ impl Prepared {
             ports.router.ensure(&release.spec.listen).await?;
             if let Some(peers) = &release.spec.trusted {
                 ports.router.trust(peers).await?;
+            }
+            let edge = release.spec.edge.as_ref();
+            for trouble in ports.router.edge(&request.environment, edge).await? {
+                tracing::warn!(environment = %request.environment, trouble, "at the edge");
             }
         }
         self.write_release(ports, request).await?;

@@ -6,6 +6,7 @@ use model::{
     build::BuildRun,
     describe,
     failure::{Blame, Failure},
+    hook::HookRun,
     id::{Generation, InstanceId, ReleaseId},
     instance::Instance,
     journal::Ledger,
@@ -102,16 +103,22 @@ impl Execution<'_> {
             Step::Prune { generations, releases, backups } => {
                 self.prune(generations, releases, backups.as_ref()).await
             }
-            Step::Hook { hook } => {
-                let release = self.release(&hook.release).await?;
-                let note = self.noter();
-                ports.hooks.run(environment, hook, &release, epoch, &note).await
-            }
+            Step::Hook { hook } => self.hook(hook).await,
             Step::Manifest => manifest::write(ports, environment).await,
-            Step::Switch { .. } | Step::Bake { .. } | Step::Confirm { .. } => {
+            Step::Switch { .. }
+            | Step::Bake { .. }
+            | Step::Confirm { .. }
+            | Step::Migrate { .. } => {
                 Err(Failure::new(Blame::Us, format!("do `{}` as a plain step", step.word())))
             }
         }
+    }
+
+    async fn hook(&self, hook: &HookRun) -> Result<(), Failure> {
+        let (ports, environment) = (self.ports, &self.plan.environment);
+        let release = self.release(&hook.release).await?;
+        let note = self.noter();
+        ports.hooks.run(environment, hook, &release, ports.journal.epoch(), &note).await
     }
 
     async fn build(&self, build: &BuildRun) -> Result<(), Failure> {

@@ -47,6 +47,7 @@ impl Execution<'_> {
                 futures_util::future::join_all(again).await.into_iter().collect()
             }
             Step::Build { build } => ports.builder.undo(environment, build, epoch).await,
+            Step::Migrate { migration } => self.leave_migrated(migration).await,
             Step::Hook { hook } => ports.hooks.stop(hook, epoch).await,
             // What was staged stays for the next try; retention removes it.  The announced
             // generation answers until there is a release.  A confirmation that failed is undone

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use model::{
+    edge::Edge,
     failure::Failure,
     id::{Epoch, Generation, InstanceId, ReleaseId},
     name::EnvironmentId,
@@ -24,6 +25,20 @@ pub trait Router: Send + Sync {
     /// Takes the word of these addresses and ranges on who clients are, and of nobody else.
     async fn trust(&self, _peers: &[String]) -> Result<(), Failure> {
         Ok(())
+    }
+    /// Does this of itself for the hosts of the environment from now on; None: nothing.  What
+    /// cannot be done, such as a certificate that cannot be presented, is told, and what was done
+    /// before goes on.
+    async fn edge(
+        &self,
+        _environment: &EnvironmentId,
+        _edge: Option<&Edge>,
+    ) -> Result<Vec<String>, Failure> {
+        Ok(vec![])
+    }
+    /// What of it could not be done, and changes nothing.
+    async fn edge_trouble(&self, _edge: &Edge) -> Result<Vec<String>, Failure> {
+        Ok(vec![])
     }
     /// Replaces what of it died, unless it was ended on purpose.  Called again and again.
     async fn keep_alive(&self) -> Result<(), Failure> {

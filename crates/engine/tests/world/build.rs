@@ -55,6 +55,7 @@ pub fn web() -> ServiceSpec {
         env: [].into(),
         secret_env: vec![],
         upstream_keepalive: true,
+        migrate: None,
     }
 }
 
@@ -90,6 +91,7 @@ pub fn spec(services: Vec<ServiceSpec>) -> EnvironmentSpec {
         services,
         listen: vec!["127.0.0.1:8080".into()],
         trusted: None,
+        edge: None,
         front: None,
         shared: Default::default(),
         control: Default::default(),

@@ -40,6 +40,7 @@ impl World {
             hooks: life.clone(),
             builder: life.clone(),
             backups: life.clone(),
+            migrator: life.clone(),
             prober: life.clone(),
             releases: life.clone(),
             journal: life.clone(),

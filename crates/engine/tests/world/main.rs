@@ -13,6 +13,7 @@ mod faults;
 mod hearing;
 mod hooks;
 mod journal;
+mod migrations;
 mod part;
 mod plain;
 mod prober;

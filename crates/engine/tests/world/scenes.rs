@@ -4,6 +4,7 @@ use crate::{
     backups::{back_with_data, backed_up},
     build::{api, deploy, deploy_only, request, spec, web, worker},
     drive::world,
+    migrations::migrated,
     state::State,
 };
 use model::{
@@ -78,6 +79,7 @@ pub fn scenes() -> Vec<Scene> {
         scene("stop", &[deploy(1, &small)], request(2, Change::Stop)),
         scene("backed up", &two_kept[..1], two_kept[1].clone()),
         scene("rollback with its data", &two_kept, request(3, back_with_data())),
+        scene("migrated", &[deploy(1, &migrated())], deploy(2, &migrated())),
         scene("start", &stopped, request(3, Change::Start)),
     ];
     for scene in all.iter_mut().filter(|it| it.name.contains("recreate")) {

@@ -1,6 +1,9 @@
 //! All there is in the world, and what must hold after each call.
 
-use crate::backups::Backup;
+use crate::{
+    backups::Backup,
+    migrations::{Fate, Process},
+};
 use model::{
     backup::BackupName,
     control::Marks,
@@ -91,6 +94,13 @@ pub struct State {
     pub builds: u32,
     /// They fail.
     pub bad_build: bool,
+    /// Migrations, by the ids of their processes.
+    pub migrations: BTreeMap<InstanceId, Process>,
+    pub migrations_begun: u32,
+    /// What the next ones come to.
+    pub fate: Fate,
+    /// Versions whose migrations the database has.
+    pub schema: BTreeSet<String>,
     /// Hooks that were run, each once.
     pub hooks: Vec<(InstanceId, String)>,
     /// Names of hooks that fail.
@@ -257,6 +267,7 @@ impl State {
         self.starts += 1;
         let all: Vec<InstanceId> = self.running.keys().cloned().collect();
         all.iter().for_each(|id| self.exit(id));
+        self.cut_migrations();
         self.fall_back_if_refused();
     }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     backups::assert_data,
+    migrations::assert_migrated,
     state::{State, World},
 };
 use model::{
@@ -24,6 +25,7 @@ pub fn assert_whole(world: &World, before: &State, request: &Request, outcome: O
         return state.assert_serving();
     }
     assert_data(&state, before, request, outcome);
+    assert_migrated(&state, request, outcome);
     let plan = state.deployments.iter().find(|it| it.id == request.deployment);
     let plan = plan.and_then(|it| it.plan.clone());
     assert_eq!(plan.is_none(), outcome == Outcome::Refused || planless(&state, request));

@@ -12,6 +12,7 @@ use crate::{
     build, hook,
     id::Generation,
     instance::Instance,
+    migrate,
     name::Name,
     plan::{Kind, PLAN_VERSION, Plan, Probation, ReleaseLabel, StagedRoutes, Step},
     release::Release,
@@ -108,6 +109,7 @@ impl Draft<'_> {
             let run = build::run(release, &self.desired.deployment);
             steps.extend(run.map(|build| Step::Build { build }));
         }
+        steps.extend(self.migrations());
         steps.push(Step::StageRoutes { staged: self.staged() });
         if let Some(generation) = self.numbers.announced {
             steps.push(Step::Announce { generation });
@@ -119,6 +121,19 @@ impl Draft<'_> {
         // As late as can be: nothing of the new runs yet, and it meets the data it knows.
         steps.extend(self.bring_back());
         steps
+    }
+
+    /// Not for what goes back: its code meets the database as later releases left it.
+    fn migrations(&self) -> Vec<Step> {
+        let Wanted::Release { release, back, .. } = &self.desired.wanted else { return vec![] };
+        let current = self.observed.current.as_ref();
+        let is_older = current.is_some_and(|it| release.created_at_ms < it.created_at_ms);
+        if self.desired.overrides.skip_migrate || (*back && is_older) {
+            return vec![];
+        }
+        let from = current.map(|it| it.version.as_str());
+        let runs = migrate::runs(release, from, &self.desired.deployment);
+        runs.into_iter().map(|migration| Step::Migrate { migration }).collect()
     }
 
     fn staged(&self) -> Vec<StagedRoutes> {

@@ -63,6 +63,7 @@ pub fn service(text: &str) -> ServiceSpec {
         env: [("SECRET".to_owned(), "hunter2hunter2".to_owned())].into(),
         secret_env: vec!["SECRET".into()],
         upstream_keepalive: true,
+        migrate: None,
     }
 }
 
@@ -86,6 +87,7 @@ pub fn spec(services: Vec<ServiceSpec>) -> EnvironmentSpec {
         services,
         listen: vec!["127.0.0.1:8080".into()],
         trusted: None,
+        edge: None,
         front: None,
         shared: Default::default(),
         control: Default::default(),
@@ -115,6 +117,7 @@ pub fn release(number: u32, spec: &EnvironmentSpec) -> Release {
         artifact: artifact(&format!("digest {number}")),
         spec: spec.clone(),
         left: [].into(),
+        migrated: [].into(),
         created_at_ms: u64::from(number) * 1000,
     }
 }

@@ -7,10 +7,11 @@ use model::{
     backup::BackupName,
     failure::{Blame, Failure},
     journal::{ATTEMPTS_MAX, Event, Ledger, Outcome, Record, Status},
+    migrate::{MigrateSpec, Tool},
     next::{Next, next},
-    plan::{Kind, Plan},
+    plan::{Kind, Plan, Step},
     planner::{Desired, Wanted},
-    service::{ServiceSpec, Strategy},
+    service::{EnvironmentSpec, Millis, ServiceSpec, Strategy},
 };
 use std::collections::{BTreeMap, HashSet};
 
@@ -39,7 +40,21 @@ fn plans() -> Vec<Plan> {
         planned(&serving(&rolling), &deploy(2, &rolling)),
         planned(&updated, &roll_back(3, &first)),
         planned(&updated, &desired(3, Wanted::Stop)),
+        planned(&serving(&migrated()), &deploy(2, &migrated())),
     ]
+}
+
+fn migrated() -> EnvironmentSpec {
+    let migrate = MigrateSpec {
+        tool: Tool::Django,
+        up: vec!["./manage.py".into(), "migrate".into()],
+        status: None,
+        undo: None,
+        directory: None,
+        timeout: Millis::seconds(60),
+        lock_timeout: None,
+    };
+    spec(vec![ServiceSpec { migrate: Some(migrate), ..service("web") }])
 }
 
 fn failure() -> Failure {
@@ -84,6 +99,10 @@ impl Walk<'_> {
                 if luck {
                     let failed = after(&began, Record::Step(step, Event::Failed(failure())));
                     all.push((failed, misfortunes + 1));
+                    if matches!(self.plan.steps[step], Step::Migrate { .. }) {
+                        let unclear = Record::Step(step, Event::Unclear(failure()));
+                        all.push((after(&began, unclear), misfortunes + 1));
+                    }
                     all.push((began, misfortunes + 1));
                 }
                 if let Some(switch) = ledger.on_probation(self.plan).filter(|_| luck) {
@@ -207,6 +226,25 @@ fn an_abort_waits_for_the_answer_to_a_confirmation() {
     assert_eq!(next(plan, &ledger), Next::Act { step: confirm, attempt: 2 });
     ledger.statuses[confirm] = Status::Done;
     assert_eq!(next(plan, &ledger), Next::Act { step: plan.commit, attempt: 1 });
+}
+
+#[test]
+fn an_abort_waits_for_the_end_of_a_migration() {
+    let plan = planned(&serving(&migrated()), &deploy(2, &migrated()));
+    let is_it = |it: &Step| matches!(it, Step::Migrate { .. });
+    let at = plan.steps.iter().position(is_it).expect("it migrates");
+    let is_new = |it: &Step| matches!(it, Step::Start { .. });
+    assert!(plan.steps.iter().position(is_new).is_some_and(|start| at < start), "before all else");
+    let mut ledger = Ledger { abort_asked: true, ..Ledger::new(&plan) };
+    ledger.statuses[..at].fill(Status::Done);
+    ledger.statuses[at] = Status::Running { attempt: 1 };
+    assert_eq!(next(&plan, &ledger), Next::Act { step: at, attempt: 2 });
+    ledger.statuses[at] = Status::Done;
+    assert_eq!(next(&plan, &ledger), Next::Undo { step: at });
+    ledger.statuses[at] = Status::Running { attempt: ATTEMPTS_MAX };
+    assert_eq!(next(&plan, &ledger), Next::Undo { step: at });
+    ledger.statuses[at] = Status::Stuck;
+    assert_eq!(next(&plan, &ledger), Next::Finish(Outcome::NeedsAttention));
 }
 
 #[test]

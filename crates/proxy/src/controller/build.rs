@@ -33,6 +33,7 @@ fn add(state: &mut State, environment: &Environment, table: &mut Table) {
     let shared = Arc::new(table::Environment {
         hold: environment.gate.clone(),
         trial: environment.probation.as_ref().map(|probation| probation.trial.clone()),
+        policy: state.edges.policy(&file.environment),
     });
     let on_trial = |target: &RouteTarget| {
         environment.probation.is_some() && !old.contains(target.instance.as_str())

@@ -4,6 +4,7 @@
 mod build;
 mod claims;
 mod drain;
+pub(crate) mod edge;
 mod install;
 mod load;
 mod marker;
@@ -60,6 +61,7 @@ pub(crate) struct State {
     /// Of which environment, and what.
     alerts: VecDeque<(String, String)>,
     next_instance: u64,
+    edges: edge::Edges,
 }
 
 /// One environment.
@@ -105,6 +107,7 @@ impl State {
             epoch: 0,
             alerts: VecDeque::new(),
             next_instance: 1,
+            edges: edge::Edges::default(),
         }
     }
 

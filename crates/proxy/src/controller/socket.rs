@@ -1,7 +1,7 @@
 //! The control socket: one question a line, one answer a line.
 
 use super::install::{self, Order};
-use super::{Controller, drain, status};
+use super::{Controller, drain, edge, status};
 use crate::control::{Answer, Ask, RefusalReason};
 use crate::limits::{CONTROL_CONNECTIONS_MAX, CONTROL_IDLE_TIMEOUT, CONTROL_LINE_BYTES_MAX};
 use crate::trusted::{Trusted, trusted_path};
@@ -122,6 +122,7 @@ async fn answer(controller: &Rc<Controller>, line: &[u8]) -> Answer {
             drain::drain(controller, &instances, deadline_ms, epoch).await
         }
         Ok(Ask::Trust) => trust(controller),
+        Ok(Ask::Edges) => edge::reload(controller),
         Ok(Ask::Status) => Answer::Status(status::status(controller)),
         Ok(Ask::Listeners) => Answer::Listeners { addresses: controller.addresses.clone() },
         Err(error) => refused(format!("not a question that is known here: {error}")),

@@ -30,7 +30,11 @@ pub(super) fn status(controller: &Controller) -> Status {
         addresses: controller.addresses.clone(),
         connections: controller.plane.connections() as u64,
         environments,
-        alerts: state.alerts.iter().map(|(_, text)| text.clone()).collect(),
+        alerts: {
+            let known = state.alerts.iter().map(|(_, text)| text.clone());
+            known.chain(state.edges.alerts()).collect()
+        },
+        certificates: state.edges.certificates(),
     }
 }
 

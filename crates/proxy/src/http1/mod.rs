@@ -5,6 +5,8 @@ pub mod body;
 pub mod chunk;
 pub mod fields;
 pub mod host;
+pub mod protection;
+pub mod redirect;
 pub mod refusal;
 pub mod request;
 pub mod response;

@@ -1,7 +1,7 @@
 //! The answers that the proxy makes itself.
 
 use super::Version;
-use crate::limits::RETRY_AFTER_S;
+use crate::limits::{MAINTENANCE_RETRY_S, RETRY_AFTER_S};
 
 /// A response of our own, named in `x-cutover-error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,9 @@ impl Refusal {
     /// The hold is full, or lasted too long.
     pub const HELD: Refusal =
         Refusal::new(503, "held", "The application is being replaced. Please try again.");
+    /// Somebody works on it.
+    pub const MAINTENANCE: Refusal =
+        Refusal::new(503, "maintenance", "This service is being worked on. Please try again.");
     /// Too many connections.
     pub const FULL: Refusal =
         Refusal::new(503, "full", "The server has too many connections. Please try again.");
@@ -65,6 +68,35 @@ impl Refusal {
             502 => "Bad Gateway",
             503 => "Service Unavailable",
             _ => "Gateway Timeout",
+        }
+    }
+
+    /// Appends the whole response, with a page in HTML instead of our sentence.
+    pub fn write_page(
+        &self,
+        out: &mut Vec<u8>,
+        keep_alive: bool,
+        request: &super::request::Request,
+        page: &str,
+    ) {
+        use std::io::Write;
+        let connection = match (keep_alive, request.version) {
+            (false, _) => "connection: close\r\n",
+            (true, Version::Http10) => "connection: keep-alive\r\n",
+            (true, Version::Http11) => "",
+        };
+        let _infallible = write!(
+            out,
+            "HTTP/1.1 {} {}\r\nx-cutover-error: {}\r\ncontent-type: text/html; charset=utf-8\r\n\
+             cache-control: no-store\r\nretry-after: {MAINTENANCE_RETRY_S}\r\n{connection}\
+             content-length: {}\r\n\r\n",
+            self.status,
+            self.reason(),
+            self.kind,
+            page.len(),
+        );
+        if !request.is_head {
+            out.extend_from_slice(page.as_bytes());
         }
     }
 

@@ -8,6 +8,7 @@ use crate::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
 use crate::trusted::Trusted;
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
+use std::net::IpAddr;
 use std::ops::Range;
 
 /// Space that a head needs beyond the client's, for the fields we add.
@@ -36,6 +37,8 @@ pub struct Request {
     pub is_idempotent: bool,
     /// The protocols the client offers to change to.
     pub upgrade: Option<String>,
+    /// It came over TLS, to us or to a proxy in front that is trusted.
+    pub is_secure: bool,
     /// What `X-Cutover-Verify` says: a controller's request if it is our start nonce.
     pub verify: Option<String>,
     path: Range<usize>,
@@ -62,6 +65,11 @@ impl Request {
             let value = std::str::from_utf8(line.get(at + 1..)?).ok()?;
             line[..at].eq_ignore_ascii_case(name.as_bytes()).then_some(value.trim())
         })
+    }
+
+    /// Who asks, as the instance is told.
+    pub fn client(&self) -> Option<IpAddr> {
+        self.field("x-forwarded-for")?.parse().ok()
     }
 
     /// The path without its query.
@@ -132,11 +140,13 @@ pub fn read(input: &[u8], peer: &Peer<'_>) -> Result<Option<Request>, Refusal> {
         is_head: method == "HEAD",
         is_idempotent: matches!(method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE"),
         upgrade: facts.upgrade.filter(|_| upgrades).map(str::to_owned),
+        is_secure: false,
         verify: verify(parsed.headers),
         path: 0..0,
     };
     write_line(&mut request, method, &target);
     let origin = Origin::of(peer, parsed.headers, authority);
+    request.is_secure = origin.scheme == "https";
     write_fields(&mut request, parsed.headers, &facts, &origin);
     Ok(Some(request))
 }

@@ -1,6 +1,7 @@
 //! Response heads: read, and rewritten for the client.
 
 use super::fields::{Facts, Field, classify};
+use super::protection::Protection;
 use super::request::write_field;
 use super::{Framing, Version};
 use crate::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
@@ -15,6 +16,8 @@ pub struct Asked {
     pub upgrade: bool,
     /// The client's version.
     pub version: Version,
+    /// What the response gets that the instance did not write.
+    pub protection: Protection,
     /// The client's connection goes on after this response if its framing allows it.
     pub keep_alive: bool,
 }
@@ -122,6 +125,11 @@ fn write_head(
         if passes && !facts.is_named(field.name) {
             write_field(out, field.name, field.value);
         }
+    }
+    if status >= 200 && asked.protection != Protection::default() {
+        let is_there =
+            |name: &str| parsed.headers.iter().any(|it| it.name.eq_ignore_ascii_case(name));
+        asked.protection.write(out, is_there);
     }
     match response.client_framing {
         Framing::Length(length) => {

@@ -1,7 +1,12 @@
 use super::*;
 
-const ASKED: Asked =
-    Asked { is_head: false, upgrade: false, version: Version::Http11, keep_alive: true };
+const ASKED: Asked = Asked {
+    is_head: false,
+    protection: Protection { fields: false, hsts_s: 0 },
+    upgrade: false,
+    version: Version::Http11,
+    keep_alive: true,
+};
 
 fn rewritten(text: &str, asked: Asked) -> (Response, String) {
     let mut out = Vec::new();

@@ -1,5 +1,6 @@
 //! The first data-plane thread accepts, and hands each connection to the thread with the fewest.
 
+use super::connection::Door;
 use super::thread::{self, Message, Thread};
 use super::{Plane, ThreadHandle};
 use crate::limits::{ACCEPT_PAUSE, REFUSALS_MAX};
@@ -11,7 +12,7 @@ use std::sync::atomic::Ordering;
 use tokio::net::TcpStream;
 
 /// Accepts until the task is dropped.
-pub(super) async fn run(thread: Rc<Thread>, listener: TcpListener) {
+pub(super) async fn run(thread: Rc<Thread>, listener: TcpListener, door: Door) {
     let listener =
         match prepare(&listener).and_then(|()| tokio::net::TcpListener::from_std(listener)) {
             Ok(listener) => listener,
@@ -22,7 +23,7 @@ pub(super) async fn run(thread: Rc<Thread>, listener: TcpListener) {
         };
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => hand_over(&thread, stream, peer),
+            Ok((stream, peer)) => hand_over(&thread, stream, peer, door),
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 // Descriptors or memory are short; both come back as connections end.
@@ -41,7 +42,7 @@ fn prepare(listener: &TcpListener) -> io::Result<()> {
     socket.set_keepalive(true)
 }
 
-fn hand_over(accepting: &Rc<Thread>, stream: TcpStream, peer: SocketAddr) {
+fn hand_over(accepting: &Rc<Thread>, stream: TcpStream, peer: SocketAddr, door: Door) {
     let plane = &accepting.plane;
     let threads = plane.threads.iter().enumerate();
     let fewest = threads.min_by_key(|(_, thread)| thread.connections.load(Ordering::Relaxed));
@@ -49,10 +50,14 @@ fn hand_over(accepting: &Rc<Thread>, stream: TcpStream, peer: SocketAddr) {
     if plane.connections() < plane.connections_max {
         thread.connections.fetch_add(1, Ordering::Relaxed);
         if index == accepting.index {
-            thread::spawn_client(accepting, stream, peer);
-        } else if !send(thread, stream, |stream| Message::Client(stream, peer)) {
+            thread::spawn_client(accepting, stream, peer, door);
+        } else if !send(thread, stream, |stream| Message::Client(stream, peer, door)) {
             thread.connections.fetch_sub(1, Ordering::Relaxed);
         }
+        return;
+    }
+    if door == Door::Secure {
+        // It would not understand us, and a handshake costs what is short.
         return;
     }
     if plane.refusals.fetch_add(1, Ordering::Relaxed) >= REFUSALS_MAX

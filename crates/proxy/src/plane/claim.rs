@@ -2,8 +2,9 @@
 
 use super::hold::HoldPlace;
 use super::instance::{Counters, Instance};
-use super::table::{Route, Target};
+use super::table::{Policy, Route, Target};
 use super::thread::Thread;
+use crate::http1::protection::Protection;
 use crate::http1::refusal::Refusal;
 use crate::http1::request::Request;
 use crate::probation::trial::Trial;
@@ -19,6 +20,10 @@ pub(super) enum Choice {
     Hold(HoldPlace),
     /// No target is left that was not tried.
     Exhausted,
+    /// Lead it to TLS.
+    Redirect,
+    /// Tell it to come again.
+    Maintain(Arc<Policy>),
     /// Answer it ourselves.
     Refuse(Refusal),
 }
@@ -29,6 +34,8 @@ pub(super) struct Claim {
     pub(super) keepalive: bool,
     /// Of the path, that the route takes.
     pub(super) prefix_bytes: usize,
+    /// What the response gets that the instance did not write.
+    pub(super) protection: Protection,
     /// The thread's entry for it.
     pub(super) slot: usize,
     thread: Rc<Thread>,
@@ -46,6 +53,16 @@ pub(super) fn choose(thread: &Rc<Thread>, request: &Request, tried: &[u64]) -> C
     let Some(prefix) = table.find(&request.host, request.path()) else {
         return Choice::Refuse(Refusal::NO_ROUTE);
     };
+    let policy = &prefix.environment.policy;
+    if policy.redirects() && !request.is_secure && is_led(thread, request) {
+        return Choice::Redirect;
+    }
+    if let Some(maintenance) = &policy.maintenance
+        && request.verify.as_ref() != Some(&thread.plane.nonce)
+        && !maintenance.lets(request.client())
+    {
+        return Choice::Maintain(policy.clone());
+    }
     if let Some(gate) = &prefix.environment.hold {
         return gate.enter().map_or(Choice::Refuse(Refusal::HELD), Choice::Hold);
     }
@@ -58,11 +75,21 @@ pub(super) fn choose(thread: &Rc<Thread>, request: &Request, tried: &[u64]) -> C
             let trial = prefix.environment.trial.as_ref().filter(|_| on_trial);
             let mut claim = Claim::new(thread, target, route.keepalive, trial.cloned(), verifies);
             claim.prefix_bytes = prefix.path.len();
+            claim.protection = policy.protection(request.is_secure);
             Choice::Send(claim)
         }
         None if tried.is_empty() => Choice::Refuse(Refusal::EMPTY),
         None => Choice::Exhausted,
     }
+}
+
+/// Not where TLS would be refused; nor who verifies, or proves to a certificate authority whose the
+/// host is: both ask by clear HTTP.
+fn is_led(thread: &Thread, request: &Request) -> bool {
+    const CHALLENGES: &str = "/.well-known/acme-challenge/";
+    !request.path().starts_with(CHALLENGES)
+        && request.verify.as_ref() != Some(&thread.plane.nonce)
+        && thread.plane.certificates.load().find(&request.host).is_some()
 }
 
 fn pick<'a>(thread: &Thread, route: &'a Route, tried: &[u64]) -> Option<&'a Target> {
@@ -100,6 +127,7 @@ impl Claim {
             instance,
             keepalive,
             prefix_bytes: 0,
+            protection: Protection::default(),
             thread: thread.clone(),
             trial,
             verifies,

@@ -1,6 +1,8 @@
 //! One client's connection: requests one after the other.
 
 use super::exchange::{self, After};
+use super::secure;
+use super::stream::{Reader, Stream};
 use super::thread::Thread;
 use super::wire::{Sink, poll_read};
 use crate::http1::Version;
@@ -15,14 +17,26 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
 use tokio::net::TcpStream;
-use tokio::net::tcp::ReadHalf;
 use tokio::time::timeout;
 
-/// What clients speak to us.
-const SCHEME: &str = "http";
+/// How a client came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// It speaks at once.
+    Clear,
+    /// It begins with a TLS handshake.
+    Secure,
+}
 
 /// Serves until either side ends it.
-pub(super) async fn serve(thread: &Rc<Thread>, mut stream: TcpStream, peer: SocketAddr) {
+pub(super) async fn serve(thread: &Rc<Thread>, stream: TcpStream, peer: SocketAddr, door: Door) {
+    let mut stream = match door {
+        Door::Clear => Stream::Clear(stream),
+        Door::Secure => match Box::pin(secure::handshake(&thread.plane, stream)).await {
+            Some(stream) => stream,
+            None => return,
+        },
+    };
     // Bytes of the next request that came with the one before.
     let mut inbox = Vec::new();
     loop {
@@ -46,7 +60,8 @@ pub(super) async fn serve(thread: &Rc<Thread>, mut stream: TcpStream, peer: Sock
 }
 
 /// Tells a client that there are too many.
-pub(super) async fn refuse(thread: &Rc<Thread>, mut stream: TcpStream) {
+pub(super) async fn refuse(thread: &Rc<Thread>, stream: TcpStream) {
+    let mut stream = Stream::Clear(stream);
     let (_, half) = stream.split();
     let mut sink = Sink::new(half);
     Refusal::FULL.write(sink.pending(), false, false, Version::Http11);
@@ -57,13 +72,14 @@ pub(super) async fn refuse(thread: &Rc<Thread>, mut stream: TcpStream) {
 
 async fn serve_one(
     thread: &Rc<Thread>,
-    stream: &mut TcpStream,
+    stream: &mut Stream,
     inbox: &mut Vec<u8>,
     peer: SocketAddr,
 ) -> After {
+    let scheme = if stream.is_clear() { "http" } else { "https" };
     let (mut read, write) = stream.split();
     let mut sink = Sink::new(write);
-    let head = timeout(HEAD_TIMEOUT, read_head(thread, &mut read, inbox, peer)).await;
+    let head = timeout(HEAD_TIMEOUT, read_head(thread, &mut read, inbox, (peer, scheme))).await;
     let refusal = match head {
         Ok(Ok(Ok(request))) => {
             inbox.drain(..request.consumed);
@@ -83,20 +99,17 @@ async fn serve_one(
 
 async fn read_head(
     thread: &Thread,
-    half: &mut ReadHalf<'_>,
+    half: &mut Reader<'_>,
     inbox: &mut Vec<u8>,
-    peer: SocketAddr,
+    (peer, scheme): (SocketAddr, &'static str),
 ) -> io::Result<Result<Request, Refusal>> {
     // Some clients end a body with an empty line that belongs to nothing.
     let mut may_skip_line = true;
     let client = Address::new(peer);
     let trusted = thread.plane.trusted.load_full();
     let is_trusted = trusted.contains(peer.ip());
-    let peer = Peer {
-        address: client.text(),
-        scheme: SCHEME,
-        trusted: is_trusted.then(|| trusted.as_ref()),
-    };
+    let peer =
+        Peer { address: client.text(), scheme, trusted: is_trusted.then(|| trusted.as_ref()) };
     loop {
         if may_skip_line && inbox.starts_with(b"\r\n") {
             inbox.drain(..2);
@@ -126,7 +139,7 @@ impl Address {
     }
 }
 
-async fn fill(thread: &Thread, half: &mut ReadHalf<'_>, inbox: &mut Vec<u8>) -> io::Result<usize> {
+async fn fill(thread: &Thread, half: &mut Reader<'_>, inbox: &mut Vec<u8>) -> io::Result<usize> {
     poll_fn(|context| {
         poll_read(thread, half, context, |_, bytes| {
             inbox.extend_from_slice(bytes);
@@ -138,7 +151,7 @@ async fn fill(thread: &Thread, half: &mut ReadHalf<'_>, inbox: &mut Vec<u8>) -> 
 
 /// Says that no more comes, and reads on for a moment: closing with unread bytes would reset the
 /// connection and could take our last response with it.
-async fn linger(thread: &Thread, stream: &mut TcpStream) {
+async fn linger(thread: &Thread, stream: &mut Stream) {
     let (mut read, write) = stream.split();
     let mut sink = Sink::new(write);
     let mut left = LINGER_BYTES_MAX;

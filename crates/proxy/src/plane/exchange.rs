@@ -4,6 +4,8 @@ use super::claim::{Choice, Claim, choose};
 use super::download::{self, Answer, Download};
 use super::files;
 use super::hold::HoldPlace;
+use super::stream::{Reader, Writer};
+use super::table::Policy;
 use super::thread::Thread;
 use super::tunnel;
 use super::upload::{self, Progress, Upload};
@@ -11,6 +13,7 @@ use super::wire::Sink;
 use crate::http1::Framing;
 use crate::http1::body::Body;
 use crate::http1::chunk::BadChunk;
+use crate::http1::redirect;
 use crate::http1::refusal::Refusal;
 use crate::http1::request::Request;
 use crate::http1::response::Asked;
@@ -22,7 +25,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use tokio::net::TcpStream;
-use tokio::net::tcp::ReadHalf;
 use tokio::time::{Instant, timeout};
 
 /// Bytes of a body that go out with its head.
@@ -42,7 +44,7 @@ pub(super) enum After {
 /// The client's side of a request.
 pub(super) struct Client<'a> {
     pub(super) thread: &'a Rc<Thread>,
-    pub(super) read: ReadHalf<'a>,
+    pub(super) read: Reader<'a>,
     pub(super) sink: Sink<'a>,
     /// What came after the head.
     pub(super) inbox: &'a mut Vec<u8>,
@@ -91,6 +93,8 @@ pub(super) async fn run(mut client: Client<'_>, request: Request) -> After {
             Choice::Exhausted => {
                 return refuse(&mut client, &request, Refusal::UNREACHABLE, last).await;
             }
+            Choice::Redirect => return lead_to_tls(&mut client, &request).await,
+            Choice::Maintain(policy) => return maintain(&mut client, &request, &policy).await,
             Choice::Refuse(refusal) => return refuse(&mut client, &request, refusal, last).await,
         };
         if let Some(previous) = last.take() {
@@ -132,6 +136,29 @@ async fn refuse(
     let goes_on =
         request.framing == Framing::None && request.keep_alive && !client.thread.plane.is_closing();
     refuse_with(client, request, refusal, claim, goes_on).await
+}
+
+async fn lead_to_tls(client: &mut Client<'_>, request: &Request) -> After {
+    let goes_on =
+        request.framing == Framing::None && request.keep_alive && !client.thread.plane.is_closing();
+    redirect::write(client.sink.pending(), request, client.thread.plane.https_port, goes_on);
+    match client.sink.flush(CLIENT_STALL_TIMEOUT).await {
+        Ok(()) if goes_on => After::Next,
+        Ok(()) => After::Linger,
+        Err(_) => After::Close,
+    }
+}
+
+async fn maintain(client: &mut Client<'_>, request: &Request, policy: &Policy) -> After {
+    let goes_on =
+        request.framing == Framing::None && request.keep_alive && !client.thread.plane.is_closing();
+    let page = policy.maintenance.as_ref().map_or("", |it| it.page());
+    Refusal::MAINTENANCE.write_page(client.sink.pending(), goes_on, request, page);
+    match client.sink.flush(CLIENT_STALL_TIMEOUT).await {
+        Ok(()) if goes_on => After::Next,
+        Ok(()) => After::Linger,
+        Err(_) => After::Close,
+    }
 }
 
 async fn refuse_with(
@@ -232,7 +259,7 @@ async fn exchange(
 ) -> Outcome {
     let thread = client.thread;
     let (mut from, half) = upstream.split();
-    let mut to = Sink::new(half);
+    let mut to = Sink::new(Writer::Clear(half));
     let mut body = Body::new(request.framing, request.framing);
     request.finish(to.pending(), claim.keepalive);
     if let Err(BadChunk) = cork(client.inbox, &mut body, to.pending()) {
@@ -241,6 +268,7 @@ async fn exchange(
     let progress = Progress::default();
     let asked = Asked {
         is_head: request.is_head,
+        protection: claim.protection,
         upgrade: request.upgrade.is_some(),
         version: request.version,
         keep_alive: request.keep_alive && !thread.plane.is_closing(),
@@ -324,7 +352,7 @@ async fn conclude(
             match (answer.client_persists, uploaded) {
                 (true, true) => After::Next,
                 // It asked for the end itself, and sends nothing behind its request.
-                (false, true) if !request.keep_alive => After::Close,
+                (false, true) if !request.keep_alive && client.sink.is_clear() => After::Close,
                 _ => After::Linger,
             }
         }

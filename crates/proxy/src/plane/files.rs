@@ -5,6 +5,7 @@ use super::exchange::{After, Client};
 use super::wire::Sink;
 use crate::files::{self, Asked, Folder, Found, Part};
 use crate::http1::Framing;
+use crate::http1::protection::Protection;
 use crate::http1::request::Request;
 use crate::limits::{CLIENT_STALL_TIMEOUT, FILE_CHUNK_BYTES};
 use std::fs::File;
@@ -27,6 +28,7 @@ pub(super) async fn serve(
         request.framing == Framing::None && request.keep_alive && !client.thread.plane.is_closing();
     let found = look(request, &claim, folder).await;
     let out = client.sink.pending();
+    let head = out.len();
     let (status, part) = match found {
         None => (files::not_allowed(out, request, goes_on), None),
         Some(Found::File(opened)) => {
@@ -40,6 +42,7 @@ pub(super) async fn serve(
             (files::failed(out, request, goes_on), None)
         }
     };
+    protect(out, head, &claim);
     claim.answered(status);
     let sent = match part {
         Some(part) => send(client, &claim, part).await,
@@ -56,9 +59,35 @@ pub(super) async fn serve(
     }
     match goes_on {
         true => After::Next,
-        false if !request.keep_alive && request.framing == Framing::None => After::Close,
+        false
+            if !request.keep_alive
+                && request.framing == Framing::None
+                && client.sink.is_clear() =>
+        {
+            After::Close
+        }
         false => After::Linger,
     }
+}
+
+/// Puts in what the head that begins there lacks.
+fn protect(out: &mut Vec<u8>, head: usize, claim: &Claim) {
+    const END: &[u8] = b"\r\n\r\n";
+    if claim.protection == Protection::default() {
+        return;
+    }
+    let Some(end) = memchr::memmem::find(&out[head..], END) else { return };
+    let end = head + end + 2;
+    let rest = out.split_off(end);
+    let lines: Vec<String> = String::from_utf8_lossy(&out[head..]).lines().map(lower).collect();
+    claim.protection.write(out, |name| {
+        lines.iter().any(|line| line.strip_prefix(name).is_some_and(|it| it.starts_with(':')))
+    });
+    out.extend_from_slice(&rest);
+}
+
+fn lower(line: &str) -> String {
+    line.to_ascii_lowercase()
 }
 
 /// Why not all was sent.

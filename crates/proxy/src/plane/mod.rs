@@ -2,7 +2,7 @@
 
 mod accept;
 mod claim;
-mod connection;
+pub(crate) mod connection;
 mod download;
 mod exchange;
 mod files;
@@ -10,17 +10,21 @@ pub(crate) mod histogram;
 pub(crate) mod hold;
 pub(crate) mod instance;
 mod pool;
+pub(crate) mod secure;
+mod stream;
 pub(crate) mod table;
 pub(crate) mod thread;
 mod tunnel;
 mod upload;
 mod wire;
 
+use crate::error::ProxyError;
 use crate::limits::{DESCRIPTORS_PER_IDLE, DESCRIPTORS_RESERVED, REFUSALS_MAX, TURN_TIMEOUT};
 use crate::trusted::Trusted;
 use arc_swap::ArcSwap;
+use connection::Door;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::io;
+use secure::Certificates;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -29,12 +33,18 @@ use std::time::Duration;
 use table::Table;
 use thread::Message;
 use tokio::sync::{mpsc, oneshot};
+use tokio_rustls::TlsAcceptor;
 
 /// What the threads share with each other and with the controller.
 pub(crate) struct Plane {
     pub(crate) table: ArcSwap<Table>,
     /// Whose word is taken on who clients are.
     pub(crate) trusted: ArcSwap<Trusted>,
+    /// Which certificates clients are shown.
+    pub(crate) certificates: Arc<ArcSwap<Certificates>>,
+    acceptor: TlsAcceptor,
+    /// Where clear requests are led.
+    pub(crate) https_port: u16,
     /// Drawn at start; only who may ask for the status knows it.
     pub(crate) nonce: String,
     threads: Box<[ThreadHandle]>,
@@ -60,9 +70,10 @@ impl Plane {
     pub(crate) fn start(
         table: Table,
         nonce: String,
-        listeners: &[TcpListener],
+        listeners: Vec<(TcpListener, Door)>,
+        https_port: u16,
         count: usize,
-    ) -> io::Result<Running> {
+    ) -> Result<Running, ProxyError> {
         let descriptors = raise_descriptor_limit();
         let idle_max = (descriptors / DESCRIPTORS_PER_IDLE) as usize;
         let left = descriptors.saturating_sub(DESCRIPTORS_RESERVED) as usize;
@@ -74,9 +85,13 @@ impl Plane {
                 ThreadHandle { sender, connections: AtomicUsize::new(0) }
             })
             .collect();
+        let certificates = Arc::new(ArcSwap::from_pointee(Certificates::default()));
         let plane = Arc::new(Plane {
             table: ArcSwap::from_pointee(table),
             trusted: ArcSwap::default(),
+            acceptor: secure::acceptor(&certificates)?,
+            certificates,
+            https_port,
             nonce,
             threads,
             // Each client's connection may need one to an instance.
@@ -86,9 +101,10 @@ impl Plane {
             closing: AtomicBool::new(false),
         });
         let mut threads = Vec::new();
+        let mut listeners = Some(listeners);
         for (index, receiver) in receivers.into_iter().enumerate() {
             // The first one accepts for all.
-            let listeners = if index == 0 { duplicates(listeners)? } else { Vec::new() };
+            let listeners = listeners.take().unwrap_or_default();
             let plane = plane.clone();
             let name = format!("data-{index}");
             let run = move || thread::run(plane, index, receiver, listeners);
@@ -156,10 +172,6 @@ impl Running {
             let _panicked = thread.join();
         }
     }
-}
-
-fn duplicates(listeners: &[TcpListener]) -> io::Result<Vec<TcpListener>> {
-    listeners.iter().map(TcpListener::try_clone).collect()
 }
 
 fn raise_descriptor_limit() -> u64 {

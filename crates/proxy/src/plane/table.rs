@@ -2,6 +2,9 @@
 
 use super::hold::HoldGate;
 use super::instance::Instance;
+use crate::edge::EdgeFile;
+use crate::http1::protection::Protection;
+use crate::maintenance::Maintenance;
 use crate::probation::trial::Trial;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,6 +29,34 @@ pub(crate) struct Prefix {
 pub(crate) struct Environment {
     pub(crate) hold: Option<Arc<HoldGate>>,
     pub(crate) trial: Option<Arc<Trial>>,
+    pub(crate) policy: Arc<Policy>,
+}
+
+/// What the proxy does of itself for an environment.
+#[derive(Debug, Default)]
+pub(crate) struct Policy {
+    redirect: bool,
+    protection: Protection,
+    /// Clients are told to come again.
+    pub(crate) maintenance: Option<Maintenance>,
+}
+
+impl Policy {
+    pub(crate) fn of(file: &EdgeFile, maintenance: Option<Maintenance>) -> Self {
+        let protection = Protection { fields: file.protects, hsts_s: file.hsts_s };
+        Policy { redirect: file.redirect, protection, maintenance }
+    }
+
+    /// Whether clear requests are led to TLS.
+    pub(crate) fn redirects(&self) -> bool {
+        self.redirect
+    }
+
+    /// What a response gets; over clear HTTP a word on transport is none that counts.
+    pub(crate) fn protection(&self, is_secure: bool) -> Protection {
+        let hsts_s = if is_secure { self.protection.hsts_s } else { 0 };
+        Protection { hsts_s, ..self.protection }
+    }
 }
 
 /// Where the requests of one prefix go.
@@ -98,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_longest_prefix_and_the_exact_host_win() {
-        let environment = Arc::new(Environment { hold: None, trial: None });
+        let environment = Arc::new(Environment { hold: None, trial: None, policy: Arc::default() });
         let prefix = |path: &str| Prefix {
             path: normal_prefix(path).to_owned(),
             environment: environment.clone(),

@@ -1,6 +1,6 @@
 //! One data-plane thread: what its tasks share, and the messages it takes.
 
-use super::connection;
+use super::connection::{self, Door};
 use super::pool::Pool;
 use super::{Plane, accept};
 use crate::limits::{
@@ -20,7 +20,7 @@ use tokio::task::{JoinHandle, LocalSet};
 /// What a thread is told.
 pub(crate) enum Message {
     /// Serve this client.
-    Client(TcpStream, SocketAddr),
+    Client(TcpStream, SocketAddr, Door),
     /// Tell this client that there are too many.
     Refuse(TcpStream),
     /// Accept no more, and answer once that is so.
@@ -118,7 +118,7 @@ pub(crate) fn run(
     plane: Arc<Plane>,
     index: usize,
     inbox: mpsc::UnboundedReceiver<Message>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<(TcpListener, Door)>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -149,14 +149,15 @@ pub(crate) fn run(
 async fn serve(
     thread: &Rc<Thread>,
     mut inbox: mpsc::UnboundedReceiver<Message>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<(TcpListener, Door)>,
 ) {
-    let accept = |listener| tokio::task::spawn_local(accept::run(thread.clone(), listener));
+    let accept =
+        |(listener, door)| tokio::task::spawn_local(accept::run(thread.clone(), listener, door));
     let accepting: Vec<JoinHandle<()>> = listeners.into_iter().map(accept).collect();
     while let Some(message) = inbox.recv().await {
         match message {
-            Message::Client(stream, peer) => match tokio::net::TcpStream::from_std(stream) {
-                Ok(stream) => spawn_client(thread, stream, peer),
+            Message::Client(stream, peer, door) => match tokio::net::TcpStream::from_std(stream) {
+                Ok(stream) => spawn_client(thread, stream, peer, door),
                 Err(error) => {
                     tracing::warn!(%error, "a client's connection could not be taken over");
                     drop(ConnectionGuard(thread.clone()));
@@ -198,10 +199,15 @@ async fn close(thread: &Thread) {
 }
 
 /// Serves a client that was counted as a connection of this thread.
-pub(super) fn spawn_client(thread: &Rc<Thread>, stream: tokio::net::TcpStream, peer: SocketAddr) {
+pub(super) fn spawn_client(
+    thread: &Rc<Thread>,
+    stream: tokio::net::TcpStream,
+    peer: SocketAddr,
+    door: Door,
+) {
     let counted = ConnectionGuard(thread.clone());
     tokio::task::spawn_local(async move {
-        connection::serve(&counted.0, stream, peer).await;
+        connection::serve(&counted.0, stream, peer, door).await;
     });
 }
 

@@ -2,6 +2,7 @@
 
 use super::claim::Claim;
 use super::exchange::{After, Client};
+use super::stream::{Reader, Writer};
 use super::thread::Thread;
 use super::wire::{Sink, poll_read};
 use crate::http1::request::Request;
@@ -11,12 +12,11 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 use tokio::net::TcpStream;
-use tokio::net::tcp::ReadHalf;
 use tokio::time::timeout;
 
 /// One direction.
 struct Pipe<'p, 'f, 't> {
-    from: &'p mut ReadHalf<'f>,
+    from: &'p mut Reader<'f>,
     to: &'p mut Sink<'t>,
     frames: FrameScanner,
     state: State,
@@ -53,8 +53,8 @@ pub(super) async fn run(
     let thread = client.thread;
     let is_websocket =
         request.upgrade.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("websocket"));
-    let (mut read, write) = upstream.split();
-    let mut sink = Sink::new(write);
+    let (read, write) = upstream.split();
+    let (mut read, mut sink) = (Reader::Clear(read), Sink::new(Writer::Clear(write)));
     let mut up = Pipe::new(&mut client.read, &mut sink, true);
     let mut down = Pipe::new(&mut read, &mut client.sink, false);
     up.take(client.inbox);
@@ -125,7 +125,7 @@ async fn close_politely(
 }
 
 impl<'p, 'f, 't> Pipe<'p, 'f, 't> {
-    fn new(from: &'p mut ReadHalf<'f>, to: &'p mut Sink<'t>, to_server: bool) -> Self {
+    fn new(from: &'p mut Reader<'f>, to: &'p mut Sink<'t>, to_server: bool) -> Self {
         Pipe { from, to, frames: FrameScanner::new(), state: State::Open, to_server }
     }
 

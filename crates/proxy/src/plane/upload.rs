@@ -1,5 +1,6 @@
 //! The request's body on its way to the instance, and after it a watch over the client.
 
+use super::stream::Reader;
 use super::thread::Thread;
 use super::wire::{Sink, poll_read};
 use crate::http1::body::Body;
@@ -10,7 +11,6 @@ use crate::limits::{
 use std::cell::Cell;
 use std::future::{pending, poll_fn};
 use std::io::{self, IoSlice};
-use tokio::net::tcp::ReadHalf;
 use tokio::time::{Instant, timeout};
 
 /// Bytes of later requests that are read ahead; the rest waits in the kernel.
@@ -38,7 +38,7 @@ impl Progress {
 /// The two ends, and what lies between.
 pub(super) struct Upload<'a, 'c, 'u> {
     pub(super) thread: &'a Thread,
-    pub(super) from: &'a mut ReadHalf<'c>,
+    pub(super) from: &'a mut Reader<'c>,
     pub(super) inbox: &'a mut Vec<u8>,
     pub(super) to: &'a mut Sink<'u>,
     pub(super) body: &'a mut Body,

@@ -1,12 +1,12 @@
 //! Reading into the thread's buffer and writing past it.
 
+use super::stream::Writer;
 use super::thread::Thread;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::{Duration, timeout};
 
 /// Slices written with one call.
@@ -18,7 +18,7 @@ const KEPT_BYTES_MAX: usize = 4096;
 /// Nothing means the end.
 pub(crate) fn poll_read<R>(
     thread: &Thread,
-    half: &mut ReadHalf<'_>,
+    half: &mut (impl AsyncRead + Unpin),
     context: &mut Context<'_>,
     take: impl FnOnce(&mut Context<'_>, &[u8]) -> R,
 ) -> Poll<io::Result<R>> {
@@ -30,14 +30,16 @@ pub(crate) fn poll_read<R>(
 
 /// The writing side of a connection.  It holds only what the kernel did not take at once.
 pub(crate) struct Sink<'a> {
-    half: WriteHalf<'a>,
+    half: Writer<'a>,
     pending: Vec<u8>,
     written: usize,
+    /// What lies over the socket may hold what it took.
+    held: bool,
 }
 
 impl<'a> Sink<'a> {
-    pub(crate) fn new(half: WriteHalf<'a>) -> Self {
-        Sink { half, pending: Vec::new(), written: 0 }
+    pub(crate) fn new(half: Writer<'a>) -> Self {
+        Sink { half, pending: Vec::new(), written: 0, held: false }
     }
 
     /// Bytes that go out before anything offered later.
@@ -45,8 +47,13 @@ impl<'a> Sink<'a> {
         &mut self.pending
     }
 
+    /// Whether bytes go out as they are.  What lies over the socket has an end of its own.
+    pub(crate) fn is_clear(&self) -> bool {
+        matches!(self.half, Writer::Clear(_))
+    }
+
     pub(crate) fn is_flushed(&self) -> bool {
-        self.written == self.pending.len()
+        self.written == self.pending.len() && !self.held
     }
 
     /// Writes as much as the kernel takes, and keeps the rest.
@@ -58,6 +65,7 @@ impl<'a> Sink<'a> {
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let first = IoSlice::new(&self.pending[self.written..]);
         slices[0] = first;
+        let first_bytes = first.len();
         slices[1..=parts.len()].copy_from_slice(parts);
         let slices = &slices[..=parts.len()];
         let mut taken = match Pin::new(&mut self.half).poll_write_vectored(context, slices) {
@@ -65,10 +73,13 @@ impl<'a> Sink<'a> {
             Poll::Ready(Err(error)) => return Err(error),
             Poll::Pending => 0,
         };
-        let from_pending = taken.min(first.len());
+        if let Poll::Ready(Err(error)) = self.poll_let_go(context, taken) {
+            return Err(error);
+        }
+        let from_pending = taken.min(first_bytes);
         self.written += from_pending;
         taken -= from_pending;
-        if self.is_flushed() {
+        if self.written == self.pending.len() {
             self.reset();
         }
         for part in parts {
@@ -92,14 +103,30 @@ impl<'a> Sink<'a> {
         if self.is_flushed() {
             return Poll::Ready(Ok(()));
         }
+        if self.written == self.pending.len() {
+            return self.poll_let_go(context, 0);
+        }
         let rest = &self.pending[self.written..];
         let taken = ready!(Pin::new(&mut self.half).poll_write(context, rest))?;
         if taken == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
         self.written += taken;
-        if self.is_flushed() {
+        if let Poll::Ready(Err(error)) = self.poll_let_go(context, taken) {
+            return Poll::Ready(Err(error));
+        }
+        if self.written == self.pending.len() {
             self.reset();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Until what lies over the socket has given it all that it took.
+    fn poll_let_go(&mut self, context: &mut Context<'_>, taken: usize) -> Poll<io::Result<()>> {
+        self.held |= taken > 0 && matches!(self.half, Writer::Wrapped(_));
+        if self.held {
+            ready!(Pin::new(&mut self.half).poll_flush(context))?;
+            self.held = false;
         }
         Poll::Ready(Ok(()))
     }

@@ -4,8 +4,8 @@ use super::PATIENCE;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
-pub struct Connection {
-    pub reader: BufReader<TcpStream>,
+pub struct Connection<S = TcpStream> {
+    pub reader: BufReader<S>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,9 @@ impl Connection {
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Connection { reader: BufReader::new(stream) })
     }
+}
 
+impl<S: Read + Write> Connection<S> {
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.reader.get_mut().write_all(bytes.as_ref())
     }

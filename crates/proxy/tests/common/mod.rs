@@ -4,6 +4,7 @@
 
 pub mod backend;
 pub mod http;
+pub mod tls;
 
 use proxy::client::{self, AskError};
 use proxy::control::{Answer, Ask, EnvironmentStatus, RefusalReason, ReleaseCounters, Status};

@@ -34,6 +34,8 @@ pub fn request(name: &str, number: u16) -> Request {
             skip_health_check: false,
             skip_smoke: true,
             skip_backup: true,
+            skip_migrate: true,
+            accept_schema: true,
             ..Overrides::default()
         },
     }

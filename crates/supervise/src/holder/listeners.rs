@@ -11,6 +11,8 @@ use rustix::{
 };
 use std::{net::SocketAddr, os::fd::OwnedFd, thread, time::Duration};
 
+/// Before an address at which clients begin with a TLS handshake, which is the proxy's to answer.
+const SECURE: &str = "https://";
 const BACKLOG: i32 = 4096;
 /// A predecessor's sockets are gone a moment after it.
 const BIND_TRIES: u32 = 10;
@@ -52,22 +54,32 @@ impl Listeners {
                 Some((it, address))
             })
             .collect();
-        let fits = |is: SocketAddr, asked: &String| {
-            let asked: Option<SocketAddr> = asked.parse().ok();
+        let fits = |is: SocketAddr, asked: &str| {
+            let asked: Option<SocketAddr> = bare(asked).parse().ok();
             asked.is_some_and(|it| it.ip() == is.ip() && (it.port() == 0 || it.port() == is.port()))
         };
-        let all = named.len() == wanted.len()
-            && wanted.iter().all(|asked| named.iter().any(|it| fits(it.1, asked)));
-        if !all || named.is_empty() {
+        if named.len() != wanted.len() || named.is_empty() {
             return None;
         }
-        let addresses = named.iter().map(|it| it.1.to_string()).collect();
-        Some(Self { descriptors: named.into_iter().map(|it| it.0).collect(), addresses })
+        let mut left = named;
+        let mut kept = Self { descriptors: Vec::new(), addresses: Vec::new() };
+        for asked in wanted {
+            let at = left.iter().position(|it| fits(it.1, asked))?;
+            let (descriptor, _) = left.remove(at);
+            kept.addresses.push(real(&descriptor, asked));
+            kept.descriptors.push(descriptor);
+        }
+        Some(kept)
     }
 }
 
+/// Without the word on what is spoken there.
+fn bare(address: &str) -> &str {
+    address.strip_prefix(SECURE).unwrap_or(address)
+}
+
 fn parse(address: &str) -> Result<SocketAddr, RoleError> {
-    address.parse().map_err(|_| RoleError {
+    bare(address).parse().map_err(|_| RoleError {
         message: format!("{address} is no address with a port, like 0.0.0.0:80 or [::]:80"),
         code: EXIT_NOT_BOUND,
     })
@@ -119,8 +131,9 @@ fn explain(address: SocketAddr, error: Errno) -> String {
 }
 
 fn real(descriptor: &OwnedFd, asked: &str) -> String {
+    let prefix = if asked.starts_with(SECURE) { SECURE } else { "" };
     getsockname(descriptor)
         .ok()
         .and_then(|address| SocketAddr::try_from(address).ok())
-        .map_or_else(|| asked.to_owned(), |address| address.to_string())
+        .map_or_else(|| asked.to_owned(), |address| format!("{prefix}{address}"))
 }

@@ -3,7 +3,10 @@
 use super::{Pm2Runtime, ecosystem, home, listed::Listed, record::Record, sight::STOPPING};
 use crate::{
     file, host,
-    runtime::process::{refuse_taken_port, service_of},
+    runtime::{
+        orders,
+        process::{refuse_taken_port, service_of},
+    },
 };
 use engine::port::runtime::Life;
 use model::{
@@ -158,7 +161,7 @@ impl Pm2Runtime {
         let deadline = Instant::now() + limit;
         loop {
             if let Ok(why) = fs::read_to_string(directory.join(NOT_EXECUTED)) {
-                return Err(unexecuted(id, spec, &why));
+                return Err(orders::unexecuted(id, spec, &why));
             }
             let listed = self.listed(id);
             if listed.len() >= record.workers() && listed.iter().all(has_begun) {
@@ -203,14 +206,6 @@ fn has_begun(one: &Listed) -> bool {
 fn program_is_node(service: &ServiceSpec) -> bool {
     let program = service.command.first().map(String::as_str).unwrap_or_default();
     program.rsplit('/').next() == Some("node")
-}
-
-fn unexecuted(id: &InstanceId, spec: &InstanceSpec, why: &str) -> Failure {
-    let program = spec.command.first().map(String::as_str).unwrap_or_default();
-    let message = format!("start {id}: `{program}` could not be executed: {why}");
-    Failure::new(Blame::Release, message)
-        .hint("check `command`: its program must be in the release, in PATH, or a whole path")
-        .evidence(format!("in {}", spec.directory.display()))
 }
 
 fn ecosystem_path(directory: &Path) -> PathBuf {

@@ -8,7 +8,7 @@ use super::{
     sight::{Known, STOPPING},
     wire::{Unanswered, Wire},
 };
-use crate::file;
+use crate::{file, runtime::orders};
 use engine::port::runtime::Stopped;
 use model::{
     failure::{Blame, Failure},
@@ -17,7 +17,7 @@ use model::{
 };
 use serde_json::json;
 use std::{
-    fs, thread,
+    thread,
     time::{Duration, Instant},
 };
 use supervise::{
@@ -35,7 +35,6 @@ const DESCENDANTS_WAIT: Duration = Duration::from_secs(1);
 /// To see that what was killed is gone.
 const KILLED_WAIT: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-const EPOCH: &str = "epoch";
 const KILL: i32 = 9;
 
 impl Pm2Runtime {
@@ -133,22 +132,7 @@ impl Pm2Runtime {
 
     /// Refuses the orders of a controller that was replaced.
     pub(super) fn admit(&self, instance: &InstanceId, epoch: Epoch) -> Result<(), Failure> {
-        let path = self.layout().instance(instance).join(EPOCH);
-        let told = fs::read_to_string(&path).unwrap_or_default();
-        let highest: u64 = told.trim().parse().unwrap_or(0);
-        if epoch.0 < highest {
-            let message = format!(
-                "order {instance}: a controller of epoch {highest} has given orders since, and \
-                 this one is of epoch {}",
-                epoch.0
-            );
-            return Err(Failure::new(Blame::Platform, message));
-        }
-        if epoch.0 > highest {
-            file::write(&path, epoch.0.to_string().as_bytes(), file::MODE_PRIVATE)
-                .map_err(|error| file::failure("write", &path, &error))?;
-        }
-        Ok(())
+        orders::admit(self.layout(), instance, epoch)
     }
 }
 

@@ -1,12 +1,9 @@
 //! One suite for every kind of database.
 
-use super::{
-    Kept, forge,
-    server::{PASSWORD, Server, said},
-    spec, sqlite,
-};
+use super::{Kept, forge, spec, sqlite};
 use model::backup::{BackupSpec, DatabaseKind, DatabasePlace, DatabaseSpec};
 use std::{fs, process::Command};
+use testkit::database::{PASSWORD, Server, said};
 
 /// A database, and how a person works on it.
 struct Subject<'s> {

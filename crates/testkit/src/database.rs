@@ -1,5 +1,7 @@
 //! Database servers of the machine's packages, each on a socket of its own, as a user of its own.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
+
 use std::{
     fs,
     os::unix::{fs::chown, process::CommandExt},
@@ -15,13 +17,18 @@ const READY_MAX: Duration = Duration::from_secs(120);
 pub const PASSWORD: &str = "p@ss \"w#o\\r'd%/:?";
 
 /// One that runs, and ends when it is dropped.
+#[derive(Debug)]
 pub struct Server {
     child: Child,
     directory: TempDir,
 }
 
 impl Server {
-    pub fn postgresql() -> Server {
+    /// PostgreSQL, with a user `shop` and the database `postgres`.
+    ///
+    /// # Panics
+    /// If it does not come to answer.
+    pub fn postgresql() -> Self {
         let (directory, user) = place("postgres");
         let programs = postgresql_programs();
         let (data, word) = (directory.path().join("data"), directory.path().join("word"));
@@ -37,7 +44,11 @@ impl Server {
         started(server, user, directory, "psql", &|it| it.postgresql_client("postgres"))
     }
 
-    pub fn mariadb() -> Server {
+    /// MariaDB, with a user `root`.
+    ///
+    /// # Panics
+    /// If it does not come to answer.
+    pub fn mariadb() -> Self {
         let (directory, user) = place("mysql");
         let data = directory.path().join("data");
         let mut made = Command::new("mariadb-install-db");
@@ -52,6 +63,7 @@ impl Server {
         started(server, user, directory, "mariadb", &|it| it.mariadb_client("root", ""))
     }
 
+    /// Where its socket is.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
@@ -65,6 +77,7 @@ impl Server {
         client
     }
 
+    /// As [`Server::postgresql_client`].
     pub fn mariadb_client(&self, user: &str, database: &str) -> Command {
         let mut client = Command::new("mariadb");
         client.args(["--no-defaults", "--batch", "--skip-column-names", "-u", user]);
@@ -81,7 +94,10 @@ impl Drop for Server {
     }
 }
 
-/// What a client prints; it must end well.
+/// What a client prints.
+///
+/// # Panics
+/// If it does not end well.
 pub fn said(mut client: Command, sql: &str) -> String {
     let output = client.arg(sql).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();

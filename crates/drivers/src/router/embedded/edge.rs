@@ -1,0 +1,100 @@
+//! Tells the proxy what it does of itself for an environment's hosts.
+
+use super::{EmbeddedRouter, ask::ANSWER_WAIT};
+use crate::file;
+use model::{
+    edge::Edge,
+    failure::{Blame, Failure},
+    name::EnvironmentId,
+};
+use proxy::{
+    certificate,
+    control::{Answer, Ask, CertificateStatus},
+    edge::{CertificateFiles, EdgeFile, FORMAT, edge_directory, edge_path, edge_text},
+};
+use std::{
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+impl EmbeddedRouter {
+    /// The file is what counts: a proxy that starts later reads it.
+    pub(super) fn edge_now(
+        &self,
+        environment: &EnvironmentId,
+        edge: Option<&Edge>,
+    ) -> Result<Vec<String>, Failure> {
+        let root = self.layout().root();
+        let path = edge_path(root, &environment.stem());
+        match edge {
+            None if !path.exists() => return Ok(vec![]),
+            None => file::remove(&path).map_err(|it| file::failure("remove", &path, &it))?,
+            Some(edge) => {
+                let wrong =
+                    |why| Failure::new(Blame::Request, format!("serve {environment}: {why}"));
+                let text = edge_text(&translated(edge)).map_err(wrong)?;
+                let mode = file::MODE_PRIVATE_DIRECTORY;
+                file::make_directory(&self.layout().proxy(), mode)
+                    .and_then(|()| file::make_directory(&edge_directory(root), mode))
+                    .and_then(|()| file::write(&path, &text, file::MODE_PRIVATE))
+                    .map_err(|it| file::failure("write", &path, &it))?;
+            }
+        }
+        let told = self.certificates_now()?;
+        let own = told.into_iter().filter(|it| it.environment == environment.stem());
+        Ok(own.filter_map(|it| Some(format!("{}: {}", it.host, it.trouble?))).collect())
+    }
+
+    /// Has all certificates read anew; what is presented.
+    pub(super) fn certificates_now(&self) -> Result<Vec<CertificateStatus>, Failure> {
+        let failed = |why: String| {
+            Failure::new(Blame::Platform, format!("have the proxy read its certificates: {why}"))
+        };
+        match proxy::client::ask(self.layout().root(), &Ask::Edges, ANSWER_WAIT) {
+            Ok(Answer::Edges { certificates, .. }) => Ok(certificates),
+            Ok(Answer::Refused { message, .. }) => {
+                // It may be of an earlier build, and must not hold up a deployment.
+                tracing::warn!(message, "the proxy reads its certificates when it starts again");
+                Ok(vec![])
+            }
+            Ok(_) => Err(failed("it gave another answer".to_owned())),
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+}
+
+fn translated(edge: &Edge) -> EdgeFile {
+    let certificates = edge.certificates.iter();
+    EdgeFile {
+        format: FORMAT,
+        certificates: certificates.map(|(host, it)| (host.clone(), files(it))).collect(),
+        redirect: edge.redirect,
+        hsts_s: edge.hsts_s,
+        protects: edge.protects,
+    }
+}
+
+fn files(given: &model::edge::CertificateFiles) -> CertificateFiles {
+    CertificateFiles {
+        certificate: PathBuf::from(&given.certificate),
+        key: PathBuf::from(&given.key),
+    }
+}
+
+/// Why certificates cannot be presented, each with its host.
+pub(super) fn trouble(edge: &Edge) -> Vec<String> {
+    let looked = looked_at(edge).into_iter();
+    looked.filter_map(|(host, it)| Some(format!("{host}: {}", it.err()?))).collect()
+}
+
+/// Looks at each certificate as it lies on disk.
+pub fn looked_at(edge: &Edge) -> Vec<(String, Result<certificate::Facts, String>)> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let all = edge.certificates.iter();
+    let look = |(host, it): (&String, &model::edge::CertificateFiles)| {
+        let found = certificate::look(&files(it), host, now_s);
+        (host.clone(), found.map_err(|trouble| trouble.to_string()))
+    };
+    all.map(look).collect()
+}

@@ -1,0 +1,50 @@
+//! What the proxy does of itself for an environment's hosts.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Before the address of a listener whose clients begin with a TLS handshake.
+pub const SECURE: &str = "https://";
+
+/// What the proxy does of itself for an environment's hosts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Edge {
+    /// By host; `*.shop.example` stands for every name with one label more.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub certificates: BTreeMap<String, CertificateFiles>,
+    /// Clear requests are led to TLS, where a host has a certificate.
+    pub redirect: bool,
+    /// How long clients are told to use TLS only, in seconds; 0: nothing is said.
+    pub hsts_s: u64,
+    /// Responses get the headers that tell browsers to be careful, where they lack them.
+    pub protects: bool,
+}
+
+/// Where a certificate and its key are, from the root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateFiles {
+    /// PEM, with those that lead to a trusted one.
+    pub certificate: String,
+    /// PEM.
+    pub key: String,
+}
+
+/// Whether a name of a certificate covers `host`: `*.` stands for one label.
+pub fn covers(name: &str, host: &str) -> bool {
+    let rest = || host.split_once('.').map(|(_, rest)| rest);
+    name == host || name.strip_prefix("*.").is_some_and(|parent| rest() == Some(parent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::covers;
+
+    #[test]
+    fn a_star_stands_for_one_label() {
+        assert!(covers("a.test", "a.test") && covers("*.test", "a.test"));
+        assert!(!covers("*.test", "test") && !covers("*.test", "a.b.test"));
+        assert!(!covers("a.test", "b.test"));
+    }
+}
