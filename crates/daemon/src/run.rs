@@ -10,7 +10,7 @@ use crate::{
     secrets::Secrets,
     socket::{Peer, PeerListener},
 };
-use drivers::{audit::AuditLog, layout::Layout};
+use drivers::{Local, audit::AuditLog, layout::Layout};
 use engine::{deploy::Engine, one_off::OneOffs, port::Ports};
 use std::{
     fs::{self, DirBuilder},
@@ -137,20 +137,7 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
     let logs =
         DeploymentLogs::start(layout, audit.clone()).map_err(platform("start the log thread"))?;
     let hub = Arc::new(Hub::new(local.clock.clone(), logs, options.secrets.clone()));
-    let ports = Ports {
-        runtime: local.runtime.clone(),
-        router: local.router.clone(),
-        hooks: local.hooks.clone(),
-        builder: local.builder.clone(),
-        migrator: local.migrator.clone(),
-        prober: local.prober.clone(),
-        backups: local.backups.clone(),
-        releases: local.releases.clone(),
-        journal: store.clone(),
-        machine: local.machine.clone(),
-        clock: local.clock.clone(),
-        observer: hub.clone(),
-    };
+    let ports = ports(&local, &store, &hub);
     let (recovered, watched) = watch::channel(false);
     let (ending, mut ended) = watch::channel(false);
     let one_offs = OneOffs {
@@ -196,5 +183,22 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
             served.map_err(platform("serve the API"))
         }
         () = until => Ok(()),
+    }
+}
+
+fn ports(local: &Local, store: &Arc<Store>, hub: &Arc<Hub>) -> Ports {
+    Ports {
+        runtime: local.runtime.clone(),
+        router: local.router.clone(),
+        hooks: local.hooks.clone(),
+        builder: local.builder.clone(),
+        migrator: local.migrator.clone(),
+        prober: local.prober.clone(),
+        backups: local.backups.clone(),
+        releases: local.releases.clone(),
+        journal: store.clone(),
+        machine: local.machine.clone(),
+        clock: local.clock.clone(),
+        observer: hub.clone(),
     }
 }

@@ -18,7 +18,7 @@ pub fn text(entries: &[&(u64, Entry, String)], clock: &Clock, paint: &Paint) -> 
     lines.join("\n")
 }
 
-/// `14  2026-11-21 12:41:07  shop/production  asked: deploy 1.3.0 by ann (uid 1000): fixes the cart`
+/// `14  2026-11-21 12:41:07  shop/production  asked: deploy 1.3.0 by ann (uid 1000): the cart`
 fn line((number, entry, _): &(u64, Entry, String), clock: &Clock, paint: &Paint) -> String {
     let environment = entry.environment.as_ref().map(ToString::to_string).unwrap_or_default();
     let happened = match &entry.happened {

@@ -53,10 +53,11 @@ pub enum LogStream {
 #[derive(Debug, Args)]
 #[command(
     override_usage = "cutover audit [OPTIONS] [TARGET]",
-    after_help = "Every change that is asked of the controller is written down before it is looked at, with the
-user of the process that asked; then, why it was refused, or how the deployment ended.  Each line
-is sealed together with the one before.  Note the last seal elsewhere: who may write the state
-directory can write all lines anew, and can cut lines off at the end, but not keep that seal.
+    after_help = "Every change that is asked of the controller is written down before it is
+looked at, with the user of the process that asked; then, why it was refused,
+or how the deployment ended.  Each line is sealed together with the one before.
+Note the last seal elsewhere: who may write the state directory can write all
+lines anew, or cut lines off at the end, but not keep that seal.
 
 Exit codes: 0 it is as it was written; 5 it was changed, or the seal is not in it.
 
