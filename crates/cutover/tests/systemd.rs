@@ -154,3 +154,44 @@ fn units_of_instances_are_switched_refused_limited_and_rolled_back() {
     assert_eq!(instance_units(&machine), Vec::<String>::new());
     assert!(fs::read_dir(stand.root.join("run")).unwrap().next().is_none());
 }
+
+/// What serves besides the application.
+const OTHERS: &str = r#"      worker: { kind: worker, command: [sleep, "86400"] }
+      pages: { runtime: static, directory: ., index: none, routes: [/pages] }
+      report: { command: ["true"], schedule: "30 4 * * *" }
+    environments:
+      staging: { domains: [staging.example], version: semver, disk_free: 64M }
+"#;
+
+#[test]
+fn after_a_power_cut_the_controller_alone_brings_everything_back() {
+    let (mut stand, mut machine) = installed(Layout { instances: 1, ..Layout::default() });
+    let text = fs::read_to_string(stand.config()).unwrap();
+    fs::write(stand.config(), text.replacen("    environments:\n", OTHERS, 1)).unwrap();
+    let from = stand.release("1.0.0", "").display().to_string();
+    for target in [TARGET, "shop/staging"] {
+        stand.cutover(&["deploy", target, "1.0.0", "--from", &from]).expect(0);
+    }
+    machine.crash();
+    stand.through = machine.through();
+    stand.cutover(&["daemon", "start"]).expect(0);
+    stand.until_answers("1.0.0", SOON);
+    let host = "staging.example";
+    eventually("the other environment answers", SOON, || {
+        let answer = testkit::app::get_from(stand.address, host, "/api/version").ok()?;
+        answer.contains("1.0.0").then_some(())
+    });
+    let pages = stand.get("/pages/VERSION").unwrap();
+    assert!(pages.starts_with("HTTP/1.1 200") && pages.contains("1.0.0"), "{pages}");
+    eventually("the workers work again", SOON, || {
+        let status = stand.status();
+        let environments = status["environments"].as_array()?.clone();
+        let works = |it: &serde_json::Value| {
+            let all = it["instances"].as_array().cloned().unwrap_or_default();
+            all.iter().any(|one| one["service"] == "worker" && one["status"] == "running")
+        };
+        (environments.len() == 2 && environments.iter().all(works)).then_some(())
+    });
+    let listed = stand.cutover(&["ps"]).expect(0).out;
+    assert!(listed.contains("report"), "{listed}");
+}

@@ -160,8 +160,11 @@ fn command(spec: &InstanceSpec, place: &Path, number: &str) -> Result<Command, S
     command.arg0(name).args(arguments).current_dir(&spec.directory);
     command.env_clear().envs(&spec.environment).env(process::TOKEN, &spec.token);
     if std::env::var_os(TOLD).is_some() {
-        let told = NOTIFYING.iter().filter_map(|it| Some((it, std::env::var_os(it)?)));
-        command.envs(told);
+        // systemd gives a socket also to what says nothing.
+        if spec.notify || std::env::var_os("WATCHDOG_USEC").is_some() {
+            let told = NOTIFYING.iter().filter_map(|it| Some((it, std::env::var_os(it)?)));
+            command.envs(told);
+        }
         if let Ok(journal) = journal_of_errors(&spec.instance) {
             command.stderr(OwnedFd::from(journal));
         }

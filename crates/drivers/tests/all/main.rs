@@ -9,6 +9,7 @@ mod backups;
 mod bake;
 mod external;
 mod git;
+mod machine;
 mod migrations;
 mod nginx;
 mod one_offs;

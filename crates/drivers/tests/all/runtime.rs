@@ -1,4 +1,5 @@
-//! The runtime's contract, kept by real processes: those that we supervise, and those of PM2.
+//! The runtime's contract, kept by real processes: those that we supervise, those of
+//! PM2, and units of systemd.
 
 use crate::world::{EPOCH, World, eventually, get, port_check, silent};
 use engine::port::runtime::{Life, Runtime, Stopped};
@@ -30,6 +31,16 @@ macro_rules! contract {
             $(#[tokio::test]
             async fn $name() {
                 super::$name(super::World::in_pm2()).await;
+            })*
+        }
+
+        mod systemd {
+            $(#[test]
+            fn $name() {
+                let name = concat!("runtime::systemd::", stringify!($name));
+                crate::machine::inside(name, async || {
+                    super::$name(super::World::in_systemd()).await;
+                });
             })*
         }
     };

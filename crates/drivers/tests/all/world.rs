@@ -13,6 +13,7 @@ use model::{
         EnvironmentSpec, HealthSpec, Limits, Millis, Probe, Readiness, Rolling, ServiceSpec,
         StopSignal, Strategy, VersionScheme,
     },
+    systemd::SystemdSpec,
 };
 use std::{
     collections::BTreeMap,
@@ -63,6 +64,13 @@ impl World {
     /// One whose instances run in a PM2 of their own.
     pub fn in_pm2() -> World {
         World::in_pm2_with(|_| {})
+    }
+
+    /// One whose instances are units of the systemd that runs this machine.
+    pub fn in_systemd() -> World {
+        let mut world = World::new();
+        world.runtime = RuntimeSpec::Systemd(SystemdSpec::default());
+        world
     }
 
     pub fn in_pm2_with(change: impl FnOnce(&mut Pm2Spec)) -> World {

@@ -315,10 +315,12 @@ fn unclear(
             None => "the migration has no `status`: look at the database by hand".to_owned(),
         })
         .hint(format!("then `cutover abort {environment}`, and deploy again"));
-    let said = after.map(|it| if it.out.trim().is_empty() { &it.error } else { &it.out });
-    if let Some(said) = said.filter(|it| !it.trim().is_empty()) {
+    // Some tools complain of what is half done, and list it elsewhere.
+    for said in after.iter().flat_map(|it| [&it.out, &it.error]) {
         let lines: Vec<&str> = said.lines().take(STATUS_LINES_MAX).collect();
-        failure = failure.evidence(lines.join("\n"));
+        if !said.trim().is_empty() {
+            failure = failure.evidence(lines.join("\n"));
+        }
     }
     evidence(failure, &outcome.last)
 }

@@ -90,7 +90,9 @@ impl SystemdRuntime {
         let path = unit::path(unit);
         let is_there = match fs::read_to_string(&path) {
             Ok(text) => !text.starts_with(&unit::mark(self.layout().root())),
-            Err(_) => shown.get("LoadState") != "not-found" && shown.get("FragmentPath") != "",
+            Err(_) => {
+                shown.get("LoadState") != "not-found" && !shown.get("FragmentPath").is_empty()
+            }
         };
         if !is_there {
             return Ok(());

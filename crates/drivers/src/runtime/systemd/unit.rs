@@ -63,7 +63,9 @@ pub(super) fn text(parts: &Parts<'_>) -> Result<String, Failure> {
     line("");
     line("[Service]");
     line(&format!("Type={kind}"));
-    line("NotifyAccess=all");
+    if spec.notify || told.watchdog_ms.is_some() {
+        line("NotifyAccess=all");
+    }
     line(&format!("ExecStart={us} --become"));
     // Unhindered by what hinders the application.
     line(&format!("ExecStopPost=+{us} --ended"));
