@@ -76,6 +76,6 @@ fn misfit(before: Option<&(u64, String)>, line: &Line) -> Option<String> {
 /// Number and seal of the last line that can be read.
 pub(super) fn last_of(bytes: &[u8]) -> Option<(u64, String)> {
     let lines = bytes.split(|it| *it == b'\n').rev();
-    let line: Line = lines.flat_map(|it| serde_json::from_slice(it)).next()?;
+    let line: Line = lines.flat_map(serde_json::from_slice).next()?;
     Some((line.number, line.seal))
 }
