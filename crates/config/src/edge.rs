@@ -44,7 +44,12 @@ impl Document {
     pub(crate) fn edge(&self, environment: &EnvironmentDraft) -> Option<Edge> {
         let root = &self.root;
         let headers = environment.security_headers.as_ref().or(root.security_headers.as_ref());
-        let mut edge = Edge { protects: headers.is_some_and(|it| it.value), ..Edge::default() };
+        let log = environment.access_log.as_ref().or(root.access_log.as_ref());
+        let mut edge = Edge {
+            protects: headers.is_some_and(|it| it.value),
+            access_log: log.and_then(|it| it.value),
+            ..Edge::default()
+        };
         if let Some(https) = &root.https {
             let over = &environment.https;
             let redirect = over.redirect.as_ref().or(https.over.redirect.as_ref());

@@ -3,6 +3,7 @@
 mod abort;
 mod admission;
 mod attach;
+mod audit;
 mod backup;
 mod carry;
 mod cert;
@@ -78,6 +79,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Status(args) => status::run(session, &args).await,
         Verb::Health(args) => health::run(session, &args).await,
         Verb::History(args) => history::run(session, &args).await,
+        Verb::Audit(args) => audit::run(session, &args).await,
         Verb::Show(args) => show::run(session, &args).await,
         Verb::Ps(args) => ps::run(session, &args).await,
         Verb::Logs(args) => logs::run(session, &args).await,

@@ -1,5 +1,6 @@
 //! The one place that prints.
 
+pub mod audit;
 pub mod backup;
 pub mod cleanup;
 pub mod failure;

@@ -64,6 +64,29 @@ fn turns_are_waited_for_in_order_and_given_up() {
     assert_eq!(lock(&stand)["holder"], Value::Null);
 }
 
+/// Who asked, what was refused and how it ended is written down, and cannot be changed unseen.
+fn audited(stand: &Stand) {
+    let listed = stand.cutover(&["audit", TARGET]).expect(0).out;
+    let parts =
+        ["asked: deploy 1.0.0", "done", "asked: lock", "asked: restart", "refused: restart"];
+    for part in parts.iter().chain(&["(uid ", "stock-taking", "take the lock"]) {
+        assert!(listed.contains(part), "{part}: {listed}");
+    }
+    let verify =
+        |words: &[&str]| stand.cutover(&[&["--json", "audit", "--verify"], words].concat());
+    let sound: Value = serde_json::from_str(&verify(&[]).expect(0).out).unwrap();
+    let seal = sound["last_seal"].as_str().unwrap();
+    assert_eq!(sound["broken"], Value::Array(vec![]));
+    verify(&["--holds", &seal[..12]]).expect(0);
+    verify(&["--holds", "00000000"]).expect(5);
+    let path = stand.root.join("audit.log");
+    let written = text(&path);
+    fs::write(&path, written.replacen("stock-taking", "vacation", 1)).unwrap();
+    let changed: Value = serde_json::from_str(&verify(&[]).expect(5).out).unwrap();
+    assert!(changed["broken"][0].as_str().unwrap().contains("was changed"), "{changed}");
+    fs::write(&path, written).unwrap();
+}
+
 #[test]
 fn who_has_not_switched_is_superseded() {
     let health = "{ path: /api/nothing, interval: 500ms, tries: 100 }";
@@ -98,6 +121,7 @@ fn a_lock_kept_by_hand_and_a_freeze_are_told_and_passed_on_record() {
     stand.cutover(&["lock", TARGET, "--reason", "stock-taking"]).expect(0);
     stand.cutover(&["lock", TARGET, "--reason", "me too"]).expect(1);
     let kept = stand.cutover(&["restart", TARGET]).expect(6);
+    audited(&stand);
     for part in ["stock-taking", "cutover unlock", "--break-lock", "serving now", "1.0.0"] {
         assert!(kept.error.contains(part), "{part}: {}", kept.text());
     }

@@ -19,6 +19,7 @@ use testkit::{
 const MOMENT: Duration = Duration::from_secs(30);
 const EDITED: i32 = 5;
 const REFUSED: i32 = 2;
+const ROLLED_BACK: i32 = 4;
 /// Says what it was told of the client.
 const ECHO: &str = "
 import http.server, os
@@ -138,8 +139,9 @@ fn a_deployment_looks_at_nginx_first() {
     made.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj"]);
     made.args([&format!("/CN={HOST}"), "-keyout", &key, "-out", &certificate]);
     assert!(made.stdin(Stdio::null()).output().unwrap().status.success());
-    let tls = format!("127.0.0.1:{}", ports::free());
-    let tls = format!(", tls: {{ listen: [\"{tls}\"], certificate: {certificate}, key: {key} }}");
+    let listen = format!("127.0.0.1:{}", ports::free());
+    let tls =
+        format!(", tls: {{ listen: [\"{listen}\"], certificate: {certificate}, key: {key} }}");
     let (mut nginx, _) = front(&stand, &tls);
     // It does not stand in front yet, so that nothing is asked of it.
     deploy(&stand, "1.0.0");
@@ -174,6 +176,21 @@ fn a_deployment_looks_at_nginx_first() {
     assert_eq!(stand.serving(), ["1.2.0"]);
     nginx.run();
     deploy(&stand, "1.3.0");
+
+    // All of it is in order, and the host is answered by a block of the user's own: the release
+    // would be in force and reached by nobody.
+    let own = format!(
+        "http {{\nserver {{\nlisten {listen} ssl;\nserver_name {HOST};\nssl_certificate \
+         {certificate};\nssl_certificate_key {key};\nreturn 200 theirs;\n}}\n"
+    );
+    let main = fs::read_to_string(nginx.main_file()).unwrap();
+    fs::write(nginx.main_file(), main.replacen("http {\n", &own, 1)).unwrap();
+    nginx.end();
+    nginx.run();
+    let said = deployed(&stand, "1.4.0", &[]).expect(ROLLED_BACK).text();
+    assert!(said.contains("came from none of our releases"), "{said}");
+    assert!(said.contains("nginx stands in front"), "{said}");
+    assert_eq!(stand.serving(), ["1.3.0"]);
 }
 
 const TENANTS: &str = "nginx: {}

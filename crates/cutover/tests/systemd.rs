@@ -156,8 +156,8 @@ fn units_of_instances_are_switched_refused_limited_and_rolled_back() {
 }
 
 /// What serves besides the application.
-const OTHERS: &str = r#"      worker: { kind: worker, command: [sleep, "86400"] }
-      pages: { runtime: static, directory: ., index: none, routes: [/pages] }
+const OTHERS: &str = r#"      worker: { kind: worker, command: [sleep, "86400"], bake: 300ms }
+      pages: { runtime: static, directory: ., index: none, routes: [/pages], bake: 300ms }
       report: { command: ["true"], schedule: "30 4 * * *" }
     environments:
       staging: { domains: [staging.example], version: semver, disk_free: 64M }

@@ -1,6 +1,7 @@
 //! The daemon's API on its Unix socket.
 
 pub mod admission;
+pub mod audit;
 pub mod deployments;
 pub mod directories;
 pub mod events;
@@ -19,7 +20,7 @@ use crate::controller::Controller;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    middleware::map_response_with_state,
+    middleware::{from_fn_with_state, map_response_with_state},
     routing::{get, post, put},
 };
 use drivers::releases::listing::LIST_BYTES_MAX;
@@ -62,6 +63,7 @@ pub fn router(controller: Controller) -> Router {
             "/v1/lists/{project}/{environment}/{deployment}",
             put(uploads::receive_list).layer(DefaultBodyLimit::max(LIST_BYTES_MAX)),
         )
+        .layer(from_fn_with_state(controller.clone(), audit::keep))
         .layer(map_response_with_state(controller.secrets.clone(), refusal::tell))
         .with_state(controller)
 }

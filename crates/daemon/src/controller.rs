@@ -1,6 +1,9 @@
 //! What the API's handlers share: the engine, the journal, who watches.
 
-use crate::{gate::Gates, hub::Hub, one_off::Watchers, saved, secrets::Secrets, waiting::Waiting};
+use crate::{
+    api::audit::Audit, gate::Gates, hub::Hub, one_off::Watchers, saved, secrets::Secrets,
+    waiting::Waiting,
+};
 use drivers::Local;
 use engine::{deploy::Engine, one_off::OneOffs, port::journal::Begun};
 use model::{
@@ -35,6 +38,8 @@ pub struct Controller {
     pub hub: Arc<Hub>,
     /// The state directory.
     pub root: PathBuf,
+    /// Who asked for what.
+    pub audit: Audit,
     /// What is masked in all answers.
     pub secrets: Secrets,
     /// Unix time in ms.

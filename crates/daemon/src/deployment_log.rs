@@ -2,7 +2,11 @@
 //!
 //! Lines read `[YYYY-MM-DD HH:MM:SS] [LEVEL] text (duration: 1.2s)`, in UTC.
 
-use drivers::{file, layout::Layout};
+use drivers::{
+    audit::{AuditLog, Entry, Happened},
+    file,
+    layout::Layout,
+};
 use jiff::{Timestamp, tz::TimeZone};
 use model::{
     deployment::{News, Progress},
@@ -16,7 +20,10 @@ use std::{
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
     thread,
 };
 
@@ -34,11 +41,11 @@ impl DeploymentLogs {
     /// # Errors
     ///
     /// Where no thread can be started.
-    pub fn start(layout: Layout) -> io::Result<DeploymentLogs> {
+    pub fn start(layout: Layout, audit: Arc<AuditLog>) -> io::Result<DeploymentLogs> {
         let (queue, lines) = sync_channel(QUEUE_LINES_MAX);
         thread::Builder::new()
             .name("deployment-log".into())
-            .spawn(move || Writer { layout, open: BTreeMap::new() }.run(&lines))?;
+            .spawn(move || Writer { layout, audit, open: BTreeMap::new() }.run(&lines))?;
         Ok(DeploymentLogs { queue })
     }
 
@@ -74,10 +81,12 @@ pub fn create_log(layout: &Layout, environment: &EnvironmentId, at_ms: u64) -> i
 
 struct Writer {
     layout: Layout,
+    audit: Arc<AuditLog>,
     open: BTreeMap<DeploymentId, Open>,
 }
 
 struct Open {
+    environment: EnvironmentId,
     text: File,
     json: File,
     began_ms: BTreeMap<usize, u64>,
@@ -87,16 +96,33 @@ struct Open {
 impl Writer {
     fn run(mut self, lines: &Receiver<(DeploymentId, Progress)>) {
         for (deployment, progress) in lines {
+            if let Err(error) = self.close(&deployment, &progress) {
+                tracing::error!(%deployment, %error, "the audit cannot be written");
+            }
             if let Err(error) = self.write(&deployment, &progress) {
                 tracing::warn!(%deployment, %error, "the deployment's log cannot be written");
             }
         }
     }
 
+    /// How it ended belongs into the audit too, however long after the asking that was.
+    fn close(&self, deployment: &DeploymentId, progress: &Progress) -> io::Result<()> {
+        let News::Ended { outcome, .. } = &progress.news else { return Ok(()) };
+        self.audit.write(Entry {
+            at_ms: progress.at_ms,
+            uid: None,
+            by: None,
+            environment: self.open.get(deployment).map(|it| it.environment.clone()),
+            deployment: Some(deployment.clone()),
+            happened: Happened::Ended { outcome: *outcome },
+        })
+    }
+
     fn write(&mut self, deployment: &DeploymentId, progress: &Progress) -> io::Result<()> {
         if let News::Accepted { environment, .. } = &progress.news {
             let path = create_log(&self.layout, environment, progress.at_ms)?;
             let open = Open {
+                environment: environment.clone(),
                 text: append(&path)?,
                 json: append(&path.with_extension("ndjson"))?,
                 began_ms: BTreeMap::new(),

@@ -1,7 +1,8 @@
 //! One life of the daemon: from its start to its orderly end.
 
 use crate::{
-    api, background, behind,
+    api::{self, audit::Audit},
+    background, behind,
     controller::Controller,
     deployment_log::DeploymentLogs,
     hub::Hub,
@@ -9,7 +10,7 @@ use crate::{
     secrets::Secrets,
     socket::{Peer, PeerListener},
 };
-use drivers::layout::Layout;
+use drivers::{Local, audit::AuditLog, layout::Layout};
 use engine::{deploy::Engine, one_off::OneOffs, port::Ports};
 use std::{
     fs::{self, DirBuilder},
@@ -131,22 +132,12 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
     let secrets = options.secrets.clone();
     let store = Arc::new(store.masked_by(move || secrets.redactor()));
     let layout = Layout::new(&options.root);
-    let logs = DeploymentLogs::start(layout).map_err(platform("start the log thread"))?;
+    let audit = AuditLog::open(&options.root).map_err(platform("open audit.log"))?;
+    let audit = Arc::new(audit);
+    let logs =
+        DeploymentLogs::start(layout, audit.clone()).map_err(platform("start the log thread"))?;
     let hub = Arc::new(Hub::new(local.clock.clone(), logs, options.secrets.clone()));
-    let ports = Ports {
-        runtime: local.runtime.clone(),
-        router: local.router.clone(),
-        hooks: local.hooks.clone(),
-        builder: local.builder.clone(),
-        migrator: local.migrator.clone(),
-        prober: local.prober.clone(),
-        backups: local.backups.clone(),
-        releases: local.releases.clone(),
-        journal: store.clone(),
-        machine: local.machine.clone(),
-        clock: local.clock.clone(),
-        observer: hub.clone(),
-    };
+    let ports = ports(&local, &store, &hub);
     let (recovered, watched) = watch::channel(false);
     let (ending, mut ended) = watch::channel(false);
     let one_offs = OneOffs {
@@ -168,6 +159,7 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
         waiting: Arc::default(),
         hub,
         root: options.root.clone(),
+        audit: Audit::new(audit),
         secrets: options.secrets.clone(),
         recovered: watched,
         ending,
@@ -191,5 +183,22 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
             served.map_err(platform("serve the API"))
         }
         () = until => Ok(()),
+    }
+}
+
+fn ports(local: &Local, store: &Arc<Store>, hub: &Arc<Hub>) -> Ports {
+    Ports {
+        runtime: local.runtime.clone(),
+        router: local.router.clone(),
+        hooks: local.hooks.clone(),
+        builder: local.builder.clone(),
+        migrator: local.migrator.clone(),
+        prober: local.prober.clone(),
+        backups: local.backups.clone(),
+        releases: local.releases.clone(),
+        journal: store.clone(),
+        machine: local.machine.clone(),
+        clock: local.clock.clone(),
+        observer: hub.clone(),
     }
 }

@@ -59,7 +59,7 @@ impl Listener for PeerListener {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => match self.admit(&stream) {
-                    Some(uid) => return peer::of(stream, uid == self.uid),
+                    Some(uid) => return peer::of(stream, uid, uid == self.uid),
                     None => tracing::warn!("refused a peer of another user"),
                 },
                 Err(error) => {

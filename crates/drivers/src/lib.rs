@@ -2,6 +2,7 @@
 
 pub mod abandoned;
 mod account;
+pub mod audit;
 pub mod backups;
 mod blocking;
 pub mod clock;

@@ -19,6 +19,19 @@ pub struct Edge {
     pub hsts_s: u64,
     /// Responses get the headers that tell browsers to be careful, where they lack them.
     pub protects: bool,
+    /// How requests are logged; none: they are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_log: Option<AccessLog>,
+}
+
+/// How a line of the access log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessLog {
+    /// Words with spaces between.
+    Text,
+    /// One object a line.
+    Json,
 }
 
 /// Where a certificate and its key are, from the root.

@@ -1,6 +1,7 @@
 //! The edge file: what the proxy does of itself for the hosts of one environment, such as which
 //! certificate it presents.  It is no part of the route file, since no release has one of its own.
 
+use crate::access::Format;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,6 +31,9 @@ pub struct EdgeFile {
     /// Whether responses get the headers of [`crate::http1::protection`] that they lack.
     #[serde(default)]
     pub protects: bool,
+    /// How requests are logged; none: they are not.
+    #[serde(default)]
+    pub access_log: Option<Format>,
 }
 
 /// Where a certificate and its key are.

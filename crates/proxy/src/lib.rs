@@ -3,6 +3,7 @@
 //! It knows generations and probations, nothing of deployments, and serves on while the daemon is
 //! down or replaced.
 
+pub mod access;
 pub mod certificate;
 pub mod client;
 pub mod control;

@@ -1,5 +1,6 @@
 //! From listeners to traffic.
 
+use crate::access::Log;
 use crate::controller::{self, Controller};
 use crate::error::ProxyError;
 use crate::limits::THREADS_MAX;
@@ -62,7 +63,8 @@ async fn serve(options: ProxyOptions) -> Result<(), ProxyError> {
     let listeners: Arc<[TcpListener]> = listeners.into();
     let table = controller::first_table(&mut state);
     let nonce = draw_nonce()?;
-    let running = Plane::start(table, nonce.clone(), doors, https_port, threads)?;
+    let running =
+        Plane::start(table, nonce.clone(), doors, https_port, Log::start(&root)?, threads)?;
     running.plane.trusted.store(Arc::new(trusted));
     let control = bind(&root)?;
     let controller = Rc::new(Controller {

@@ -7,6 +7,7 @@ use common::backend::{Backend, respond};
 use common::http::{Connection, checksum};
 use common::tls::{certificate, connect, edge};
 use common::{Proxy, eventually, shop, target};
+use proxy::access::{Format, access_directory};
 use proxy::maintenance::{maintenance_directory, maintenance_path, maintenance_text};
 use std::fs;
 use std::io::Write;
@@ -193,6 +194,36 @@ fn in_maintenance_only_who_works_on_it_is_served() {
     proxy.ask(&proxy::control::Ask::Edges);
     assert_eq!(client.get("/").unwrap().text(), "a");
     assert_eq!(proxy.status().alerts, Vec::<String>::new());
+}
+
+#[test]
+fn requests_are_logged_without_their_queries() {
+    let backend = Backend::named("a");
+    let mut proxy = serving(&backend);
+    let mut file = edge(&[]);
+    file.access_log = Some(Format::Json);
+    proxy.put_edge(&file);
+    let mut client = Connection::open(&proxy.address);
+    client.get("/a\"b?token=secret").unwrap();
+    client.get("/status/404").unwrap();
+    proxy.quiet();
+    file.access_log = Some(Format::Text);
+    proxy.put_edge(&file);
+    client.get("/text?token=secret").unwrap();
+    file.access_log = None;
+    proxy.put_edge(&file);
+    client.get("/unsaid").unwrap();
+    drop(client);
+    assert!(proxy.terminate().success());
+    let path = access_directory(&proxy.root).join("shop.production.log");
+    let text = fs::read_to_string(path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    let first: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
+    assert_eq!((&first["path"], &first["status"]), (&"/a\"b".into(), &200.into()));
+    assert_eq!((&first["client"], &first["release"]), (&"127.0.0.1".into(), &"r1".into()));
+    assert!(lines[1].contains("404") && !text.contains("secret"), "{text}");
+    assert!(lines[2].contains(" 127.0.0.1 GET http://shop.test/text 200 "), "{text}");
 }
 
 #[test]

@@ -37,6 +37,9 @@ trait Way {
     fn change(&mut self, number: u64) -> Result<()>;
 }
 
+/// Makes it ready, with a release that answers.
+type Install = fn() -> Result<Box<dyn Way>>;
+
 /// What became of a load.
 struct Counted {
     name: &'static str,
@@ -54,7 +57,7 @@ pub fn run(words: &[&str]) -> Result<()> {
     // Failures are counted, not times: the build at hand will do.
     program::run("cargo", &["build", "-p", "cutover", "-p", "cutover-testkit", "--bins"])?;
     let mut counted = vec![];
-    let ways: [fn() -> Result<Box<dyn Way>>; 5] =
+    let ways: [Install; 5] =
         [ours::install, links::install, reloads::install, flips::install, flips::install_stopping];
     for install in ways {
         let mut way = install()?;

@@ -5,7 +5,10 @@ use crate::{
     report::{Field, Placed, Report, Table},
     scalar,
 };
-use model::{edge::CertificateFiles, service::Millis};
+use model::{
+    edge::{AccessLog, CertificateFiles},
+    service::Millis,
+};
 
 /// Browsers keep it; longer than two years says nothing more.
 const HSTS_MAX: Millis = Millis::seconds(2 * 365 * 24 * 3600);
@@ -64,6 +67,15 @@ impl OverDraft {
             hsts: hsts.and_then(|it| scalar::time(it, Millis(0)..=HSTS_MAX, report)),
         }
     }
+}
+
+/// The key `access_log`.
+pub(crate) fn access_log(
+    table: &Table<'_>,
+    report: &mut Report,
+) -> Option<Placed<Option<AccessLog>>> {
+    let words = [("text", Some(AccessLog::Text)), ("json", Some(AccessLog::Json)), ("none", None)];
+    table.get("access_log").and_then(|it| scalar::choice(it, &words, report))
 }
 
 fn files_of(host: &str, field: &Field<'_>, report: &mut Report) -> Option<CertificateFiles> {

@@ -6,7 +6,7 @@ use crate::{
         backup::BackupDraft,
         build::{self, BuildDraft},
         control,
-        edge::OverDraft,
+        edge::{self, OverDraft},
         project::{self, SourceDraft},
         secret::Secrets,
         service::ServiceDraft,
@@ -18,6 +18,7 @@ use crate::{
     yaml::Value,
 };
 use model::{
+    edge::AccessLog,
     name::Name,
     service::{ControlSpec, VersionScheme},
     shared::Shared,
@@ -25,7 +26,7 @@ use model::{
 use std::collections::BTreeMap;
 
 /// Every key of an environment.
-pub(crate) const KEYS: [&str; 22] = [
+pub(crate) const KEYS: [&str; 23] = [
     "domains",
     "version",
     "env",
@@ -48,6 +49,7 @@ pub(crate) const KEYS: [&str; 22] = [
     "backup",
     "https",
     "security_headers",
+    "access_log",
 ];
 
 /// Releases that may be asked to be kept.
@@ -75,6 +77,7 @@ pub(crate) struct EnvironmentDraft {
     pub(crate) backup: Option<BackupDraft>,
     pub(crate) https: OverDraft,
     pub(crate) security_headers: Option<Placed<bool>>,
+    pub(crate) access_log: Option<Placed<Option<AccessLog>>>,
     /// What it lays over the project's services.
     pub(crate) services: Vec<(Name, ServiceDraft)>,
     /// `domains` was there but wrong: what depends on it is not judged.
@@ -138,6 +141,7 @@ impl EnvironmentDraft {
         if let Some(https) = table.get("https") {
             self.https = OverDraft::read(https, report);
         }
+        self.access_log = edge::access_log(table, report);
         let headers = table.get("security_headers");
         self.security_headers = headers.and_then(|it| scalar::switch(it, report));
         self.backup = table.get("backup").and_then(|it| BackupDraft::read(it, report));

@@ -4,7 +4,7 @@ use crate::{
     address,
     draft::{
         alias::{self, AliasDraft},
-        edge::HttpsDraft,
+        edge::{self, HttpsDraft},
         nginx::NginxDraft,
         project::{ProjectDraft, named},
     },
@@ -12,7 +12,7 @@ use crate::{
     scalar,
     yaml::Node,
 };
-use model::name::Name;
+use model::{edge::AccessLog, name::Name};
 
 /// The whole file.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,8 @@ pub(crate) struct RootDraft {
     pub(crate) https: Option<HttpsDraft>,
     /// Whether responses get the headers that protect browsers.
     pub(crate) security_headers: Option<Placed<bool>>,
+    /// Whether and how requests are logged.
+    pub(crate) access_log: Option<Placed<Option<AccessLog>>>,
     /// Who is believed what it says of its clients, if it is said.
     pub(crate) trusted: Option<Placed<Vec<Placed<String>>>>,
     /// What stands in front of the proxy.
@@ -66,7 +68,7 @@ impl RootDraft {
     }
 
     fn read_proxy(&mut self, field: &Field<'_>, report: &mut Report) {
-        let known = ["listen", "https", "security_headers", "trusted"];
+        let known = ["listen", "https", "security_headers", "access_log", "trusted"];
         let elsewhere = [("tls", "under `https`: `https: { listen: …, certificates: … }`")];
         let Some(table) = Table::read(field, &known, &elsewhere, report) else { return };
         self.trusted = table.get("trusted").and_then(|it| scalar::list(it, report, address::peers));
@@ -80,6 +82,7 @@ impl RootDraft {
             }
         }
         self.https = table.get("https").map(|it| HttpsDraft::read(it, report));
+        self.access_log = edge::access_log(&table, report);
         let headers = table.get("security_headers");
         self.security_headers = headers.and_then(|it| scalar::switch(it, report));
     }

@@ -36,6 +36,7 @@ static PROXY: Shape = Shape {
         ),
         Key("https", Kind::Keys(&HTTPS), "Where and how it ends TLS.  Default: nowhere."),
         Key("security_headers", Kind::Switch, SECURITY_HEADERS_ABOUT),
+        Key("access_log", ACCESS_LOG, "How requests are logged, a line each.  Default: `none`."),
         Key(
             "trusted",
             Kind::List(&Kind::Text),
@@ -79,6 +80,7 @@ static HTTPS_OVER: Shape = Shape {
     keys: &[Key("redirect", Kind::Switch, REDIRECT_ABOUT), Key("hsts", Kind::Time, HSTS_ABOUT)],
 };
 
+const ACCESS_LOG: Kind = Kind::OneOf(&["text", "json", "none"]);
 const REDIRECT_ABOUT: &str =
     "Clear requests for hosts that have a certificate are led to TLS.  Default: yes.";
 const HSTS_ABOUT: &str = "How long browsers are told to use TLS only.  Default: nothing is said.";
@@ -275,6 +277,7 @@ static ENVIRONMENT: Shape = Shape {
         ),
         Key("https", Kind::Keys(&HTTPS_OVER), "Laid over `proxy.https`, key by key."),
         Key("security_headers", Kind::Switch, "Instead of what `proxy` says."),
+        Key("access_log", ACCESS_LOG, "Instead of what `proxy` says."),
         Key("backup", Kind::Keys(&BACKUP), "Databases and files that are backed up, and how."),
         Key("hooks", Kind::Keys(&HOOKS), "Programs that are run before and after steps."),
     ],

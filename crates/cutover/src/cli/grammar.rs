@@ -26,7 +26,7 @@ use control::{Freeze, Insisted, Lift, Lock, Promote, Turn};
 use env::Env;
 use exec::Exec;
 use later::Later;
-pub use looking::{LogStream, Logs, SupportBundle, Top};
+pub use looking::{Audit, LogStream, Logs, SupportBundle, Top};
 use maintenance::Maintenance;
 use migrate::Migrate;
 use model::name::Name;
@@ -128,6 +128,8 @@ pub enum Verb {
     Status(Status),
     /// List deployments, newest first.
     History(History),
+    /// Show who asked for which change, and whether that list was changed.
+    Audit(Audit),
     /// Show one deployment: its steps, times and failures.
     Show(Which),
     /// Ask every instance that serves, and the public route, whether they are healthy.
@@ -522,8 +524,8 @@ mod tests {
         let command = Cli::command();
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
-                        unfreeze status history show health ps logs run migrate exec env top \
-                         support-bundle restart stop start scale releases backup cleanup \
+                        unfreeze status history audit show health ps logs run migrate exec env \
+                        top support-bundle restart stop start scale releases backup cleanup \
                          down daemon proxy maintenance cert setup doctor demo init check project \
                         nginx schema secrets completion man version";
         assert_eq!(verbs.join(" "), expected);

@@ -22,12 +22,18 @@ const READ_BYTES_MAX: usize = 64 * 1024;
 /// Who asks.
 #[derive(Clone, Debug, Default)]
 pub struct Peer {
+    uid: Option<u32>,
     is_our_user: bool,
     /// Only the last that came is kept.
     handed: Arc<Mutex<Option<OwnedFd>>>,
 }
 
 impl Peer {
+    /// The user of the process, as the kernel says.
+    pub fn uid(&self) -> Option<u32> {
+        self.uid
+    }
+
     /// Takes the descriptor that came over this connection.  Only our own user's is given: what
     /// another may open, we might not.
     pub fn take_handed(&self) -> Option<OwnedFd> {
@@ -50,8 +56,8 @@ pub struct PeerStream {
 }
 
 /// A connection, and who is at its other end.
-pub(super) fn of(stream: UnixStream, is_our_user: bool) -> (PeerStream, Peer) {
-    let peer = Peer { is_our_user, handed: Arc::default() };
+pub(super) fn of(stream: UnixStream, uid: u32, is_our_user: bool) -> (PeerStream, Peer) {
+    let peer = Peer { uid: Some(uid), is_our_user, handed: Arc::default() };
     (PeerStream { stream, peer: peer.clone() }, peer)
 }
 

@@ -100,12 +100,15 @@ impl LocalProber {
             let mut pause = PAUSE;
             let (what, seen) = match asked(question).await {
                 Ok(response) if response.status < 500 => {
-                    match self.who_answered(environment, release, &before).await? {
+                    let what = match self.who_answered(environment, release, &before).await? {
                         Answered::Wanted => return Ok(()),
-                        Answered::Other => pause = TURN_PAUSE,
-                        Answered::Nobody => {}
-                    }
-                    ("another release answered".to_owned(), response.shown())
+                        Answered::Other => {
+                            pause = TURN_PAUSE;
+                            "another release answered"
+                        }
+                        Answered::Nobody => "the answer came from none of our releases",
+                    };
+                    (what.to_owned(), response.shown())
                 }
                 Ok(response) => {
                     bad += 1;

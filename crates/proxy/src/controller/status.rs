@@ -32,7 +32,10 @@ pub(super) fn status(controller: &Controller) -> Status {
         environments,
         alerts: {
             let known = state.alerts.iter().map(|(_, text)| text.clone());
-            known.chain(state.edges.alerts()).collect()
+            let dropped = controller.plane.access.dropped();
+            let lost = format!("{dropped} lines of the access log could not be written");
+            let lost = (dropped > 0).then_some(lost);
+            known.chain(state.edges.alerts()).chain(lost).collect()
         },
         certificates: state.edges.certificates(),
     }

@@ -4,6 +4,7 @@ use super::hold::HoldPlace;
 use super::instance::{Counters, Instance};
 use super::table::{Policy, Route, Target};
 use super::thread::Thread;
+use crate::access::Entry;
 use crate::http1::protection::Protection;
 use crate::http1::refusal::Refusal;
 use crate::http1::request::Request;
@@ -44,6 +45,8 @@ pub(super) struct Claim {
     verifies: bool,
     started: Instant,
     settled: bool,
+    /// For the access log.
+    entry: Option<Box<Entry>>,
 }
 
 /// Looks the request up and claims a target in the same step: nothing else runs on this thread in
@@ -76,6 +79,8 @@ pub(super) fn choose(thread: &Rc<Thread>, request: &Request, tried: &[u64]) -> C
             let mut claim = Claim::new(thread, target, route.keepalive, trial.cloned(), verifies);
             claim.prefix_bytes = prefix.path.len();
             claim.protection = policy.protection(request.is_secure);
+            let format = policy.access.filter(|_| !verifies);
+            claim.entry = format.map(|it| Entry::of(request, it));
             Choice::Send(claim)
         }
         None if tried.is_empty() => Choice::Refuse(Refusal::EMPTY),
@@ -133,6 +138,7 @@ impl Claim {
             verifies,
             started: Instant::now(),
             settled: false,
+            entry: None,
         }
     }
 
@@ -168,10 +174,18 @@ impl Claim {
     /// The whole response was handed to the client.
     pub(super) fn completed(mut self, status: u16) {
         self.settled = true;
+        self.log(status);
         match self.verifies {
             true if status < 500 => self.counters().verified(),
             true => {}
             false => self.counters().completed(status, self.started.elapsed()),
+        }
+    }
+
+    fn log(&mut self, status: u16) {
+        if let Some(entry) = self.entry.take() {
+            let entry = entry.ended(status, self.started.elapsed(), &self.instance);
+            self.thread.access.send(entry);
         }
     }
 
@@ -184,6 +198,7 @@ impl Claim {
     /// The request is sent to another target, and counts there.
     pub(super) fn moved(mut self) {
         self.settled = true;
+        self.entry = None;
     }
 }
 
@@ -192,6 +207,7 @@ impl Drop for Claim {
         if !self.settled && !self.verifies {
             self.counters().aborted();
         }
+        self.log(0);
         self.thread.finish(self.slot);
         self.instance.release_claim(self.thread.index);
     }

@@ -18,6 +18,7 @@ mod tunnel;
 mod upload;
 mod wire;
 
+use crate::access::Log;
 use crate::error::ProxyError;
 use crate::limits::{DESCRIPTORS_PER_IDLE, DESCRIPTORS_RESERVED, REFUSALS_MAX, TURN_TIMEOUT};
 use crate::trusted::Trusted;
@@ -45,6 +46,7 @@ pub(crate) struct Plane {
     acceptor: TlsAcceptor,
     /// Where clear requests are led.
     pub(crate) https_port: u16,
+    pub(crate) access: Log,
     /// Drawn at start; only who may ask for the status knows it.
     pub(crate) nonce: String,
     threads: Box<[ThreadHandle]>,
@@ -72,6 +74,7 @@ impl Plane {
         nonce: String,
         listeners: Vec<(TcpListener, Door)>,
         https_port: u16,
+        access: Log,
         count: usize,
     ) -> Result<Running, ProxyError> {
         let descriptors = raise_descriptor_limit();
@@ -92,6 +95,7 @@ impl Plane {
             acceptor: secure::acceptor(&certificates)?,
             certificates,
             https_port,
+            access,
             nonce,
             threads,
             // Each client's connection may need one to an instance.
@@ -171,6 +175,7 @@ impl Running {
         for thread in self.threads {
             let _panicked = thread.join();
         }
+        self.plane.access.finish();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::hold::HoldGate;
 use super::instance::Instance;
+use crate::access::Format;
 use crate::edge::EdgeFile;
 use crate::http1::protection::Protection;
 use crate::maintenance::Maintenance;
@@ -39,12 +40,14 @@ pub(crate) struct Policy {
     protection: Protection,
     /// Clients are told to come again.
     pub(crate) maintenance: Option<Maintenance>,
+    /// How requests are logged.
+    pub(crate) access: Option<Format>,
 }
 
 impl Policy {
     pub(crate) fn of(file: &EdgeFile, maintenance: Option<Maintenance>) -> Self {
         let protection = Protection { fields: file.protects, hsts_s: file.hsts_s };
-        Policy { redirect: file.redirect, protection, maintenance }
+        Policy { redirect: file.redirect, protection, maintenance, access: file.access_log }
     }
 
     /// Whether clear requests are led to TLS.

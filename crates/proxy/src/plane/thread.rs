@@ -3,6 +3,7 @@
 use super::connection::{self, Door};
 use super::pool::Pool;
 use super::{Plane, accept};
+use crate::access::Way;
 use crate::limits::{
     FILE_THREADS_MAX, POOL_SWEEP_INTERVAL, SCRATCH_BYTES, SHUTDOWN_IDLE_GRACE, SHUTDOWN_INTERVAL,
     SHUTDOWN_TIMEOUT,
@@ -45,6 +46,8 @@ pub(crate) struct Thread {
     pool_filled: Notify,
     exchanges: RefCell<Exchanges>,
     picks: Cell<u64>,
+    /// To the access log.
+    pub(crate) access: Way,
 }
 
 #[derive(Default)]
@@ -132,6 +135,7 @@ pub(crate) fn run(
         }
     };
     let pool = Pool::new(plane.idle_per_thread_max);
+    let access = plane.access.way();
     let thread = Rc::new(Thread {
         index,
         plane,
@@ -140,6 +144,7 @@ pub(crate) fn run(
         pool_filled: Notify::new(),
         exchanges: RefCell::default(),
         picks: Cell::new((index as u64) << 61),
+        access,
     });
     let tasks = LocalSet::new();
     tasks.spawn_local(sweep(thread.clone()));

@@ -31,7 +31,7 @@ pub(super) fn install() -> Result<Box<dyn Way>> {
     );
     fs::write(stand.config(), key + &fs::read_to_string(stand.config())?)?;
     let nginx = Nginx::start(folder, "");
-    let mut ours = Ours { address, stand, nginx: nginx };
+    let mut ours = Ours { address, stand, nginx };
     ours.change(0)?;
     ours.nginx.configure(&format!("include {directory}/current/*/*.conf;"));
     let ran = ours.stand.cutover(&["nginx", "apply"]);

@@ -1,4 +1,4 @@
-//! `logs`, `top`, `support-bundle`
+//! `logs`, `audit`, `top`, `support-bundle`
 
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -47,6 +47,38 @@ pub enum LogStream {
     Error,
     /// Both, with times and instances.
     Combined,
+}
+
+/// `audit`
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "cutover audit [OPTIONS] [TARGET]",
+    after_help = "Every change that is asked of the controller is written down before it is
+looked at, with the user of the process that asked; then, why it was refused,
+or how the deployment ended.  Each line is sealed together with the one before.
+Note the last seal elsewhere: who may write the state directory can write all
+lines anew, or cut lines off at the end, but not keep that seal.
+
+Exit codes: 0 it is as it was written; 5 it was changed, or the seal is not in it.
+
+Examples:
+  cutover audit production
+  cutover audit --verify
+  cutover audit --verify --holds 4f1c2a9be07d"
+)]
+pub struct Audit {
+    /// Only of this environment.
+    #[arg(value_name = "TARGET", num_args = 0..=2)]
+    pub words: Vec<String>,
+    /// So many of the last entries.
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
+    pub limit: usize,
+    /// Ask of all lines whether they are as they were written.
+    #[arg(long)]
+    pub verify: bool,
+    /// Also ask whether the line with this seal, or its first characters, is still there.
+    #[arg(long, value_name = "SEAL", requires = "verify")]
+    pub holds: Option<String>,
 }
 
 /// `top`

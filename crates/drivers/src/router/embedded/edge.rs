@@ -3,11 +3,12 @@
 use super::{EmbeddedRouter, ask::ANSWER_WAIT};
 use crate::file;
 use model::{
-    edge::Edge,
+    edge::{AccessLog, Edge},
     failure::{Blame, Failure},
     name::EnvironmentId,
 };
 use proxy::{
+    access::Format,
     certificate,
     control::{Answer, Ask, CertificateStatus},
     edge::{CertificateFiles, EdgeFile, FORMAT, edge_directory, edge_path, edge_text},
@@ -71,6 +72,10 @@ fn translated(edge: &Edge) -> EdgeFile {
         redirect: edge.redirect,
         hsts_s: edge.hsts_s,
         protects: edge.protects,
+        access_log: edge.access_log.map(|it| match it {
+            AccessLog::Text => Format::Text,
+            AccessLog::Json => Format::Json,
+        }),
     }
 }
 
