@@ -71,7 +71,9 @@ pub fn section(kept: &Kept) -> String {
         return String::new();
     }
     let mut text = "\n## Every instant\n\nA row above takes a sample of its instants.  These were \
-                    gone through one by one, by `cargo xtask faults --rows ROW --every`.\n\n\
+                    gone through one by one, by `cargo xtask faults --rows ROW --every`.  How \
+                    many there are differs a little from one deployment to the next: at one that \
+                    is not reached nobody dies, and the deployment must end well.\n\n\
                     | row | instants | of | killed at | failed | seconds |\n\
                     |---|---|---|---|---|---|\n"
         .to_owned();
