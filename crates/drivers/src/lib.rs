@@ -16,6 +16,7 @@ pub mod probe;
 pub mod releases;
 pub mod router;
 pub mod runtime;
+mod seal;
 pub mod secrets;
 pub mod state;
 pub mod units;

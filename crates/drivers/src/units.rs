@@ -9,14 +9,13 @@
 //!
 //! Everything here blocks its thread.
 
-mod seal;
 mod systemctl;
 mod text;
 
 pub use systemctl::{Shown, is_running, systemctl, systemctl_within};
 pub(crate) use text::word;
 
-use crate::{file, layout::Layout};
+use crate::{file, layout::Layout, seal::Seal};
 use model::failure::{Blame, Failure};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -29,6 +28,11 @@ use std::{
 const DIRECTORY: &str = "/etc/systemd/system";
 /// What the units are called where nobody says.
 pub const NAME: &str = "cutover";
+/// What leads each of them.
+const SEAL: Seal = Seal {
+    notice: "# Written by `cutover setup`.  What is changed here is found: \
+             `systemctl edit` is the place for it.\n",
+};
 /// The format of `units.json`.
 const FORMAT: u32 = 1;
 
@@ -109,7 +113,7 @@ impl Units {
     pub fn files(&self) -> Result<Vec<UnitFile>, Failure> {
         let file = |part: Part| {
             let text = text::of(part, self)?;
-            Ok(UnitFile { name: part.unit(&self.name), text: seal::seal(&text) })
+            Ok(UnitFile { name: part.unit(&self.name), text: SEAL.over(&text) })
         };
         Part::ALL.into_iter().map(file).collect()
     }
@@ -125,8 +129,8 @@ impl Units {
             let condition = match &found {
                 None => Condition::Absent,
                 Some(text) if *text == wanted.text => Condition::Same,
-                Some(text) if !seal::is_marked(text) => Condition::Foreign,
-                Some(text) if !seal::is_intact(text) => Condition::Edited,
+                Some(text) if !SEAL.is_marked(text) => Condition::Foreign,
+                Some(text) if !SEAL.is_intact(text) => Condition::Edited,
                 Some(_) => Condition::Outdated,
             };
             Ok((wanted, condition))

@@ -1,6 +1,6 @@
 //! The files into a directory of the user's, such as a repository.
 
-use super::{Difference, Nginx, Trouble, place::failed, seal, text_of};
+use super::{Difference, Nginx, Trouble, place::failed, seal::SEAL, text_of};
 use crate::file;
 use model::failure::Failure;
 use std::{collections::BTreeMap, fs, io, path::Path};
@@ -31,8 +31,8 @@ impl Nginx {
         let edited: Vec<Difference> = there
             .iter()
             .filter(|(path, text)| {
-                let ours = wanted.contains_key(path.as_str()) || seal::is_marked(text);
-                ours && !seal::is_intact(text)
+                let ours = wanted.contains_key(path.as_str()) || SEAL.is_marked(text);
+                ours && !SEAL.is_intact(text)
             })
             .map(|(path, text)| Difference {
                 path: path.clone(),
@@ -56,7 +56,7 @@ impl Nginx {
             }
         }
         let stale = |(path, text): &(&String, &String)| {
-            !wanted.contains_key(path.as_str()) && seal::is_marked(text)
+            !wanted.contains_key(path.as_str()) && SEAL.is_marked(text)
         };
         for (path, _) in there.iter().filter(stale) {
             let path = into.join(path);

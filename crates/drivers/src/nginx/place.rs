@@ -1,6 +1,6 @@
 //! The directory on the host: generations, the link, and what was recorded.
 
-use super::{Nginx, seal};
+use super::{Nginx, seal::SEAL};
 use crate::file;
 use model::{
     failure::{Blame, Failure},
@@ -110,7 +110,7 @@ impl Nginx {
             }
             let text = read_text(&entry.path())?.unwrap_or_default();
             let path = format!("{folder}/{name}");
-            if !seal::is_intact(&text) {
+            if !SEAL.is_intact(&text) {
                 host.edited.push(path.clone());
             }
             host.files.insert(path, text);
