@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::{
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     time::{Instant, SystemTime},
 };
@@ -53,10 +53,15 @@ fn measure(stand: &Stand, run: u64, figures: &mut Figures) -> Result<()> {
     let version = format!("1.{run}.0");
     let source = stand.release(&version, "");
     let bytes = fill(&source)?;
-    settle(&source)?;
-    let (copy_ms, durable_ms) = copied(stand, &source)?;
+    let copy = stand.folder.path().join(format!("copy {run}"));
+    // Who comes second finds more in the caches: each does so in every other run.
+    let copied_first = if run % 2 == 0 { Some(copied(&source, &copy)?) } else { None };
     settle(&source)?;
     let (ours_ms, stage_ms) = deployed(stand, &source, &version)?;
+    let (copy_ms, durable_ms) = match copied_first {
+        Some(copied) => copied,
+        None => copied(&source, &copy)?,
+    };
     let installed = stand.root.join("projects").join(TARGET).join("releases").join(&version);
     ensure!(installed.join("modules/0/0.js").exists(), "the release is not in its place");
     if run > 0 {
@@ -66,7 +71,9 @@ fn measure(stand: &Stand, run: u64, figures: &mut Figures) -> Result<()> {
         figures.durable_ms.push(durable_ms);
         eprintln!("bench staging: run {run}: {bytes} bytes, {ours_ms:.0} ms, cp {copy_ms:.0} ms");
     }
-    fs::remove_dir_all(&source).context("the source stays")
+    // Nothing is removed before the end: ext4 looks past every inode that was freed a moment ago,
+    // and who makes files then pays for what somebody else removed.
+    Ok(())
 }
 
 /// As many files as are wanted, of sizes as modules have them; gives their bytes.
@@ -98,16 +105,15 @@ fn settle(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-fn copied(stand: &Stand, source: &Path) -> Result<(f64, f64)> {
-    let copy: PathBuf = stand.folder.path().join("copy");
+fn copied(source: &Path, copy: &Path) -> Result<(f64, f64)> {
+    settle(source)?;
     let began = Instant::now();
-    let status = Command::new("cp").arg("-a").arg(source).arg(&copy).status()?;
+    let status = Command::new("cp").arg("-a").arg(source).arg(copy).status()?;
     let copy_ms = began.elapsed().as_secs_f64() * 1000.0;
     ensure!(status.success(), "`cp` failed");
-    settle(&copy)?;
-    File::open(stand.folder.path())?.sync_all()?;
+    settle(copy)?;
+    File::open(copy.parent().unwrap_or(copy))?.sync_all()?;
     let durable_ms = began.elapsed().as_secs_f64() * 1000.0;
-    fs::remove_dir_all(&copy)?;
     Ok((copy_ms, durable_ms))
 }
 
