@@ -11,7 +11,7 @@ pub(crate) use variable::variables;
 use crate::{
     draft::service::{ServiceDraft, StrategyDraft},
     problem::Severity,
-    report::Report,
+    report::{Placed, Report},
 };
 use model::name::Name;
 
@@ -29,7 +29,11 @@ const fn rule(name: &'static str, about: &'static str) -> Rule {
 }
 
 /// Everything that is looked for.
-pub const RULES: [Rule; 21] = [
+pub const RULES: [Rule; 22] = [
+    rule(
+        "no-routes",
+        "Hosts are named under `domains`, and no service has `routes`: nothing answers there.",
+    ),
     rule(
         "no-health",
         "A service with routes has no `health`: traffic may move to what only listens.",
@@ -96,6 +100,15 @@ pub(crate) fn beside(service: &ServiceDraft) -> bool {
 
 fn routed(service: &ServiceDraft) -> bool {
     !service.routes().is_empty()
+}
+
+/// A host that leads to no service: each request is told that nothing runs there.
+pub(crate) fn domains(domains: &[Placed<String>], report: &mut Report) {
+    let Some(first) = domains.first() else { return };
+    let message = "no service has `routes`: who asks this host is told that nothing runs here";
+    report
+        .lint("no-routes", Severity::Warning, first.place, &first.path, message)
+        .hint("add `routes: [/]` to the service that answers, or take the `domains` away");
 }
 
 fn health(service: &ServiceDraft, report: &mut Report) {
