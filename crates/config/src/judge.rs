@@ -83,8 +83,8 @@ fn domains(root: &RootDraft, report: &mut Report) {
             let services = laid(inner, environment);
             let paths: Vec<&str> =
                 services.iter().flat_map(|it| it.1.routes()).map(|it| it.value.as_str()).collect();
-            let is_known = !services.iter().any(|it| it.1.broken.contains(&"routes"));
-            if paths.is_empty() && !services.is_empty() && is_known {
+            // Where something is wrong, the routes may only be misspelt.
+            if paths.is_empty() && !services.is_empty() && !report.has_errors() {
                 lint::domains(environment.domains(), report);
             }
             let own = format!("{project}/{name}");

@@ -143,6 +143,11 @@ impl Report {
         }
     }
 
+    /// Whether something is wrong so far.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.errors > 0
+    }
+
     /// Counts one more.
     fn has_room(&mut self, severity: Severity) -> bool {
         if severity != Severity::Error {

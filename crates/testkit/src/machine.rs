@@ -132,7 +132,12 @@ impl Machine {
     fn first(&self) -> Option<u32> {
         let pid = self.running.as_ref()?.pid();
         let path = format!("/proc/{pid}/task/{pid}/children");
-        fs::read_to_string(path).ok()?.split_whitespace().next()?.parse().ok()
+        let child = fs::read_to_string(path).ok()?.split_whitespace().next()?.to_owned();
+        // What the script runs before is its child as well, for a moment.
+        let status = fs::read_to_string(format!("/proc/{child}/status")).ok()?;
+        let numbers = status.lines().find_map(|it| it.strip_prefix("NSpid:"))?;
+        let numbers: Vec<&str> = numbers.split_whitespace().collect();
+        (numbers.len() > 1 && numbers.last() == Some(&"1")).then_some(child)?.parse().ok()
     }
 
     /// What stands before a program for it to run in the machine.
@@ -140,14 +145,11 @@ impl Machine {
     /// # Panics
     /// If the machine is off.
     pub fn through(&self) -> Vec<String> {
-        let first = self.first().expect("the machine is on").to_string();
-        let words = ["nsenter", "-t", &first, "-m", "-u", "-i", "-p", "-C"];
-        words.iter().map(|it| (*it).to_owned()).collect()
+        through(self.first().expect("the machine is on"))
     }
 
     fn command(&self, program: &str, words: &[&str]) -> Option<Command> {
-        self.first()?;
-        let through = self.through();
+        let through = through(self.first()?);
         let mut command = Command::new(&through[0]);
         command.args(&through[1..]).arg(program).args(words).stdin(Stdio::null());
         Some(command)
@@ -226,6 +228,11 @@ impl Drop for Machine {
             (!work.exists()).then_some(())
         });
     }
+}
+
+fn through(first: u32) -> Vec<String> {
+    let words = ["nsenter", "-t", &first.to_string(), "-m", "-u", "-i", "-p", "-C"];
+    words.iter().map(|it| (*it).to_owned()).collect()
 }
 
 /// Groups are removed from the innermost out.
