@@ -55,7 +55,7 @@ fn measure(stand: &Stand, run: u64, figures: &mut Figures) -> Result<()> {
     let bytes = fill(&source)?;
     let copy = stand.folder.path().join(format!("copy {run}"));
     // Who comes second finds more in the caches: each does so in every other run.
-    let copied_first = if run % 2 == 0 { Some(copied(&source, &copy)?) } else { None };
+    let copied_first = if run.is_multiple_of(2) { Some(copied(&source, &copy)?) } else { None };
     settle(&source)?;
     let (ours_ms, stage_ms) = deployed(stand, &source, &version)?;
     let (copy_ms, durable_ms) = match copied_first {
