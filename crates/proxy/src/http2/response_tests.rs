@@ -43,7 +43,8 @@ fn answers_are_taken_apart_however_they_are_cut() {
             &["200 x-own=1 content-length=5", "hello", "end"],
         ),
         (
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
+             5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n",
             false,
             &["200 ", "hello!", "end"],
         ),
