@@ -42,8 +42,8 @@ impl Sshd {
         fs::copy(path("identity.pub"), path("authorized")).expect("the folder is writable");
         let port = ports::free();
         let told = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\nAuthorizedKeysFile {}\n\
-             StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n\
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\n\
+             AuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n\
              PrintMotd no\n",
             path("host").display(),
             path("authorized").display()
