@@ -43,8 +43,8 @@ impl Sshd {
         let port = ports::free();
         let told = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\n\
-             AuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n\
-             PrintMotd no\n",
+             AuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
+             PermitRootLogin yes\nPrintMotd no\n",
             path("host").display(),
             path("authorized").display()
         );
