@@ -100,7 +100,8 @@ pub fn objects(
                 "slot": it.slot,
                 "instances": count(&it.service),
                 "mode": mode(it),
-                "runtime": if it.pm2.is_empty() { "process" } else { "pm2" },
+                "runtime": runtime(it),
+                "unit": it.unit,
                 "pm2": it.pm2.iter().map(|one| in_pm2(it, one)).collect::<Vec<_>>(),
                 "memory_bytes": it.memory_bytes,
                 "cpu_percent": cpu.get(&it.id),
@@ -120,7 +121,16 @@ fn mode(instance: &InstanceReport) -> &str {
     match instance.pm2.first() {
         _ if instance.status == STATIC => "static",
         Some(one) => one.exec_mode.as_str(),
-        None => "process",
+        None => runtime(instance),
+    }
+}
+
+/// Who runs it.
+fn runtime(instance: &InstanceReport) -> &'static str {
+    match (&instance.unit, instance.pm2.is_empty()) {
+        (Some(_), _) => "systemd",
+        (None, false) => "pm2",
+        (None, true) => "process",
     }
 }
 
@@ -145,8 +155,11 @@ fn in_pm2(instance: &InstanceReport, one: &Listed) -> Value {
     })
 }
 
-/// PM2's own word for it is added where PM2 runs it.
+/// PM2's own word for it is added where PM2 runs it; and that systemd does.
 fn status(instance: &InstanceReport) -> String {
+    if instance.unit.is_some() {
+        return format!("{} (systemd)", instance.status);
+    }
     let said: Vec<String> =
         instance.pm2.iter().map(|it| format!("{} {}", it.pm_id, it.status)).collect();
     if said.is_empty() {

@@ -162,6 +162,7 @@ fn instance(number: u16, role: &str, status: &str) -> InstanceReport {
         memory_bytes: Some(64_000_000),
         in_flight: 3,
         warm_until_ms: (role == "warm").then_some(sample::BEGAN_MS + 660_000),
+        unit: None,
         pm2: vec![],
     }
 }

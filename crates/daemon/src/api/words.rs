@@ -545,6 +545,9 @@ pub struct InstanceReport {
     pub in_flight: u64,
     /// Kept warm until then, Unix time in ms.
     pub warm_until_ms: Option<u64>,
+    /// The unit that systemd runs it in; none: systemd does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
     /// What PM2 lists of it, where PM2 runs it; empty: it does not, or says nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pm2: Vec<Listed>,
