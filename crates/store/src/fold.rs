@@ -63,6 +63,9 @@ fn fresh(step: &Step) -> StepRecord {
         started_at_ms: None,
         ended_at_ms: None,
         failure: None,
+        verdic,
+        verdict: None,
+        t: None,
     }
 }
 

@@ -285,6 +285,8 @@ pub fn service(mode: &str) -> ServiceSpec {
         checks: vec![],
         strategy: Strategy::BlueGreen,
         rolling: Rolling::default(),
+        canary: Default::default(),
+        verdict: Default::default(),
         drain: Millis::seconds(5),
         stop_signal: StopSignal::SigTerm,
         quiet_signal: None,
