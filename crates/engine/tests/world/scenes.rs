@@ -8,6 +8,7 @@ use crate::{
     state::State,
 };
 use model::{
+    canary::Canary,
     deployment::{Change, Request},
     plan::WayBack,
     service::{Millis, Rolling, ServiceSpec, Strategy},
@@ -33,6 +34,15 @@ pub fn scenes() -> Vec<Scene> {
         let mail = ServiceSpec { strategy: Strategy::Rolling, instances: 2, ..worker() };
         spec(vec![ServiceSpec { strategy: Strategy::Rolling, instances, rolling, ..web() }, mail])
     };
+    let canary = |instances| {
+        let canary = Canary { stages: vec![5, 50], ..Canary::default() };
+        let web = ServiceSpec { strategy: Strategy::Canary, instances, canary, ..web() };
+        spec(vec![web, worker()])
+    };
+    let by_both = spec(vec![
+        ServiceSpec { strategy: Strategy::Rolling, instances: 2, ..web() },
+        ServiceSpec { strategy: Strategy::Canary, ..api() },
+    ]);
     let held = spec(vec![
         ServiceSpec { strategy: Strategy::Rolling, instances: 2, ..web() },
         ServiceSpec { strategy: Strategy::Recreate, port: Some(3000), ..api() },
@@ -66,6 +76,10 @@ pub fn scenes() -> Vec<Scene> {
         scene("rolling, first deployment", &[], deploy(1, &rolling(2, 1))),
         scene("rolling, restart", &[deploy(1, &rolling(2, 1))], request(2, Change::Restart)),
         scene("rolling, rollback, warm", &rolled, request(3, back())),
+        scene("canary", &[deploy(1, &canary(2))], deploy(2, &canary(2))),
+        scene("canary to more", &[deploy(1, &canary(1))], deploy(2, &canary(2))),
+        scene("canary beside rolling", &[deploy(1, &by_both)], deploy(2, &by_both)),
+        scene("canary, first deployment", &[], deploy(1, &canary(1))),
         scene("one of two services", &of_two[..1], of_two[1].clone()),
         scene("then the other", &of_two, of_three[2].clone()),
         scene("then both", &of_two, deploy(3, &both)),
