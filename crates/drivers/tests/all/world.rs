@@ -196,6 +196,7 @@ impl World {
 
     pub fn routes(&self, generation: u64, instances: &[&Instance]) -> Routes {
         let path = PathRoute {
+            weights: vec![],
             path: "/".to_owned(),
             service: "web".parse().unwrap(),
             instances: instances.iter().map(|it| (*it).clone()).collect(),

@@ -129,9 +129,7 @@ impl Execution<'_> {
 
     async fn bake_again(&self, confirms: Generation) -> Result<Result<(), Failure>, Failure> {
         let bake = self.plan.steps.iter().find_map(|it| match it {
-            Step::Bake { generation, instances, for_at_least, rule }
-                if *generation == confirms =>
-            {
+            Step::Bake { generation, instances, for_at_least, rule } if *generation == confirms => {
                 Some((instances, *for_at_least, rule))
             }
             _ => None,

@@ -77,7 +77,6 @@ pub fn scenes() -> Vec<Scene> {
         scene("rolling, restart", &[deploy(1, &rolling(2, 1))], request(2, Change::Restart)),
         scene("rolling, rollback, warm", &rolled, request(3, back())),
         scene("canary", &[deploy(1, &canary(2))], deploy(2, &canary(2))),
-        scene("canary to more", &[deploy(1, &canary(1))], deploy(2, &canary(2))),
         scene("canary beside rolling", &[deploy(1, &by_both)], deploy(2, &by_both)),
         scene("canary, first deployment", &[], deploy(1, &canary(1))),
         scene("one of two services", &of_two[..1], of_two[1].clone()),
