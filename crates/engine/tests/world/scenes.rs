@@ -34,15 +34,6 @@ pub fn scenes() -> Vec<Scene> {
         let mail = ServiceSpec { strategy: Strategy::Rolling, instances: 2, ..worker() };
         spec(vec![ServiceSpec { strategy: Strategy::Rolling, instances, rolling, ..web() }, mail])
     };
-    let canary = |instances| {
-        let canary = Canary { stages: vec![5, 50], ..Canary::default() };
-        let web = ServiceSpec { strategy: Strategy::Canary, instances, canary, ..web() };
-        spec(vec![web, worker()])
-    };
-    let by_both = spec(vec![
-        ServiceSpec { strategy: Strategy::Rolling, instances: 2, ..web() },
-        ServiceSpec { strategy: Strategy::Canary, ..api() },
-    ]);
     let held = spec(vec![
         ServiceSpec { strategy: Strategy::Rolling, instances: 2, ..web() },
         ServiceSpec { strategy: Strategy::Recreate, port: Some(3000), ..api() },
@@ -76,9 +67,6 @@ pub fn scenes() -> Vec<Scene> {
         scene("rolling, first deployment", &[], deploy(1, &rolling(2, 1))),
         scene("rolling, restart", &[deploy(1, &rolling(2, 1))], request(2, Change::Restart)),
         scene("rolling, rollback, warm", &rolled, request(3, back())),
-        scene("canary", &[deploy(1, &canary(2))], deploy(2, &canary(2))),
-        scene("canary beside rolling", &[deploy(1, &by_both)], deploy(2, &by_both)),
-        scene("canary, first deployment", &[], deploy(1, &canary(1))),
         scene("one of two services", &of_two[..1], of_two[1].clone()),
         scene("then the other", &of_two, of_three[2].clone()),
         scene("then both", &of_two, deploy(3, &both)),
@@ -95,6 +83,7 @@ pub fn scenes() -> Vec<Scene> {
         scene("migrated", &[deploy(1, &migrated())], deploy(2, &migrated())),
         scene("start", &stopped, request(3, Change::Start)),
     ];
+    all.extend(canaries());
     for scene in all.iter_mut().filter(|it| it.name.contains("recreate")) {
         scene.way_back = WayBack::Cold;
     }
@@ -102,4 +91,27 @@ pub fn scenes() -> Vec<Scene> {
         scene.state.data = "of now".into();
     }
     all
+}
+
+fn canaries() -> Vec<Scene> {
+    let canary = Canary { stages: vec![5, 50], ..Canary::default() };
+    let alone = spec(vec![
+        ServiceSpec { strategy: Strategy::Canary, instances: 2, canary, ..web() },
+        worker(),
+    ]);
+    let by_both = spec(vec![
+        ServiceSpec { strategy: Strategy::Rolling, instances: 2, ..web() },
+        ServiceSpec { strategy: Strategy::Canary, ..api() },
+    ]);
+    let scene = |name, before: &[Request], request| Scene {
+        name,
+        state: world(before),
+        request,
+        way_back: WayBack::Warm,
+    };
+    vec![
+        scene("canary", &[deploy(1, &alone)], deploy(2, &alone)),
+        scene("canary beside rolling", &[deploy(1, &by_both)], deploy(2, &by_both)),
+        scene("canary, first deployment", &[], deploy(1, &alone)),
+    ]
 }

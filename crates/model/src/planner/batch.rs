@@ -15,8 +15,8 @@ pub(super) const BATCHES_MAX: usize = 20;
 /// The new instances by the switch that they take over with; there is always one.
 ///
 /// What is replaced at once comes with the first, and so does what is then given more and more of
-/// the requests: each of its stages is a switch, as each batch is.  Workers, which work as soon as they run, come
-/// with the last, but for those whose old ones must be gone before.
+/// the requests: each of its stages is a switch, as each batch is.  Workers, which work as soon as
+/// they run, come with the last, but for those whose old ones must be gone before.
 pub(super) struct Batches<'f> {
     fleet: &'f Fleet<'f>,
     all: Vec<Vec<&'f Instance>>,
