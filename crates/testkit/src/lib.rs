@@ -18,6 +18,7 @@ pub mod nginx;
 pub mod pm2;
 pub mod ports;
 pub mod published;
+pub mod repository;
 pub mod stand;
 pub mod terminal;
 pub mod time;
