@@ -108,7 +108,8 @@ impl Controller {
     ///
     /// # Errors
     ///
-    /// Where it does not need attention, somebody migrates by hand, or the journal cannot be written.
+    /// Where it does not need attention, somebody migrates by hand, or the journal cannot be
+    /// written.
     pub async fn resume(&self, record: &DeploymentRecord, abort: bool) -> Result<(), Failure> {
         self.wait_until_recovered().await;
         let turn = self.gates.turn(&record.environment).await;

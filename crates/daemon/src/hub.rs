@@ -14,7 +14,7 @@ use tokio::sync::broadcast;
 
 /// Lines a slow watcher may lag behind before it misses some; it then replays the journal.
 const LAG_LINES_MAX: usize = 1024;
-/// Notes that are kept of a deployment until its first watcher comes: the journal does not have them.
+/// Notes that are kept of a deployment until its first watcher comes: the journal has none of them.
 const EARLY_NOTES_MAX: usize = 32;
 
 /// Passes news on, and never waits for anybody.
