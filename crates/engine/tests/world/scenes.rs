@@ -46,8 +46,8 @@ pub fn scenes() -> Vec<Scene> {
         request,
         way_back: WayBack::Warm,
     };
-    let two = [deploy(1, &small), deploy(2, &small)];
-    let two_cool = [deploy(1, &cool), deploy(2, &cool)];
+    let two_of = |spec| [deploy(1, spec), deploy(2, spec)];
+    let (two, two_cool) = (two_of(&small), two_of(&cool));
     let rolled = [deploy(1, &rolling(2, 1)), deploy(2, &rolling(2, 1))];
     let both = spec(vec![ServiceSpec { instances: 2, ..web() }, api()]);
     let of_two = [deploy(1, &both), deploy_only(2, &both, "api")];

@@ -34,8 +34,8 @@ pub fn slower(new: &Times, old: &Times, floor_us: u64) -> Option<Slower> {
 ///
 /// U counts the pairs in which the new is later, ties by half.  Without a difference its mean is
 /// `n m / 2` and its variance `n m / 12 * (N + 1 - sum(t^3 - t) / (N (N - 1)))`, with `N = n + m`
-/// and `t` samples in each tie.  The normal approximation, corrected by one half for continuity; it is
-/// good from some twenty samples a side on.  After H. B. Mann and D. R. Whitney, "On a Test of
+/// and `t` samples in each tie.  The normal approximation, corrected by one half for continuity; it
+/// is good from some twenty samples a side on.  After H. B. Mann and D. R. Whitney, "On a Test of
 /// Whether one of Two Random Variables is Stochastically Larger than the Other" (1947); with ties:
 /// M. Hollander, D. A. Wolfe, E. Chicken, "Nonparametric Statistical Methods", section 4.1.
 fn deviations(new: &Times, old: &Times) -> f64 {
