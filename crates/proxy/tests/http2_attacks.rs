@@ -7,8 +7,8 @@ mod common;
 use common::backend::{Backend, Then, ordinary};
 use common::http::get;
 use common::http2::{
-    Client, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Raw, Secure, fields, frame, kind, literal,
-    run, send_piece, soon, to,
+    Client, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HOST, Raw, Secure, fields, frame, kind,
+    literal, run, send_piece, soon, to,
 };
 use common::{Proxy, shop, target};
 use http::HeaderValue;
@@ -164,6 +164,84 @@ fn floods_are_dismissed_cost_little_and_disturb_nobody() {
         let grown = world.memory_kib().saturating_sub(before);
         assert!(grown < MEMORY_MAX_KIB, "{name}: {grown} KiB");
     }
+    world.is_quiet_again();
+}
+
+/// Fields of a request, with others in their places.
+fn odd_fields(changes: &[(&str, &str)]) -> Vec<u8> {
+    let mut pairs =
+        vec![(":method", "GET"), (":scheme", "https"), (":path", "/"), (":authority", HOST)];
+    for (name, value) in changes {
+        match pairs.iter_mut().find(|it| it.0 == *name) {
+            // Without its mark it stands beside what it is like.
+            Some(pair) => pair.1 = value,
+            None => pairs.push((name.trim_start_matches('+'), value)),
+        }
+    }
+    pairs.iter().flat_map(|it| literal(it.0, it.1)).collect()
+}
+
+/// What would be another request, or another length, if it were written into HTTP/1.1 as it is.
+const SMUGGLED: [&[(&str, &str)]; 34] = [
+    &[(":method", "GET / HTTP/1.1\r\nX: y\r\n\r\nGET")],
+    &[(":method", "GET /")],
+    &[(":method", "")],
+    &[(":method", "CONNECT")],
+    &[(":path", "/ HTTP/1.1\r\nX: y\r\n\r\nGET /")],
+    &[(":path", "/a b")],
+    &[(":path", "/\t")],
+    &[(":path", "")],
+    &[(":path", "*")],
+    &[(":path", "x")],
+    &[(":path", "http://blog.test/")],
+    &[(":authority", "shop.test\r\nX: y")],
+    &[(":authority", "shop.test x")],
+    &[(":authority", "user@shop.test")],
+    &[(":authority", "")],
+    &[(":scheme", "https\r\nX: y")],
+    &[(":protocol", "websocket")],
+    &[(":unknown", "x")],
+    &[("+:path", "/other")],
+    &[("+:authority", "blog.test")],
+    &[("x", "y"), ("+:path", "/other")],
+    &[("host", "blog.test")],
+    &[("x", "y\r\nz: a")],
+    &[("x", "y\nz: a")],
+    &[("x", "y\0")],
+    &[("x", " y")],
+    &[("x y", "z")],
+    &[("x:", "y")],
+    &[("x\r\nz", "y")],
+    &[("X", "y")],
+    &[("", "y")],
+    &[("transfer-encoding", "chunked")],
+    &[("connection", "transfer-encoding")],
+    &[("content-length", "5")],
+];
+
+#[test]
+fn nothing_is_smuggled_into_http_1() {
+    let world = world();
+    world.others_are_served();
+    let before = world.backend.requests();
+    for changes in SMUGGLED {
+        let mut raw = Raw::open(&world.secure);
+        let head = END_HEADERS | END_STREAM;
+        raw.send(&frame(kind::HEADERS, head, 1, &odd_fields(changes))).unwrap();
+        // A client error, a reset, or the end of the connection: told by the first of them.
+        loop {
+            match raw.read() {
+                Ok((kind::HEADERS, _, 1, fields)) => {
+                    assert!(fields.starts_with(&[0x8c]), "400 it is: {changes:?} {fields:?}");
+                    break;
+                }
+                Ok((kind::RST_STREAM | kind::GOAWAY, ..)) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        assert_eq!(world.backend.requests(), before, "{changes:?}");
+    }
+    world.others_are_served();
     world.is_quiet_again();
 }
 
