@@ -7,8 +7,8 @@ mod common;
 use common::backend::{Backend, Then, ordinary};
 use common::http::get;
 use common::http2::{
-    Client, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HOST, Raw, Secure, fields, frame, kind,
-    literal, run, send_piece, soon, to,
+    Client, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HOST, Raw, Secure, answer, fields, frame,
+    kind, literal, run, send_piece, soon, to,
 };
 use common::{Proxy, shop, target};
 use http::HeaderValue;
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 /// What an attack may cost.
 const MEMORY_MAX_KIB: u64 = 16 * 1024;
 /// Everybody else is answered within this.
-const OTHERS_WAIT_MAX: Duration = Duration::from_secs(1);
+const OTHERS_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Frames sent in one attack, many times what is allowed.
 const FRAMES: u32 = 20_000;
 
@@ -34,6 +34,10 @@ struct World {
 }
 
 fn world() -> World {
+    world_of(Proxy::start_both())
+}
+
+fn world_of(proxy: Proxy) -> World {
     let lets = Arc::new(AtomicBool::new(false));
     let let_go = lets.clone();
     let backend = Backend::with(move |request, stream| match request.path() {
@@ -50,7 +54,6 @@ fn world() -> World {
         }
         _ => ordinary("a", request, stream),
     });
-    let proxy = Proxy::start_both();
     proxy.put(shop(1, &[target("a-1", "r1", &backend.address)]), 0);
     let secure = Secure::of(&proxy);
     World { proxy, backend, secure, lets }
@@ -342,4 +345,39 @@ fn a_client_that_sends_ahead_waits_for_the_instance() {
     world.others_are_served();
     world.lets.store(true, Ordering::SeqCst);
     world.is_quiet_again();
+}
+
+#[test]
+fn requests_that_would_need_too_many_descriptors_are_refused_by_name() {
+    const DESCRIPTORS: u64 = 300;
+    const CLIENTS: usize = 3;
+    const EACH: usize = 90;
+    let world = world_of(Proxy::start_both_limited(DESCRIPTORS));
+    run(async {
+        let mut clients = Vec::new();
+        let mut waiting = Vec::new();
+        for _ in 0..CLIENTS {
+            clients.push(Client::open(&world.secure).await);
+        }
+        for client in &mut clients {
+            for _ in 0..EACH {
+                let (response, _) = client.begin(to("GET", "/wait"), true).await.unwrap();
+                waiting.push(tokio::spawn(answer(response)));
+            }
+        }
+        // Each is with the instance, or was answered.
+        let ended = || waiting.iter().filter(|it| it.is_finished()).count();
+        let all = CLIENTS * EACH;
+        soon("all are told", || ended() + world.backend.requests() as usize == all).await;
+        assert!(ended() > 0, "some are too many");
+        for told in waiting {
+            if told.is_finished() {
+                let told = told.await.unwrap().unwrap();
+                let word = (told.status, told.field("x-cutover-error").unwrap_or_default());
+                assert_eq!(word, (503, "full"));
+            }
+        }
+    });
+    world.is_quiet_again();
+    world.others_are_served();
 }
