@@ -52,8 +52,7 @@ pub fn scenes() -> Vec<Scene> {
     let both = spec(vec![ServiceSpec { instances: 2, ..web() }, api()]);
     let of_two = [deploy(1, &both), deploy_only(2, &both, "api")];
     let of_three = [&of_two[..], &[deploy_only(3, &both, "web")]].concat();
-    let kept = backed_up(&small);
-    let two_kept = [deploy(1, &kept), deploy(2, &kept)];
+    let two_kept = two_of(&backed_up(&small));
     let stopped = [deploy(1, &small), request(2, Change::Stop)];
     let mut all = vec![
         scene("first deployment", &[], deploy(1, &plain)),
