@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use std::time::Instant;
 
 /// A program that tests need, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 16] = [
+const NEEDED: [(&str, &str); 17] = [
     ("git", "git"),
     ("node", "nodejs"),
     ("npm", "npm"),
@@ -17,6 +17,7 @@ const NEEDED: [(&str, &str); 16] = [
     ("cc", "gcc"),
     ("nginx", "nginx"),
     ("openssl", "openssl"),
+    ("pebble", "pebble"),
     ("age", "age"),
     ("sqlite3", "sqlite3"),
     ("pg_ctlcluster", "postgresql"),

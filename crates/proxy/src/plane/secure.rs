@@ -3,6 +3,7 @@
 use super::Plane;
 use super::stream::Stream;
 use crate::certificate::provider;
+use crate::challenge::{ALPN, Challenges};
 use crate::error::ProxyError;
 use crate::limits::HANDSHAKE_TIMEOUT;
 use arc_swap::ArcSwap;
@@ -25,6 +26,8 @@ pub(crate) struct Certificates {
     exact: HashMap<String, Arc<CertifiedKey>>,
     /// By what follows the first label.
     below: HashMap<String, Arc<CertifiedKey>>,
+    /// For authorities that ask whose a host is.
+    pub(crate) challenges: Challenges,
 }
 
 impl Certificates {
@@ -56,7 +59,11 @@ impl fmt::Debug for Chooser {
 impl ResolvesServerCert for Chooser {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let host = hello.server_name()?.to_ascii_lowercase();
-        self.0.load().find(host.trim_end_matches('.')).cloned()
+        let (host, certificates) = (host.trim_end_matches('.'), self.0.load());
+        if hello.alpn().is_some_and(|mut it| it.next() == Some(ALPN) && it.next().is_none()) {
+            return certificates.challenges.certificate(host).cloned();
+        }
+        certificates.find(host).cloned()
     }
 }
 
@@ -70,7 +77,7 @@ pub(crate) fn acceptor(
         .map_err(wrong)?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(Chooser(certificates.clone())));
-    config.alpn_protocols = vec![HTTP1.to_vec()];
+    config.alpn_protocols = vec![HTTP1.to_vec(), ALPN.to_vec()];
     // A client that comes again needs nothing that we would have to remember.
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(wrong)?;
     Ok(TlsAcceptor::from(Arc::new(config)))
@@ -80,6 +87,8 @@ pub(crate) fn acceptor(
 pub(super) async fn handshake(plane: &Plane, stream: TcpStream) -> Option<Stream> {
     let shaken = timeout(HANDSHAKE_TIMEOUT, plane.acceptor.accept(stream)).await;
     match shaken {
+        // The authority has seen what it asked for, and says no more.
+        Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(ALPN) => None,
         Ok(Ok(stream)) => Some(Stream::wrapped(stream)),
         Ok(Err(error)) => {
             tracing::debug!(%error, "a handshake failed");
