@@ -16,6 +16,7 @@ const NEEDED: [(&str, &str); 17] = [
     ("faketime", "faketime"),
     ("cc", "gcc"),
     ("nginx", "nginx"),
+    ("h2load", "nghttp2-client"),
     ("openssl", "openssl"),
     ("pebble", "pebble"),
     ("age", "age"),

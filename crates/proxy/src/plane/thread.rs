@@ -46,6 +46,8 @@ pub(crate) struct Thread {
     pool_filled: Notify,
     exchanges: RefCell<Exchanges>,
     picks: Cell<u64>,
+    /// Told once, when no more is served.
+    pub(crate) closing: Notify,
     /// To the access log.
     pub(crate) access: Way,
 }
@@ -143,6 +145,7 @@ pub(crate) fn run(
         pool: RefCell::new(pool),
         pool_filled: Notify::new(),
         exchanges: RefCell::default(),
+        closing: Notify::new(),
         picks: Cell::new((index as u64) << 61),
         access,
     });
@@ -186,6 +189,7 @@ async fn serve(
             Message::Close => break,
         }
     }
+    thread.closing.notify_waiters();
     close(thread).await;
 }
 
