@@ -38,8 +38,8 @@ impl Default for Record {
 }
 
 impl Record {
-    /// None: nothing was ever tried.  A damaged one is as good as none: what it bounds is bounded by
-    /// the authority, too.
+    /// None: nothing was ever tried.  A damaged one is as good as none: what it bounds is bounded
+    /// by the authority, too.
     pub(super) fn read(root: &Path, host: &str) -> Result<Option<Record>, Failure> {
         let path = path(root, host);
         let bytes = file::read(&path).map_err(|it| file::failure("read", &path, &it))?;

@@ -30,7 +30,8 @@ pub enum CertAct {
     List,
     /// Have an authority issue a certificate now, and wait for it.
     Renew {
-        /// Of this host, however long its certificate is good; without it, all that are due or failed.
+        /// Of this host, however long its certificate is good.  Without it: of all that are due, or
+        /// failed.
         host: Option<String>,
     },
 }
