@@ -252,7 +252,7 @@ fn unknown(host: &str, wanted: &BTreeMap<String, Acme>) -> Failure {
 
 fn spent(host: &str) -> Failure {
     let message = format!(
-        "renew the certificate of {host}: {} were issued within a week, and authorities refuse more",
+        "renew the certificate of {host}: {} were issued within a week, and no more are taken",
         model::renewal::ISSUED_MAX
     );
     Failure::new(Blame::Request, message)
