@@ -20,6 +20,7 @@ pub mod pebble;
 pub mod pm2;
 pub mod ports;
 pub mod published;
+pub mod repository;
 pub mod sshd;
 pub mod stand;
 pub mod terminal;
