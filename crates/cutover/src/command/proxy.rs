@@ -109,7 +109,7 @@ async fn restart(session: &Session, left_over: bool) -> Result<u8, Halt> {
     let program = env::current_exe()
         .map_err(|it| Failure::new(Blame::Platform, format!("find this program: {it}")))?;
     let root = session.root.clone();
-    let ask = HolderAsk::Replace { program: Some(program) };
+    let ask = HolderAsk::Replace { program: Some(program), limit_ms: None };
     let answer = tokio::task::spawn_blocking(move || ask_holder(&root, &ask, REPLACE_WAIT)).await;
     let why = match answer {
         Ok(Ok(HolderAnswer::Replaced { pid })) => {
