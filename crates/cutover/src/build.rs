@@ -1,5 +1,5 @@
-//! Which build of this program a process runs, told by what is in its executable file: two builds may
-//! say the same version.
+//! Which build of this program a process runs, told by what is in its executable file: two builds
+//! may say the same version.
 
 mod roles;
 

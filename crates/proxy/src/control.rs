@@ -41,7 +41,7 @@ pub enum Ask {
     Edges,
     /// What is in force, and what was served.
     Status,
-    /// Read route files, edge files and whom to trust anew: another proxy leads, and has changed them.
+    /// Read route files, edge files and whom to trust anew: another proxy leads, and changed them.
     Follow,
     /// Take the place of the proxy with this pid; none: there is none.  Answered when this one
     /// accepts, or when the other accepts again.

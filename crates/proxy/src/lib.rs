@@ -12,6 +12,7 @@ pub mod edge;
 mod error;
 mod files;
 pub mod http1;
+pub mod http2;
 pub mod limits;
 mod listeners;
 pub mod maintenance;

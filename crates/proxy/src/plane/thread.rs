@@ -50,6 +50,8 @@ pub(crate) struct Thread {
     pool_filled: Notify,
     exchanges: RefCell<Exchanges>,
     picks: Cell<u64>,
+    /// Told once, when no more is served.
+    pub(crate) closing: Notify,
     /// To the access log.
     pub(crate) access: Way,
 }
@@ -142,6 +144,7 @@ pub(crate) fn run(plane: Arc<Plane>, index: usize, inbox: mpsc::UnboundedReceive
         pool: RefCell::new(pool),
         pool_filled: Notify::new(),
         exchanges: RefCell::default(),
+        closing: Notify::new(),
         picks: Cell::new((index as u64) << 61),
         access,
     });
@@ -188,6 +191,7 @@ async fn serve(thread: &Rc<Thread>, mut inbox: mpsc::UnboundedReceiver<Message>)
             Message::Close => break,
         }
     }
+    thread.closing.notify_waiters();
     close(thread).await;
 }
 

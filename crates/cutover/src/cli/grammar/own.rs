@@ -8,13 +8,12 @@ const LIMIT_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// `self`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "`upgrade` takes a program that you bring: nothing is fetched.  It is tried first: it must
-start, and be able to read the journal and the route files.  Then it takes the
-place of this program by one rename, and proxy, holder and controller run it,
-one after the other, without a lost connection.  Where one of them does not
-come up, the former program is put back.  The former one stays beside it,
-with `.previous` behind its name, for `rollback`.
+#[command(after_help = "`upgrade` takes a program that you bring: nothing is fetched.  It is tried
+first: it must start, and be able to read the journal and the route files.  Then
+it takes the place of this program by one rename, and proxy, holder and
+controller run it, one after the other, without a lost connection.  Where one of
+them does not come up, the former program is put back.  The former one stays
+beside it, with `.previous` behind its name, for `rollback`.
 
 Examples:
   cutover self upgrade ./cutover-new --sha256 4c1f…
@@ -22,8 +21,7 @@ Examples:
 
 Exit codes: 1 not the program that was named; 2 it does not work, nothing was
 changed; 4 it did not come up, the former one runs again; 5 somebody has to
-look; 6 a release is on probation."
-)]
+look; 6 a release is on probation.")]
 pub struct Own {
     #[command(subcommand)]
     pub act: OwnAct,

@@ -92,8 +92,9 @@ impl Staged {
         {
             let what = format!("upgrade: {} is the installed program itself", file.display());
             return Err(Halt::usage(what)
-                .hint("run the installed program, and name the new one: `cutover self upgrade FILE`")
-                .hint("what was put in its place otherwise: `cutover proxy upgrade`, `cutover daemon upgrade`"));
+                .hint("name the new one: `cutover self upgrade FILE`")
+                .hint("where it was replaced already: `cutover proxy upgrade`")
+                .hint("and then `cutover daemon upgrade`"));
         }
         let build = write(&mut from, &path).map_err(|it| refused("write", &path, &it))?;
         let staged = Staged { path, build };
