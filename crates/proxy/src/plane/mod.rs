@@ -131,6 +131,7 @@ impl Plane {
     /// From now on each response tells its client to come again on another connection.
     pub(crate) fn close_gently(&self) {
         self.closing.store(true, Ordering::Relaxed);
+        self.send_all(|| Message::Go);
     }
 
     /// Ends whatever is in flight, spread over `window`.

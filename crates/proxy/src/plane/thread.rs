@@ -36,6 +36,8 @@ pub(crate) enum Message {
     End { instances: Vec<u64>, window: Duration },
     /// End whatever is in flight, spread over so long.
     EndAll(Duration),
+    /// Tell clients to come again on another connection, and serve those that are here.
+    Go,
     /// Serve no more.
     Close,
 }
@@ -50,7 +52,7 @@ pub(crate) struct Thread {
     pool_filled: Notify,
     exchanges: RefCell<Exchanges>,
     picks: Cell<u64>,
-    /// Told once, when no more is served.
+    /// Told when clients are to go.
     pub(crate) closing: Notify,
     /// To the access log.
     pub(crate) access: Way,
@@ -188,6 +190,7 @@ async fn serve(thread: &Rc<Thread>, mut inbox: mpsc::UnboundedReceiver<Message>)
                 end(thread, |instance| instances.contains(&instance), window);
             }
             Message::EndAll(window) => end(thread, |instance| instance > 0, window),
+            Message::Go => thread.closing.notify_waiters(),
             Message::Close => break,
         }
     }
