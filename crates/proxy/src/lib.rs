@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod certificate;
+pub mod challenge;
 pub mod client;
 pub mod control;
 mod controller;

@@ -86,6 +86,7 @@ async fn serve(options: ProxyOptions) -> Result<(), ProxyError> {
         tracing::error!(error, "nothing is served over TLS");
     }
     tokio::task::spawn_local(controller::edge::watch(controller.clone()));
+    tokio::task::spawn_local(controller::lately::turn(controller.clone()));
     tokio::task::spawn_local(controller::serve(controller.clone(), control));
     if !waits {
         lead::begin(&controller).await?;
