@@ -119,9 +119,9 @@ pub const FILE_THREADS_MAX: usize = 16;
 /// Requests that one HTTP/2 connection carries at a time.
 pub const HTTP2_STREAMS_MAX: u32 = 100;
 /// Bytes that a client may send ahead of what an instance takes, of one request.
-pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 128 * 1024;
+pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 512 * 1024;
 /// And of all requests of one connection.
-pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 512 * 1024;
+pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// Bytes of one response that wait for the client's window, or for the kernel.
 pub const HTTP2_SEND_BUFFER_BYTES_MAX: usize = 32 * 1024;
 /// From the end of the TLS handshake to the client's first settings.
