@@ -7,7 +7,7 @@ use std::{fmt::Write, path::Path, time::Instant};
 
 fn fronting(text: &str) -> Result<Fronting, Vec<Problem>> {
     let (document, problems) = Document::read("cutover.yml", text);
-    document.ok_or(problems)?.fronting(true)
+    document.ok_or(problems)?.fronting(true, "/var/lib/cutover/links")
 }
 
 fn accepted(text: &str) -> Fronting {
@@ -49,7 +49,7 @@ fn a_projects_file_as_it_stands_leads_to_the_proxy() {
 fn containers_may_be_led_to_by_their_names() {
     let found = accepted(&format!("nginx: {{ to: services }}\n{}", tenants()));
     let upstreams: Vec<&str> =
-        found.front.upstreams.values().map(|it| it.server.as_str()).collect();
+        found.front.upstreams.values().map(|it| it.servers[0].as_str()).collect();
     assert_eq!(
         upstreams,
         [
@@ -160,7 +160,7 @@ fn a_thousand_tenants_take_no_time() {
     let (document, _) = Document::read("projects.yml", &text);
     let document = document.unwrap();
     let began = Instant::now();
-    let fronting = document.fronting(true).unwrap();
+    let fronting = document.fronting(true, "/var/lib/cutover/links").unwrap();
     let all = files(&fronting.front);
     println!("{} files of 1,000 tenants: {:?}", all.len(), began.elapsed());
     assert_eq!(all.len(), 1001);

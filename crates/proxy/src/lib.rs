@@ -4,6 +4,7 @@
 //! down or replaced.
 
 pub mod access;
+pub mod address;
 pub mod certificate;
 pub mod client;
 pub mod control;
@@ -13,6 +14,7 @@ mod error;
 mod files;
 pub mod http1;
 pub mod limits;
+pub mod links;
 mod listeners;
 pub mod maintenance;
 mod plane;

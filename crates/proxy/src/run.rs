@@ -78,6 +78,8 @@ async fn serve(options: ProxyOptions) -> Result<(), ProxyError> {
     });
     if let Err(error) = controller.read_edges() {
         tracing::error!(error, "nothing is served over TLS");
+        // What was found at the start is in force; links may yet lead elsewhere.
+        controller.publish();
     }
     tokio::task::spawn_local(controller::edge::watch(controller.clone()));
     controller::monitor::start_all(&controller);

@@ -16,6 +16,7 @@ pub(crate) use load::load;
 pub(crate) use socket::{bind, serve};
 
 use crate::limits::ALERTS_MAX;
+use crate::links;
 use crate::plane::Plane;
 use crate::plane::hold::HoldGate;
 use crate::plane::instance::{Instance, Release};
@@ -151,10 +152,11 @@ impl State {
 impl Controller {
     /// Makes the state's table the one in force.  What it no longer names is left to
     /// [`Controller::settled`].
-    fn publish(&self) {
+    pub(crate) fn publish(&self) {
         let mut state = self.state.borrow_mut();
         let table = build::table(&mut state);
         self.plane.table.store(Arc::new(table));
+        self.lead_links(&mut state);
         let gates: Vec<Arc<HoldGate>> =
             state.environments.values().filter_map(|kept| kept.gate.clone()).collect();
         let before = std::mem::replace(&mut state.gates, gates);
@@ -162,6 +164,24 @@ impl Controller {
             if !state.gates.iter().any(|other| Arc::ptr_eq(other, &gate)) {
                 gate.release();
             }
+        }
+    }
+
+    /// Leads all links as what is in force says.  What cannot be led is told, and no reason to
+    /// serve otherwise: who comes by an old link is served until a drain's deadline, and who finds
+    /// nobody behind one asks us.
+    fn lead_links(&self, state: &mut State) {
+        let failed: Vec<(String, String)> = state
+            .environments
+            .iter()
+            .filter_map(|(name, known)| {
+                let open = state.edges.policy(name).maintenance.is_none();
+                let error = links::lead(&self.root, &known.file, open).err()?;
+                Some((name.clone(), format!("{name}: its links cannot be led anew: {error}")))
+            })
+            .collect();
+        for (name, text) in failed {
+            state.alert(&name, text);
         }
     }
 

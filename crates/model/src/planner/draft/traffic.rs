@@ -97,6 +97,7 @@ impl Draft<'_> {
             instances: instances.clone(),
             files: files.clone(),
             upstream_keepalive: service.upstream_keepalive,
+            links: service.socket.and_then(|it| it.links),
         };
         service.routes.iter().map(path).collect()
     }
