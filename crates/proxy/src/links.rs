@@ -8,9 +8,9 @@
 use crate::address::Address;
 use crate::route_file::RouteFile;
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 /// Of all links, in the state directory.
@@ -48,7 +48,8 @@ pub(crate) fn lead(root: &Path, file: &RouteFile, open: bool) -> io::Result<()> 
     let directory = directory(root, &file.environment);
     let wanted = if open { wanted(file) } else { BTreeMap::new() };
     if !wanted.is_empty() {
-        DirBuilder::new().recursive(true).mode(MODE_PASSED_THROUGH).create(&directory)?;
+        pass_through(&root.join(DIRECTORY))?;
+        pass_through(&directory)?;
     }
     let mut first_error = None;
     for (name, socket) in &wanted {
@@ -65,6 +66,15 @@ pub(crate) fn lead(root: &Path, file: &RouteFile, open: bool) -> io::Result<()> 
         Err(error) => Err(first_error.unwrap_or(error)),
         Ok(()) => first_error.map_or(Ok(()), Err),
     }
+}
+
+/// Makes a directory that others pass through, whatever we mask otherwise.
+fn pass_through(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir(directory)?;
+    fs::set_permissions(directory, fs::Permissions::from_mode(MODE_PASSED_THROUGH))
 }
 
 /// By name, the sockets that they lead to.
