@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use std::time::Instant;
 
 /// A program that tests need, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 16] = [
+const NEEDED: [(&str, &str); 17] = [
     ("git", "git"),
     ("node", "nodejs"),
     ("npm", "npm"),
@@ -16,6 +16,7 @@ const NEEDED: [(&str, &str); 16] = [
     ("faketime", "faketime"),
     ("cc", "gcc"),
     ("nginx", "nginx"),
+    ("h2load", "nghttp2-client"),
     ("openssl", "openssl"),
     ("age", "age"),
     ("sqlite3", "sqlite3"),

@@ -173,6 +173,9 @@ async fn free_ports(ports: &Ports, plan: &Plan) -> Result<(), Failure> {
 /// The release that routes in force lead to; of several the newest, which left services to the
 /// others.
 pub(crate) fn routed(in_force: &InForce) -> Option<ReleaseLabel> {
+    if in_force.answers_nothing() {
+        return None;
+    }
     let routed = in_force.routes.as_ref()?.instances();
     // A release's id begins with the time it was made.
     let newest = routed.into_iter().max_by(|a, b| a.release.cmp(&b.release))?;
@@ -182,6 +185,9 @@ pub(crate) fn routed(in_force: &InForce) -> Option<ReleaseLabel> {
 /// What the router says it serves, never what was hoped.
 async fn serving(ports: &Ports, plan: &Plan, outcome: Outcome) -> Option<ReleaseLabel> {
     let in_force = ports.router.in_force(&plan.environment).await.ok()?;
+    if in_force.answers_nothing() {
+        return None;
+    }
     let leads_to = |it: &&ReleaseLabel| {
         let routes = in_force.routes.iter().flat_map(|it| it.instances());
         routes.into_iter().any(|one| one.release == it.id)

@@ -13,6 +13,7 @@ pub mod edge;
 mod error;
 mod files;
 pub mod http1;
+pub mod http2;
 pub mod limits;
 pub mod links;
 mod listeners;

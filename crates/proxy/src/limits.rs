@@ -119,3 +119,31 @@ pub const FILE_CHUNK_BYTES: usize = 64 * 1024;
 
 /// Threads beside each data-plane thread that read static files.
 pub const FILE_THREADS_MAX: usize = 16;
+
+/// Requests that one HTTP/2 connection carries at a time.
+pub const HTTP2_STREAMS_MAX: u32 = 100;
+/// Bytes that a client may send ahead of what an instance takes, of one request.
+pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 128 * 1024;
+/// And of all requests of one connection.
+pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 512 * 1024;
+/// Bytes of one response that wait for the client's window, or for the kernel.
+pub const HTTP2_SEND_BUFFER_BYTES_MAX: usize = 32 * 1024;
+/// From the end of the TLS handshake to the client's first settings.
+pub const HTTP2_PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A client that was told to go has this long to say that it has heard.
+pub const HTTP2_GOING_TIMEOUT: Duration = Duration::from_secs(5);
+/// Frames that carry neither a request nor data: pings, settings, priorities, windows, empty data.
+/// A client may send this many at once; requests and our own data let it send more.
+pub const HTTP2_IDLE_FRAMES_MAX: u32 = 1000;
+/// And this many each second.
+pub const HTTP2_IDLE_FRAMES_PER_S: u32 = 100;
+/// Requests that a client may take back at once, or make us reset.
+pub const HTTP2_RESETS_MAX: u32 = 200;
+/// And this many each second.
+pub const HTTP2_RESETS_PER_S: u32 = 50;
+/// Frames that one head may be continued in.
+pub const HTTP2_CONTINUATIONS_MAX: u32 = 16;
+/// Streams that were reset are remembered, so that late frames of theirs do no harm: this many.
+pub const HTTP2_RESET_STREAMS_KEPT_MAX: usize = 32;
+/// Streams that a client takes back before we have looked at them.
+pub const HTTP2_RESETS_PENDING_MAX: usize = 100;

@@ -27,7 +27,8 @@ pub fn line(story: &Story, ending: &Ending, typed: &str, clock: &Clock) -> Strin
 
 fn claim(story: &Story, ending: &Ending) -> String {
     let id = story.environment.as_ref().map(ToString::to_string).unwrap_or_default();
-    let serving = ending.serving.as_ref().map(|it| it.version.as_str()).unwrap_or("nothing");
+    let to = || story.plan.as_ref()?.to.as_ref();
+    let serving = ending.serving.as_ref().or_else(to).map_or("nothing", |it| it.version.as_str());
     match story.kind() {
         Some(Kind::Rollback) => format!("rolled back {id} to {serving}"),
         Some(Kind::Restart) => format!("restarted {id} {serving}"),

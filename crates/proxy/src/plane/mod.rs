@@ -8,6 +8,7 @@ mod exchange;
 mod files;
 pub(crate) mod histogram;
 pub(crate) mod hold;
+mod http2;
 pub(crate) mod instance;
 mod pool;
 pub(crate) mod secure;

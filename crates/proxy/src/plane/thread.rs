@@ -47,6 +47,8 @@ pub(crate) struct Thread {
     pool_filled: Notify,
     exchanges: RefCell<Exchanges>,
     picks: Cell<u64>,
+    /// Told once, when no more is served.
+    pub(crate) closing: Notify,
     /// To the access log.
     pub(crate) access: Way,
 }
@@ -144,6 +146,7 @@ pub(crate) fn run(
         pool: RefCell::new(pool),
         pool_filled: Notify::new(),
         exchanges: RefCell::default(),
+        closing: Notify::new(),
         picks: Cell::new((index as u64) << 61),
         access,
     });
@@ -187,6 +190,7 @@ async fn serve(
             Message::Close => break,
         }
     }
+    thread.closing.notify_waiters();
     close(thread).await;
 }
 

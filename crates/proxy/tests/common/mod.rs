@@ -4,6 +4,7 @@
 
 pub mod backend;
 pub mod http;
+pub mod http2;
 pub mod tls;
 
 use proxy::client::{self, AskError};
