@@ -1,7 +1,7 @@
 //! What nginx is told of a configuration, and what cannot be told.
 #![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
-use config::{Document, EnvFiles, Fronting, Problem, render};
+use config::{Document, EnvFiles, EnvReadError, EnvText, Fronting, Problem, render};
 use model::nginx::text::files;
 use std::{fmt::Write, path::Path, time::Instant};
 
@@ -120,9 +120,10 @@ fn sockets_are_led_to_by_links_and_all_else_by_the_proxy() {
     let links = |at: usize| spec.services[at].socket.map(|it| it.links);
     assert_eq!((links(0), links(1)), (Some(Some(2)), None));
 
-    let long =
-        AT_SOCKETS.replace("shop.example", "*").replace("shop:", &format!("{}:", "s".repeat(80)));
-    assert!(refused(&long).contains("and a socket's path 107"), "{}", refused(&long));
+    let (document, _) = Document::read("cutover.yml", AT_SOCKETS);
+    let far = format!("/{}", "x".repeat(100));
+    let said = render::human(&document.unwrap().fronting(true, &far).unwrap_err());
+    assert!(said.contains("and a socket's path 107"), "{said}");
 }
 
 #[test]

@@ -14,7 +14,8 @@ const NOTHING_TOUCHED_YET: i32 = 3;
 
 fn at_sockets() -> Layout {
     let more = vec!["listen: socket".to_owned()];
-    Layout { app: App::Node, bake_s: 0.5, keep_warm_s: 0.0, more, ..Layout::default() }
+    let quick = Layout { app: App::Node, bake_s: 0.2, drain_s: 1.0, ..Layout::default() };
+    Layout { keep_warm_s: 0.0, more, ..quick }
 }
 
 /// Where instances listen.
