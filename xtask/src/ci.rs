@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use std::time::Instant;
 
 /// A program that tests need, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 17] = [
+const NEEDED: [(&str, &str); 19] = [
     ("git", "git"),
     ("node", "nodejs"),
     ("npm", "npm"),
@@ -23,6 +23,8 @@ const NEEDED: [(&str, &str); 17] = [
     ("pg_ctlcluster", "postgresql"),
     ("mariadb-dump", "mariadb-server"),
     ("/lib/systemd/systemd", "systemd"),
+    ("/usr/sbin/sshd", "openssh-server"),
+    ("zstd", "zstd"),
 ];
 
 /// Runs all of it; the first that fails ends it.

@@ -7,7 +7,7 @@ use common::backend::{Backend, Then, ordinary, respond};
 use common::http::checksum;
 use common::http2::{Client, HOST, Secure, answer, head, run, send_piece, soon, to};
 use common::tls::edge;
-use common::{Proxy, eventually, shop, target};
+use common::{Altered, Proxy, eventually, shop, target};
 use http::{HeaderMap, HeaderValue, Request};
 use proxy::access::{Format, access_directory};
 use std::fs;
@@ -306,6 +306,22 @@ fn an_answer_that_breaks_off_does_not_look_whole() {
         assert_eq!(error.reason(), Some(h2::Reason::INTERNAL_ERROR));
     });
     assert_eq!(proxy.quiet().releases["r1"].aborted, 1);
+}
+
+#[test]
+fn failures_of_a_probation_count_here_too() {
+    let (old, new) = (Backend::named("old"), Backend::failing(500));
+    let (proxy, secure) = serving(&old);
+    let failing = target("b-1", "r2", &new.address);
+    proxy.put(shop(2, &[failing]).on_probation(1, 60_000), 1);
+    run(async {
+        let mut client = Client::open(&secure).await;
+        for _ in 0..3 {
+            assert_eq!(client.get("/").await.unwrap().status, 500);
+        }
+        soon("the fall-back", || proxy.shop().generation == 1).await;
+        assert_eq!(client.get("/").await.unwrap().text(), "old");
+    });
 }
 
 #[test]

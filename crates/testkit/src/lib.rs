@@ -4,6 +4,7 @@
 //! Development only: nothing of this is in the product.
 
 pub mod app;
+pub mod backup_trial;
 pub mod book;
 pub mod crc;
 pub mod database;
@@ -18,6 +19,7 @@ pub mod nginx;
 pub mod pm2;
 pub mod ports;
 pub mod published;
+pub mod sshd;
 pub mod stand;
 pub mod terminal;
 pub mod time;

@@ -33,3 +33,6 @@ pub enum Version {
     /// HTTP/1.1.
     Http11,
 }
+
+#[cfg(test)]
+mod rfc9112_tests;
