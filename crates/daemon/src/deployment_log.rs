@@ -206,7 +206,7 @@ fn ending(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Deployed => "deployed",
         Outcome::DeployedUntidy => "deployed, with leftovers",
-        Outcome::Refused => "refused by preflight, nothing touched",
+        Outcome::Refused => "refused, nothing touched",
         Outcome::Aborted => "aborted before the switch",
         Outcome::RolledBack => "rolled back",
         Outcome::NeedsAttention => "needs attention",

@@ -4,6 +4,7 @@ pub mod abandoned;
 pub mod api;
 mod background;
 pub mod behind;
+mod by_hand;
 mod controller;
 mod deployment_log;
 mod gate;

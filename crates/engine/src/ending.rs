@@ -45,6 +45,9 @@ pub(crate) async fn end(
         let journal = &ports.journal;
         journal.set_standing(environment, &label.id, &label.version, standing, now_ms).await?;
     }
+    if matches!(outcome, Outcome::Deployed | Outcome::DeployedUntidy) {
+        forget_restored(ports, plan).await?;
+    }
     let traffic = traffic(ports, plan, before).await;
     if outcome != Outcome::NeedsAttention {
         free_ports(ports, plan).await?;
@@ -65,6 +68,26 @@ pub(crate) async fn end(
     let news = News::Ended { outcome, failure, traffic, serving, warm };
     ports.observer.tell(id, sequence, news);
     Ok(outcome)
+}
+
+/// What later releases did to a database that was brought back from a backup before them is gone.
+async fn forget_restored(ports: &Ports, plan: &Plan) -> Result<(), Failure> {
+    let restores = plan.steps.iter().any(|it| matches!(it, Step::Restore { .. }));
+    let Some(to) = plan.to.as_ref().filter(|_| restores) else { return Ok(()) };
+    let kept = ports.releases.list(&plan.environment).await?;
+    let Some(since_ms) = kept.iter().find(|it| it.id == to.id).map(|it| it.created_at_ms) else {
+        return Ok(());
+    };
+    for mut release in kept.into_iter().filter(|it| it.created_at_ms > since_ms) {
+        let mut changed = false;
+        for migrated in release.migrated.values_mut().filter(|it| !it.restored) {
+            (migrated.restored, changed) = (true, true);
+        }
+        if changed {
+            ports.releases.record(&release).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Runs the hooks of the outcome, which they cannot change: one that fails is told.

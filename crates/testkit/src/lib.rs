@@ -19,6 +19,7 @@ pub mod nginx;
 pub mod pm2;
 pub mod ports;
 pub mod published;
+pub mod repository;
 pub mod sshd;
 pub mod stand;
 pub mod terminal;

@@ -49,7 +49,11 @@ impl Block {
         let mut next = failure.map(|it| shown(&it.hints)).unwrap_or_default();
         next.extend(commands(story, ending, typed));
         Block {
-            head: format!("{id}{to}: {} ({})", ended(ending.outcome), duration(story.took_ms())),
+            head: format!(
+                "{id}{to}: {} ({})",
+                ended(story, ending.outcome),
+                duration(story.took_ms())
+            ),
             failed: failed(story, failure),
             serving: serving(story, ending),
             evidence: seen(story, ending, failure),
@@ -115,10 +119,11 @@ impl Block {
     }
 }
 
-fn ended(outcome: Outcome) -> &'static str {
+fn ended(story: &Story, outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Deployed => "deployed",
         Outcome::DeployedUntidy => "deployed, with leftovers",
+        Outcome::Refused if story.plan.is_some() => "refused: not backed up, nothing was touched",
         Outcome::Refused => "refused by preflight, nothing was touched",
         Outcome::Aborted => "not deployed: turned back before the switch",
         Outcome::RolledBack => "rolled back",
