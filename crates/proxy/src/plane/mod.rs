@@ -61,6 +61,8 @@ pub(crate) struct Plane {
 struct ThreadHandle {
     sender: mpsc::UnboundedSender<Message>,
     connections: AtomicUsize,
+    /// Requests of HTTP/2, of which one connection carries many.
+    streams: AtomicUsize,
 }
 
 /// The running threads.
@@ -87,7 +89,8 @@ impl Plane {
             .map(|_| {
                 let (sender, receiver) = mpsc::unbounded_channel();
                 receivers.push(receiver);
-                ThreadHandle { sender, connections: AtomicUsize::new(0) }
+                let (connections, streams) = (AtomicUsize::new(0), AtomicUsize::new(0));
+                ThreadHandle { sender, connections, streams }
             })
             .collect();
         let certificates = Arc::new(ArcSwap::from_pointee(Certificates::default()));
@@ -122,6 +125,13 @@ impl Plane {
     /// Client connections open now.
     pub(crate) fn connections(&self) -> usize {
         self.threads.iter().map(|thread| thread.connections.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Whether no descriptor is left for one more client, or for one more of its requests.
+    pub(crate) fn is_full(&self) -> bool {
+        let streams = self.threads.iter().map(|thread| thread.streams.load(Ordering::Relaxed));
+        // A connection has two: its own, and one to an instance.
+        2 * self.connections() + streams.sum::<usize>() >= 2 * self.connections_max
     }
 
     pub(crate) fn is_closing(&self) -> bool {
