@@ -1,5 +1,6 @@
 //! The configuration as it was read: each value with its place, nothing filled in yet.
 
+pub(crate) mod acme;
 pub(crate) mod alias;
 pub(crate) mod backup;
 pub(crate) mod build;

@@ -32,6 +32,7 @@ pub mod pm2;
 pub mod preflight;
 pub mod redact;
 pub mod release;
+pub mod renewal;
 pub mod requirement;
 pub mod retention;
 pub mod role;

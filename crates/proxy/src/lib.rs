@@ -6,6 +6,7 @@
 pub mod access;
 pub mod address;
 pub mod certificate;
+pub mod challenge;
 pub mod client;
 pub mod control;
 mod controller;

@@ -5,6 +5,7 @@ use super::instance::{Counters, Instance};
 use super::table::{Policy, Route, Target};
 use super::thread::Thread;
 use crate::access::Entry;
+use crate::challenge;
 use crate::http1::protection::Protection;
 use crate::http1::refusal::Refusal;
 use crate::http1::request::Request;
@@ -21,6 +22,8 @@ pub(super) enum Choice {
     Hold(HoldPlace),
     /// No target is left that was not tried.
     Exhausted,
+    /// Answer it with this text: it is a certificate authority's.
+    Answer(Arc<str>),
     /// Lead it to TLS.
     Redirect,
     /// Tell it to come again.
@@ -52,6 +55,11 @@ pub(super) struct Claim {
 /// Looks the request up and claims a target in the same step: nothing else runs on this thread in
 /// between, and that is what an acknowledged swap relies on.
 pub(super) fn choose(thread: &Rc<Thread>, request: &Request, tried: &[u64]) -> Choice {
+    if request.path().starts_with(challenge::PATH)
+        && let Some(answer) = challenged(thread, request)
+    {
+        return Choice::Answer(answer);
+    }
     let table = thread.plane.table.load();
     let Some(prefix) = table.find(&request.host, request.path()) else {
         return Choice::Refuse(Refusal::NO_ROUTE);
@@ -88,11 +96,17 @@ pub(super) fn choose(thread: &Rc<Thread>, request: &Request, tried: &[u64]) -> C
     }
 }
 
+/// What the controller put there; all else is the application's to answer.
+fn challenged(thread: &Thread, request: &Request) -> Option<Arc<str>> {
+    let is_asked = matches!(request.method(), "GET" | "HEAD");
+    let certificates = thread.plane.certificates.load();
+    certificates.challenges.answer(request.path()).filter(|_| is_asked).cloned()
+}
+
 /// Not where TLS would be refused; nor who verifies, or proves to a certificate authority whose the
 /// host is: both ask by clear HTTP.
 fn is_led(thread: &Thread, request: &Request) -> bool {
-    const CHALLENGES: &str = "/.well-known/acme-challenge/";
-    !request.path().starts_with(CHALLENGES)
+    !request.path().starts_with(challenge::PATH)
         && request.verify.as_ref() != Some(&thread.plane.nonce)
         && thread.plane.certificates.load().find(&request.host).is_some()
 }
