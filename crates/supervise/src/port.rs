@@ -1,4 +1,5 @@
-//! Who listens on a TCP port or at a Unix socket: asked before anything is sent to an instance's address.
+//! Who listens on a TCP port or at a Unix socket: asked before anything is sent to an instance's
+//! address.
 
 use crate::{family, process};
 use std::{collections::HashSet, fs, path::Path};

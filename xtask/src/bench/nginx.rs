@@ -131,7 +131,8 @@ fn write(rows: &str, rate: u64, command: &str) -> Result<()> {
         "## Behind nginx\n\nWritten by `{}`: the Node example behind nginx, changed again and \
          again under {rate} requests a second (GET, POST, new connections), one way \
          after the other. cutover: a whole deployment each time, nginx leads to the proxy, or \
-         straight to the instance's socket. Link: two copies listen at sockets, nginx leads to a link that is renamed, nothing is ever \
+         straight to the instance's socket. Link: two copies listen at sockets, nginx leads to a \
+         link that is renamed, nothing is ever \
          stopped. PM2: `pm2 reload` in cluster mode, nginx leads to its port. Reload: nginx's \
          upstream is written anew and `nginx -s reload` run, and nothing is ever stopped; or the \
          copy before is told to end once it has returned. What counts is what failed.\n\n",

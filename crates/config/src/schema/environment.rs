@@ -124,8 +124,9 @@ static NGINX: Shape = Shape {
         Key(
             "to",
             Kind::OneOf(&["proxy", "sockets", "services"]),
-            "What its server blocks lead to: the proxy; straight to instances with `listen: socket`, \
-             and the proxy for all else; or services at addresses that stay.  Default: proxy.",
+            "What its server blocks lead to: the proxy; straight to instances with `listen: \
+             socket`, and the proxy for all else; or services at addresses that stay.  Default: \
+             proxy.",
         ),
         Key(
             "listen",

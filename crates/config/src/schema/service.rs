@@ -125,7 +125,8 @@ pub(super) static SERVICE: Shape = Shape {
         Key(
             "listen",
             Kind::OneOf(&["port", "socket"]),
-            "It listens at a `port`, or at a Unix `socket`: PORT holds a path then.  Default: port.",
+            "It listens at a `port`, or at a Unix `socket`: PORT holds a path then.  Default: \
+             port.",
         ),
         Key(
             "upstream_keepalive",
