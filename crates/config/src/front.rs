@@ -6,7 +6,7 @@ use crate::{
         environment::EnvironmentDraft,
         nginx::{Leads, NginxDraft},
         project::ProjectDraft,
-        service::ServiceDraft,
+        service::{ServiceDraft, StrategyDraft},
     },
     judge,
     problem::{Problem, Severity, any_error},
@@ -15,7 +15,7 @@ use crate::{
 use model::{
     name::Name,
     nginx::{Challenges, Front, FrontSpec, Location, Tls, Upstream, text::is_plain},
-    service::{ServiceSpec, Socket},
+    service::{ServiceSpec, Socket, Strategy},
 };
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -107,7 +107,8 @@ impl Document {
         if environment.domains().is_empty() || asked.is_none_or(|it| it.value != Leads::Sockets) {
             return;
         }
-        for service in services.iter_mut().filter(|it| !it.routes.is_empty()) {
+        let led = |it: &&mut ServiceSpec| !it.routes.is_empty() && it.strategy != Strategy::Canary;
+        for service in services.iter_mut().filter(led) {
             let links = Some(service.instances.max(1));
             service.socket = service.socket.map(|_| Socket { links });
         }
@@ -171,6 +172,10 @@ fn directory(draft: &NginxDraft) -> String {
 fn program(draft: &NginxDraft) -> Vec<String> {
     let given = draft.program.as_ref().map(|it| it.value.clone());
     given.unwrap_or_else(|| vec![PROGRAM.to_owned()])
+}
+
+fn is_canary(service: &ServiceDraft) -> bool {
+    service.strategy.as_ref().is_some_and(|it| it.value == StrategyDraft::Canary)
 }
 
 /// An address that is listened at everywhere is reached on this machine.
@@ -269,6 +274,10 @@ impl Hosts<'_> {
         let mut locations = vec![];
         for (name, service) in judge::laid(inner, over) {
             let upstream = match service.at_socket() {
+                Some(listen) if !service.routes().is_empty() && is_canary(&service) => {
+                    self.say_who_shares_out(&name, listen);
+                    tenant.clone()
+                }
                 Some(listen) if !service.routes().is_empty() => {
                     self.say_what_is_lost(&name, listen);
                     let count = judge::instances(&service, environment).max(1);
@@ -297,6 +306,15 @@ impl Hosts<'_> {
         self.report
             .add(Severity::Note, listen.place, listen.path.clone(), message)
             .hint("`nginx: { to: proxy }` leads them by the proxy, which counts them");
+    }
+
+    fn say_who_shares_out(&mut self, name: &Name, listen: &Placed<bool>) {
+        let message = format!(
+            "nginx leads to `{name}` by the proxy: the shares of `strategy: canary` are the proxy's"
+        );
+        self.report
+            .add(Severity::Note, listen.place, listen.path.clone(), message)
+            .hint("use `blue-green` or `rolling`, and nginx goes straight there");
     }
 
     fn expect_short(&mut self, links: &[String], listen: &Placed<bool>) {

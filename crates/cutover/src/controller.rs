@@ -316,6 +316,17 @@ impl Controller {
         self.ask(Method::POST, &path, json(&asked)?, TAKE_WAIT).await
     }
 
+    /// Asks a deployment to watch its release no longer, at the stage where it is.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not watch one now.
+    pub async fn promote(&self, id: &DeploymentId, by: &str) -> Result<Accepted, CallError> {
+        let asked = Asked { by: by.to_owned() };
+        let path = format!("/v1/deployments/{id}/promote");
+        self.ask(Method::POST, &path, json(&asked)?, TAKE_WAIT).await
+    }
+
     /// Asks a deployment that needs attention to go on.
     ///
     /// # Errors

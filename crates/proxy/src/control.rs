@@ -175,6 +175,16 @@ pub struct ProbationStatus {
     pub requests: u64,
     /// Of these, 5xx or no answer.
     pub failures: u64,
+    /// To the heads of the new targets' answers, of those that were no failures: how many took at
+    /// most so many microseconds, and more than the entry before says.
+    #[serde(default)]
+    pub times: Vec<(u64, u64)>,
+    /// As `times`, of the releases that it would return to, in the minutes before the swap.
+    #[serde(default)]
+    pub before: Vec<(u64, u64)>,
+    /// As `before`, since the swap.
+    #[serde(default)]
+    pub beside: Vec<(u64, u64)>,
 }
 
 /// The fate of every request that was sent, or meant to be sent, to a release.

@@ -92,6 +92,10 @@ pub const PROBE_INTERVAL: Duration = Duration::from_millis(250);
 pub const PROBE_TIMEOUT: Duration = Duration::from_millis(200);
 /// Shortest time between two probes that failing requests ask for.
 pub const PROBE_NUDGE_INTERVAL: Duration = Duration::from_millis(20);
+/// How often what releases did lately is begun anew: it is of the last one to two such times.
+pub const LATELY_TURN: Duration = Duration::from_secs(5 * 60);
+/// Fewer answers lately are no picture of a release.
+pub const LATELY_MIN: u64 = 200;
 /// Releases of one environment whose counters are kept.
 pub const RELEASES_KEPT_MAX: usize = 32;
 /// Alerts shown in a status; the oldest go first.

@@ -82,6 +82,7 @@ async fn serve(options: ProxyOptions) -> Result<(), ProxyError> {
         controller.publish();
     }
     tokio::task::spawn_local(controller::edge::watch(controller.clone()));
+    tokio::task::spawn_local(controller::lately::turn(controller.clone()));
     controller::monitor::start_all(&controller);
     tracing::info!(addresses = ?controller.addresses, "serving");
     tokio::select! {

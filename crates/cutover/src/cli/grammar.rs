@@ -106,7 +106,7 @@ pub enum Verb {
     Deploy(Deploy),
     /// Show what a deployment would do, and do nothing.
     Plan(Plan),
-    /// Deploy the content that one environment serves to another.
+    /// Deploy the content that one environment serves to another; or end the watch of a release.
     Promote(Promote),
     /// Watch a deployment that goes on.
     Attach(Which),

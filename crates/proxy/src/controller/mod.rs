@@ -6,6 +6,7 @@ mod claims;
 mod drain;
 pub(crate) mod edge;
 mod install;
+pub(crate) mod lately;
 mod load;
 mod marker;
 pub(crate) mod monitor;
@@ -22,7 +23,7 @@ use crate::plane::hold::HoldGate;
 use crate::plane::instance::{Instance, Release};
 use crate::plane::table::Table;
 use crate::probation::error_test::ErrorTest;
-use crate::probation::trial::Trial;
+use crate::probation::trial::{Baseline, Trial};
 use crate::route_file::{FellBack, RouteFile};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -83,6 +84,7 @@ struct Underway {
     /// `None` where its file is lost; then there is no way back.
     fallback: Option<Arc<RouteFile>>,
     trial: Arc<Trial>,
+    baseline: Baseline,
     expires_at: Instant,
 }
 
@@ -135,15 +137,14 @@ impl State {
         let mut ids: Vec<&str> = old.map(|target| target.release.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();
-        let (requests, failures) = ids
-            .iter()
-            .filter_map(|id| self.releases.get(&(file.environment.clone(), (*id).to_owned())))
-            .map(|release| release.record())
-            .fold((0, 0), |sum, record| (sum.0 + record.0, sum.1 + record.1));
+        let of = |id: &&str| self.releases.get(&(file.environment.clone(), (*id).to_owned()));
+        let baseline = Baseline::of(ids.iter().filter_map(of).cloned().collect());
+        let (requests, failures) = baseline.record();
         let test = ErrorTest::against(requests, failures);
         Some(Underway {
             fallback,
             trial: Arc::new(Trial::new(self.threads, test)),
+            baseline,
             expires_at: Instant::now() + Duration::from_millis(probation.expires_ms),
         })
     }

@@ -65,6 +65,9 @@ fn environment(known: &Environment) -> EnvironmentStatus {
                 expires_in_ms: left.as_millis() as u64,
                 requests: underway.trial.successes() + failures,
                 failures,
+                times: underway.trial.heads().entries(),
+                before: underway.baseline.before().entries(),
+                beside: underway.baseline.beside().entries(),
             }
         }),
         fell_back: known.fell_back.clone(),
