@@ -8,7 +8,7 @@ mod start;
 
 pub use call::{CallError, Lines};
 pub use end::{signal, until_gone};
-pub use start::start;
+pub use start::{start, start_of};
 
 use crate::halt::Halt;
 use bytes::Bytes;

@@ -5,8 +5,10 @@ mod build;
 mod claims;
 mod drain;
 pub(crate) mod edge;
+mod elders;
 mod install;
 pub(crate) mod lately;
+pub(crate) mod lead;
 mod load;
 mod marker;
 pub(crate) mod monitor;
@@ -14,24 +16,29 @@ mod socket;
 mod status;
 
 pub(crate) use load::load;
-pub(crate) use socket::{bind, serve};
+pub(crate) use socket::{bind, serve, unbind};
 
 use crate::limits::ALERTS_MAX;
 use crate::links;
 use crate::plane::Plane;
+use crate::plane::connection::Door;
 use crate::plane::hold::HoldGate;
 use crate::plane::instance::{Instance, Release};
 use crate::plane::table::Table;
 use crate::probation::error_test::ErrorTest;
 use crate::probation::trial::{Baseline, Trial};
 use crate::route_file::{FellBack, RouteFile};
-use std::cell::RefCell;
+use lead::Standing;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs::File;
+use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// The proxy without its traffic.
 pub(crate) struct Controller {
@@ -44,6 +51,11 @@ pub(crate) struct Controller {
     pub(crate) started: Instant,
     pub(crate) addresses: Vec<String>,
     pub(crate) listeners: Arc<[TcpListener]>,
+    pub(crate) standing: Cell<Standing>,
+    /// `standing` has changed.
+    pub(crate) turned: Notify,
+    /// Held while this proxy leads.
+    pub(crate) lock: RefCell<Option<File>>,
 }
 
 /// All environments, and what they share.
@@ -153,7 +165,7 @@ impl State {
 impl Controller {
     /// Makes the state's table the one in force.  What it no longer names is left to
     /// [`Controller::settled`].
-    pub(crate) fn publish(&self) {
+    fn publish(&self) {
         let mut state = self.state.borrow_mut();
         let table = build::table(&mut state);
         self.plane.table.store(Arc::new(table));
@@ -172,6 +184,10 @@ impl Controller {
     /// serve otherwise: who comes by an old link is served until a drain's deadline, and who finds
     /// nobody behind one asks us.
     fn lead_links(&self, state: &mut State) {
+        if self.lock.borrow().is_none() {
+            // Another proxy leads.
+            return;
+        }
         let failed: Vec<(String, String)> = state
             .environments
             .iter()
@@ -199,7 +215,14 @@ impl Controller {
         if !unrouted.is_empty() {
             self.plane.forget(&unrouted);
         }
+        elders::follow(self).await;
         settled
+    }
+
+    /// Each listener with the way it is come in by, which its address says.
+    pub(crate) fn doors(&self) -> io::Result<Vec<(TcpListener, Door)>> {
+        let pairs = self.listeners.iter().zip(&self.addresses);
+        pairs.map(|(listener, address)| Ok((listener.try_clone()?, Door::of(address)))).collect()
     }
 }
 

@@ -1,14 +1,20 @@
 //! What is in force and what was served, for whoever asks.
 
-use super::{Controller, Environment};
+use super::{Controller, Environment, elders};
 use crate::address::Address;
 use crate::control::{EnvironmentStatus, ProbationStatus, Status};
 use crate::links;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// The proxy's own word.
-pub(super) fn status(controller: &Controller) -> Status {
+/// The proxy's own word, and what is in flight in those before it.
+pub(super) async fn status(controller: &Controller) -> Status {
+    let mut status = own(controller);
+    elders::count(controller, &mut status).await;
+    status
+}
+
+fn own(controller: &Controller) -> Status {
     let state = controller.state.borrow();
     let mut environments: BTreeMap<String, EnvironmentStatus> =
         state.environments.iter().map(|(name, known)| (name.clone(), environment(known))).collect();
@@ -17,9 +23,11 @@ pub(super) fn status(controller: &Controller) -> Status {
             status.releases.insert(release.id.clone(), release.sum());
         }
     }
+    let leads = controller.lock.borrow().is_some();
     for instance in state.instances.values() {
-        // Others may be led there without us.
-        let linked = state.environments.get(&instance.release.environment).is_some_and(linked);
+        // Others may be led there without us; who leads counts them.
+        let linked =
+            leads && state.environments.get(&instance.release.environment).is_some_and(linked);
         let straight = match &instance.address {
             Address::Socket(path) if linked => links::connections(path),
             Address::Socket(_) | Address::Port(_) => 0,
@@ -36,6 +44,8 @@ pub(super) fn status(controller: &Controller) -> Status {
         pid: std::process::id(),
         uptime_ms: controller.started.elapsed().as_millis() as u64,
         addresses: controller.addresses.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        leaving: Vec::new(),
         connections: controller.plane.connections() as u64,
         environments,
         alerts: {
