@@ -3,6 +3,7 @@
 mod config;
 mod deploy;
 mod nginx;
+mod proxy;
 mod staging;
 
 use anyhow::{Result, bail};
@@ -13,9 +14,10 @@ pub fn run(words: &[&str]) -> Result<()> {
         ["deploy", rest @ ..] => deploy::run(rest),
         ["nginx", rest @ ..] => nginx::run(rest),
         ["config", rest @ ..] => config::run(rest),
+        ["proxy", rest @ ..] => proxy::run(rest),
         ["staging", rest @ ..] => staging::run(rest),
         _ => bail!(
-            "what can be measured: `cargo xtask bench deploy`, `config`, `nginx` and `staging`"
+            "what can be measured: `cargo xtask bench deploy`, `config`, `nginx`, `proxy` and `staging`"
         ),
     }
 }
