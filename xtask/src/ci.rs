@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use std::time::Instant;
 
 /// A program that tests need, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 16] = [
+const NEEDED: [(&str, &str); 20] = [
     ("git", "git"),
     ("node", "nodejs"),
     ("npm", "npm"),
@@ -16,12 +16,16 @@ const NEEDED: [(&str, &str); 16] = [
     ("faketime", "faketime"),
     ("cc", "gcc"),
     ("nginx", "nginx"),
+    ("h2load", "nghttp2-client"),
     ("openssl", "openssl"),
+    ("pebble", "pebble"),
     ("age", "age"),
     ("sqlite3", "sqlite3"),
     ("pg_ctlcluster", "postgresql"),
     ("mariadb-dump", "mariadb-server"),
     ("/lib/systemd/systemd", "systemd"),
+    ("/usr/sbin/sshd", "openssh-server"),
+    ("zstd", "zstd"),
 ];
 
 /// Runs all of it; the first that fails ends it.

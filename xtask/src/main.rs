@@ -31,6 +31,9 @@ cargo xtask WORD
   bench deploy
            measures deployments beside PM2's, writes docs/benchmarks.md
            [--runs 20] [--json]
+  bench backup
+           backs a large database up and brings it back, with the peak of memory, writes
+           docs/benchmarks.md [--megabytes 1000]
   bench config
            measures `check` of 1,000 projects, and the controller's start with as many
            environments, writes docs/benchmarks.md [--runs 10]

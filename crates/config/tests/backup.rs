@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 use config::{Document, EnvFiles, EnvReadError, EnvText};
-use model::backup::{BackupSpec, DatabaseKind, DatabasePlace, SecondPlace};
+use model::backup::{BackupSpec, DatabaseKind, DatabasePlace, SecondPlace, SshPlace};
 
 struct NoFile;
 
@@ -50,13 +50,16 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(spec.databases[0].place, DatabasePlace::Variable("DATABASE_URL".into()));
     let spec = resolved("{ files: [shared/uploads] }").unwrap();
     assert!(!spec.before_deploy && spec.encrypt_to.is_empty() && spec.second_place.is_none());
-    let place = "{ ssh: me@vault.example, port: 2222, directory: /srv/backups }";
+    let place = "{ ssh: me@vault.example, port: 2222, directory: /srv/backups, \
+                 identity: /etc/cutover/vault, known_hosts: /etc/cutover/known }";
     let spec = resolved(&format!("{{ files: [/srv/f], second_place: {place} }}")).unwrap();
-    let expected = SecondPlace::Ssh {
+    let expected = SecondPlace::Ssh(SshPlace {
         host: "me@vault.example".into(),
         port: Some(2222),
         directory: "/srv/backups".into(),
-    };
+        identity: Some("/etc/cutover/vault".into()),
+        known_hosts: Some("/etc/cutover/known".into()),
+    });
     assert_eq!(spec.second_place, Some(expected));
 }
 
@@ -78,6 +81,8 @@ fn what_could_lead_elsewhere_or_open_what_is_closed_is_refused() {
         ("{ second_place: { ssh: 'vault;x', directory: /b } }", "is no host"),
         ("{ second_place: { ssh: vault, directory: '/b $(x)' } }", "has other than letters"),
         ("{ second_place: { ssh: vault } }", "`ssh` and `directory`"),
+        ("{ second_place: { ssh: vault, directory: /b, identity: key } }", "not absolute"),
+        ("{ second_place: { ssh: vault, directory: /b, known_hosts: '/a b' } }", "has other than"),
     ] {
         let said = said(backup);
         assert!(said.len() == 1 && said[0].contains(expected), "{backup}: {said:?}");

@@ -19,6 +19,7 @@ use testkit::{
 const REFUSED: i32 = 2;
 const ABORTED: i32 = 3;
 const ATTENTION: i32 = 5;
+const BUSY: i32 = 6;
 const SOON: Duration = Duration::from_secs(60);
 const ORDERS: (&str, &str) = ("1_orders.sql", "CREATE TABLE orders (id int, note text)");
 
@@ -132,14 +133,37 @@ fn an_update_migrates_under_load_and_code_does_not_go_back_past_what_it_took() {
     shop.stand.cutover(&["migrate", "undo", TARGET, "--yes"]).expect(0);
     let status = shop.status(&[]);
     assert_eq!((&status["state"], &status["out"]), (&"pending".into(), &"1_orders\n".into()));
+    // What was taken back stands in no way, until it is brought forward again.
+    shop.stand.cutover(&["rollback", TARGET]).expect(0);
+    shop.stand.cutover(&["rollback", TARGET, "--to", "2.0.0"]).expect(0);
+    shop.stand.cutover(&["rollback", TARGET]).expect(REFUSED);
+    shop.stand.cutover(&["migrate", "undo", TARGET, "--yes"]).expect(0);
     shop.stand.cutover(&["migrate", "up", TARGET]).expect(0);
+    shop.stand.cutover(&["rollback", TARGET]).expect(REFUSED);
     shop.stand.cutover(&["rollback", TARGET, "--accept-schema"]).expect(0);
     let shown = shop.stand.cutover(&["show", "latest"]).expect(0).text();
     assert!(shown.contains("--accept-schema"), "{shown}");
-    assert_eq!(shop.begun(), 4, "once a deployment, and once by hand");
-    let skipped = shop.deploy("3.0.0", &[ORDERS], &["--skip-migrate"]).expect(0).text();
+    assert_eq!(shop.begun(), 5, "once a deployment, and once by hand");
+    let slow = ("4_slow.sql", "SELECT pg_sleep(5)");
+    let skipped = shop.deploy("3.0.0", &[ORDERS, slow], &["--skip-migrate"]).expect(0).text();
     assert!(skipped.contains("--skip-migrate"), "{skipped}");
-    assert_eq!(shop.begun(), 4);
+    assert_eq!(shop.begun(), 5);
+    one_at_a_time(&shop, &[ORDERS, slow]);
+}
+
+/// While somebody migrates by hand nothing else does; who waits comes after it.
+fn one_at_a_time(shop: &Shop, migrations: &[(&str, &str)]) {
+    let (mut by_hand, ..) = shop.stand.start(&["migrate", "up", TARGET]);
+    let asleep = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(5)%' AND \
+                  pid <> pg_backend_pid()";
+    eventually("it is in the middle", SOON, || (shop.sql(asleep) != "0").then_some(()));
+    let refused = shop.deploy("4.0.0", migrations, &[]).expect(BUSY).text();
+    assert!(refused.contains("by hand") && refused.contains("--wait"), "{refused}");
+    shop.stand.cutover(&["migrate", "up", TARGET]).expect(BUSY);
+    shop.stand.cutover(&["rollback", TARGET, "--accept-schema"]).expect(BUSY);
+    shop.deploy("4.0.0", migrations, &["--wait"]).expect(0);
+    assert_eq!(by_hand.ended(SOON).code(), Some(0));
+    assert_eq!(shop.begun(), 7, "once by hand, and once by the deployment");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -217,6 +218,50 @@ fn deployments_and_new_certificates_lose_no_request() {
     let head = response(&mut clear).unwrap();
     let expected = format!("location: https://{HOST}:{}/a?b\r\n", address.port());
     assert!(head.starts_with("HTTP/1.1 308 ") && head.contains(&expected), "{head}");
+}
+
+/// Requests of one run of `h2load`, of all its connections.
+const LOADED: &str = "300";
+
+/// What `h2load` says of one run: some seconds, over HTTP/2 connections that are kept.
+fn h2load(address: SocketAddr) -> String {
+    let ran = Command::new("h2load")
+        .args(["-n", LOADED, "-c", "4", "-m", "8", "--rps=50", "--connect-to"])
+        .arg(address.to_string())
+        .arg(format!("https://{HOST}:{}/api/version", address.port()))
+        .output()
+        .unwrap();
+    String::from_utf8(ran.stdout).unwrap()
+}
+
+#[test]
+fn clients_of_http_2_notice_no_deployment() {
+    let stand = Stand::new(Layout { app: App::Rust, bake_s: 0.3, ..Layout::default() });
+    let (address, files) = secured(&stand);
+    Authority::new().renew(&files);
+    deploy(&stand, "1.0.0", 0);
+    let stop = AtomicBool::new(false);
+    let (began, runs) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        let _ends = Ends(&stop);
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                began.store(true, Ordering::Relaxed);
+                runs.lock().unwrap().push(h2load(address));
+            }
+        });
+        eventually("the load begins", MOMENT, || began.load(Ordering::Relaxed).then_some(()));
+        deploy(&stand, "1.1.0", 0);
+    });
+    let runs = runs.into_inner().unwrap();
+    println!("{} runs of {LOADED} requests over HTTP/2", runs.len());
+    for said in &runs {
+        assert!(said.contains("Application protocol: h2\n"), "{said}");
+        let all = format!("{LOADED} succeeded, 0 failed, 0 errored, 0 timeout");
+        assert!(said.contains(&all), "{said}");
+        let status = format!("{LOADED} 2xx, 0 3xx, 0 4xx, 0 5xx");
+        assert!(said.contains(&status), "{said}");
+    }
 }
 
 #[test]

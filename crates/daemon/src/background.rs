@@ -142,8 +142,14 @@ async fn pass(controller: &Controller) -> Result<(), Failure> {
         if controller.store.marks(&request.environment).await?.lock.is_some() {
             continue;
         }
+        // Nor does it go back beside a migration by hand: it is asked again.
+        if controller.migrating(&request.environment).await?.is_some() {
+            continue;
+        }
         tracing::warn!(environment = %request.environment, "rolling back by itself");
-        controller.take(request).await?;
+        if let Err(refusal) = controller.take(request).await {
+            return Err(refusal.into_failure());
+        }
     }
     controller.engine.reap().await
 }

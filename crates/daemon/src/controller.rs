@@ -1,7 +1,13 @@
 //! What the API's handlers share: the engine, the journal, who watches.
 
 use crate::{
-    api::audit::Audit, gate::Gates, hub::Hub, one_off::Watchers, saved, secrets::Secrets,
+    api::{audit::Audit, refusal::Refusal},
+    by_hand,
+    gate::Gates,
+    hub::Hub,
+    one_off::Watchers,
+    saved,
+    secrets::Secrets,
     waiting::Waiting,
 };
 use drivers::Local;
@@ -55,8 +61,8 @@ impl Controller {
     ///
     /// # Errors
     ///
-    /// Where the journal cannot be written.
-    pub async fn take(&self, request: Request) -> Result<Begun, Failure> {
+    /// Where the journal cannot be written, or somebody migrates a database by hand.
+    pub async fn take(&self, request: Request) -> Result<Begun, Refusal> {
         self.take_saved(request, None).await
     }
 
@@ -64,15 +70,18 @@ impl Controller {
     ///
     /// # Errors
     ///
-    /// Where the journal cannot be written.
+    /// As [`Controller::take`].
     pub async fn take_saved(
         &self,
         request: Request,
         saved: Option<Saved>,
-    ) -> Result<Begun, Failure> {
+    ) -> Result<Begun, Refusal> {
         let request = self.secrets.met(request);
         self.wait_until_recovered().await;
         let turn = self.gates.turn(&request.environment).await;
+        if let Some(migration) = self.migrating(&request.environment).await? {
+            return Err(Refusal::locked(by_hand::in_the_way(&migration)));
+        }
         let begun = self.engine.begin(&request).await?;
         drop(turn);
         if matches!(begun, Begun::Taken { .. }) {
@@ -99,10 +108,14 @@ impl Controller {
     ///
     /// # Errors
     ///
-    /// Where it does not need attention, or the journal cannot be written.
+    /// Where it does not need attention, somebody migrates by hand, or the journal cannot be
+    /// written.
     pub async fn resume(&self, record: &DeploymentRecord, abort: bool) -> Result<(), Failure> {
         self.wait_until_recovered().await;
         let turn = self.gates.turn(&record.environment).await;
+        if let Some(migration) = self.migrating(&record.environment).await? {
+            return Err(by_hand::in_the_way(&migration));
+        }
         self.engine.reopen(&record.id, abort).await?;
         drop(turn);
         let (engine, deployment) = (self.engine.clone(), record.id.clone());

@@ -151,6 +151,7 @@ impl Open {
                 ("INFO", format!("deployment {deployment} of {environment}"), None)
             }
             News::Note { text } => ("DEBUG", text.clone(), None),
+            News::Judged { verdict } => ("INFO", format!("verdict: {verdict}"), None),
             News::Found { finding, overridden } => {
                 let suffix = if *overridden { " (overridden)" } else { "" };
                 ("WARN", format!("preflight: {}{suffix}", finding.failure.message), None)
@@ -206,7 +207,7 @@ fn ending(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Deployed => "deployed",
         Outcome::DeployedUntidy => "deployed, with leftovers",
-        Outcome::Refused => "refused by preflight, nothing touched",
+        Outcome::Refused => "refused, nothing touched",
         Outcome::Aborted => "aborted before the switch",
         Outcome::RolledBack => "rolled back",
         Outcome::NeedsAttention => "needs attention",

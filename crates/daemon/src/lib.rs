@@ -4,6 +4,8 @@ pub mod abandoned;
 pub mod api;
 mod background;
 pub mod behind;
+mod by_hand;
+mod certificates;
 mod controller;
 mod deployment_log;
 mod gate;

@@ -40,7 +40,11 @@ pub async fn tend(controller: Controller) {
             known.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
             controller.watchers.unwatched_ms(id)
         };
-        let tended = controller.one_offs.tend(unwatched_ms, patience_ms).await;
+        // What a migration did is kept before nothing of it is.
+        let tended = match controller.settle_migrations().await {
+            Ok(()) => controller.one_offs.tend(unwatched_ms, patience_ms).await,
+            Err(failure) => Err(failure),
+        };
         controller
             .watchers
             .drop_others(&known.into_inner().unwrap_or_else(PoisonError::into_inner));
@@ -202,7 +206,13 @@ impl Teller {
                 Err(error) => tracing::warn!(one_off = %self.id, %error, "output is not read"),
             }
             let last = match seen {
-                Ok(Some(Seen { life: Life::Ended(ended), .. })) => {
+                Ok(Some(seen @ Seen { life: Life::Ended(_), .. })) => {
+                    // Whoever hears of its end finds it kept; where that fails, whatever takes the
+                    // environment's lock next tries again.
+                    if let Err(failure) = self.controller.settle_migration(&seen).await {
+                        tracing::warn!(one_off = %self.id, "failed to {}", failure.message);
+                    }
+                    let Life::Ended(ended) = seen.life else { continue };
                     let redactor = self.controller.secrets.redactor();
                     let hide = |it: String| redactor.text(&it).into_owned();
                     News::Ended(Ended { not_executed: ended.not_executed.map(hide), ..ended })

@@ -25,7 +25,7 @@ pub use database::Table;
 use drill::Drilled;
 use lock::lock;
 use model::{
-    backup::{BackupName, BackupSpec, Part, metadata::Metadata, retention::Keeping},
+    backup::{BackupName, BackupSpec, Part, SecondPlace, metadata::Metadata, retention::Keeping},
     failure::{Blame, Failure},
     id::{DeploymentId, ReleaseId},
     name::EnvironmentId,
@@ -177,6 +177,49 @@ impl DirectoryBackups {
         Ok(made)
     }
 
+    /// Names of those in the second place, newest first; none where there is no such place.
+    /// Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be asked.
+    pub fn elsewhere(&self, by: &EnvironmentSpec) -> Result<Vec<BackupName>, Failure> {
+        let place = second_place_of(by)?;
+        self.working(by, |bounds| second_place::list(bounds, &by.id, place))
+    }
+
+    /// Brings one back from the second place.  Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Where it is here, or is not there, or is not what it was: then nothing is left of it.
+    pub fn fetch(&self, by: &EnvironmentSpec, name: &BackupName) -> Result<Metadata, Failure> {
+        let place = second_place_of(by)?;
+        let _lock = lock(&self.layout, &by.id)?;
+        self.working(by, |bounds| second_place::fetch(&self.layout, bounds, &by.id, name, place))
+    }
+
+    /// What lies among backups and is none of ours that could be read: nothing here ever removes
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory cannot be read.
+    pub fn others(&self, environment: &EnvironmentId) -> Result<Vec<String>, Failure> {
+        let directory = self.layout.backups(environment);
+        let ours = list(&self.layout, environment)?;
+        let entries = match fs::read_dir(&directory) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
+            entries => entries.map_err(|it| file::failure("read", &directory, &it))?,
+        };
+        let names = entries.flatten().map(|it| it.file_name().to_string_lossy().into_owned());
+        let is_ours = |name: &String| ours.iter().any(|it| it.name.as_str() == name);
+        let mut names: Vec<String> =
+            names.filter(|it| !it.starts_with('.') && !is_ours(it)).collect();
+        names.sort();
+        Ok(names)
+    }
+
     /// Reads all of it.  Blocks.
     ///
     /// # Errors
@@ -322,6 +365,15 @@ fn list(layout: &Layout, environment: &EnvironmentId) -> Result<Vec<Metadata>, F
         metadata::read(&layout.backup(environment, name), environment, name).ok()
     };
     Ok(names.iter().filter_map(read).collect())
+}
+
+fn second_place_of(by: &EnvironmentSpec) -> Result<&SecondPlace, Failure> {
+    let place = by.backup.as_ref().and_then(|it| it.second_place.as_ref());
+    place.ok_or_else(|| {
+        let message = format!("look in the second place of {}: it has none", by.id);
+        Failure::new(Blame::Request, message)
+            .hint("name one by `second_place` of its `backup:`, and deploy with that")
+    })
 }
 
 /// What the caller names, else the configuration; none where neither does.

@@ -45,6 +45,9 @@ pub(crate) async fn end(
         let journal = &ports.journal;
         journal.set_standing(environment, &label.id, &label.version, standing, now_ms).await?;
     }
+    if matches!(outcome, Outcome::Deployed | Outcome::DeployedUntidy) {
+        forget_restored(ports, plan).await?;
+    }
     let traffic = traffic(ports, plan, before).await;
     if outcome != Outcome::NeedsAttention {
         free_ports(ports, plan).await?;
@@ -65,6 +68,26 @@ pub(crate) async fn end(
     let news = News::Ended { outcome, failure, traffic, serving, warm };
     ports.observer.tell(id, sequence, news);
     Ok(outcome)
+}
+
+/// What later releases did to a database that was brought back from a backup before them is gone.
+async fn forget_restored(ports: &Ports, plan: &Plan) -> Result<(), Failure> {
+    let restores = plan.steps.iter().any(|it| matches!(it, Step::Restore { .. }));
+    let Some(to) = plan.to.as_ref().filter(|_| restores) else { return Ok(()) };
+    let kept = ports.releases.list(&plan.environment).await?;
+    let Some(since_ms) = kept.iter().find(|it| it.id == to.id).map(|it| it.created_at_ms) else {
+        return Ok(());
+    };
+    for mut release in kept.into_iter().filter(|it| it.created_at_ms > since_ms) {
+        let mut changed = false;
+        for migrated in release.migrated.values_mut().filter(|it| !it.restored) {
+            (migrated.restored, changed) = (true, true);
+        }
+        if changed {
+            ports.releases.record(&release).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Runs the hooks of the outcome, which they cannot change: one that fails is told.
@@ -173,6 +196,9 @@ async fn free_ports(ports: &Ports, plan: &Plan) -> Result<(), Failure> {
 /// The release that routes in force lead to; of several the newest, which left services to the
 /// others.
 pub(crate) fn routed(in_force: &InForce) -> Option<ReleaseLabel> {
+    if in_force.answers_nothing() {
+        return None;
+    }
     let routed = in_force.routes.as_ref()?.instances();
     // A release's id begins with the time it was made.
     let newest = routed.into_iter().max_by(|a, b| a.release.cmp(&b.release))?;
@@ -182,6 +208,9 @@ pub(crate) fn routed(in_force: &InForce) -> Option<ReleaseLabel> {
 /// What the router says it serves, never what was hoped.
 async fn serving(ports: &Ports, plan: &Plan, outcome: Outcome) -> Option<ReleaseLabel> {
     let in_force = ports.router.in_force(&plan.environment).await.ok()?;
+    if in_force.answers_nothing() {
+        return None;
+    }
     let leads_to = |it: &&ReleaseLabel| {
         let routes = in_force.routes.iter().flat_map(|it| it.instances());
         routes.into_iter().any(|one| one.release == it.id)

@@ -71,6 +71,7 @@ impl OneOffs {
             by: asked.by.clone(),
             begun_at_ms: self.clock.now_ms(),
             scheduled: false,
+            migration: asked.migration,
         };
         self.runner.begin(&one_off, &release, self.epoch).await?;
         Ok(one_off)

@@ -152,6 +152,7 @@ impl Schedules {
             by: BY.to_owned(),
             begun_at_ms: ports.clock.now_ms(),
             scheduled: true,
+            migration: None,
         };
         self.runner.begin(&one_off, job.release, ports.journal.epoch()).await
     }

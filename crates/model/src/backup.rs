@@ -86,14 +86,25 @@ pub enum SecondPlace {
     /// A directory of this machine, absolute.
     Directory(String),
     /// A directory of another machine, by the system's `ssh`.
-    Ssh {
-        /// `user@host`, or a host.
-        host: String,
-        /// Of the SSH server.
-        port: Option<u16>,
-        /// Absolute.
-        directory: String,
-    },
+    Ssh(SshPlace),
+}
+
+/// A directory of another machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SshPlace {
+    /// `user@host`, or a host.
+    pub host: String,
+    /// Of the SSH server.
+    pub port: Option<u16>,
+    /// Absolute.
+    pub directory: String,
+    /// The file of the key that opens it, absolute; none: as `ssh` finds one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// The file of host keys, absolute; none: as `ssh` finds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_hosts: Option<String>,
 }
 
 /// `backup_YYYYMMDD_HHMMSS`, in UTC: its name, and that of its directory.

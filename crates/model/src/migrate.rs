@@ -1,8 +1,10 @@
 //! How a release brings its database to the state that its code needs.
 
+mod by_hand;
 mod judge;
 mod sight;
 
+pub use by_hand::{ByHand, taken_away};
 pub use judge::{Ran, Verdict, judge};
 pub use sight::destructive;
 
@@ -89,6 +91,20 @@ pub struct Migrated {
     pub brought: Vec<String>,
     /// Those whose changes earlier code may not survive, each with the words that say so.
     pub destructive: Vec<String>,
+    /// So many were taken back by hand since, with this release's code.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub undone: u32,
+    /// The last process by hand whose end is counted in that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<InstanceId>,
+    /// The database was brought back since, from a backup that is older than all of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restored: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 /// What a status command came to.
@@ -141,6 +157,7 @@ impl Migrated {
     #[must_use]
     pub fn after(mut self, before: Option<&Migrated>) -> Migrated {
         let Some(before) = before else { return self };
+        self.settled.clone_from(&before.settled);
         for (mine, old) in
             [(&mut self.brought, &before.brought), (&mut self.destructive, &before.destructive)]
         {

@@ -45,7 +45,7 @@ pub fn next(plan: &Plan, ledger: &Ledger) -> Next {
         let last = advance.iter().rposition(|it| !matches!(it, Status::Pending | Status::Undone));
         return match last {
             Some(step) => Next::Undo { step },
-            None => Next::Finish(unwound(plan, advance)),
+            None => Next::Finish(unwound(plan, ledger, advance)),
         };
     }
     let open = |it: &Status| matches!(it, Status::Pending | Status::Running { .. });
@@ -79,8 +79,14 @@ fn unwinds(plan: &Plan, ledger: &Ledger) -> bool {
 }
 
 /// Before the switch was begun the old served throughout.  A first deployment has no old to go
-/// back to, so it is never rolled back.
-fn unwound(plan: &Plan, advance: &[Status]) -> Outcome {
+/// back to, so it is never rolled back.  Where only a backup was tried nothing was touched, as
+/// after a check that failed.
+fn unwound(plan: &Plan, ledger: &Ledger, advance: &[Status]) -> Outcome {
+    let mut begun = plan.steps.iter().zip(advance).filter(|it| *it.1 != Status::Pending);
+    let only_secured = begun.all(|it| matches!(it.0, Step::Backup { .. }));
+    if only_secured && !ledger.abort_asked {
+        return Outcome::Refused;
+    }
     let switched = plan.switch().is_some_and(|at| advance[at..].contains(&Status::Undone));
     if switched && plan.kind != Kind::Initial { Outcome::RolledBack } else { Outcome::Aborted }
 }

@@ -3,6 +3,7 @@
 
 use crate::{
     id::{InstanceId, ReleaseId},
+    migrate::ByHand,
     name::{EnvironmentId, Name},
 };
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,9 @@ pub struct Asked {
     pub detached: bool,
     /// Who asks.
     pub by: String,
+    /// It migrates a database: no deployment goes on beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<ByHand>,
 }
 
 /// One such process: kept beside what it is told to run, from before its start.
@@ -70,6 +74,9 @@ pub struct OneOff {
     /// The schedule asked: its output goes where that of instances goes.
     #[serde(default)]
     pub scheduled: bool,
+    /// It migrates a database by hand: no deployment goes on beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<ByHand>,
 }
 
 /// How one is.
@@ -216,6 +223,7 @@ mod tests {
             by: "ann".to_owned(),
             begun_at_ms: 500,
             scheduled: false,
+            migration: None,
         }
     }
 

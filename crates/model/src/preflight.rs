@@ -3,7 +3,7 @@
 use crate::{
     deployment::Finding,
     failure::{Blame, Failure},
-    id::ReleaseId,
+    migrate::taken_away,
     name::EnvironmentId,
     planner::Observed,
     release::{Artifact, Release},
@@ -11,7 +11,6 @@ use crate::{
     routes::Claim,
     service::{EnvironmentSpec, Strategy},
 };
-use std::collections::BTreeMap;
 
 /// Free bytes that are asked for at least, where the configuration says nothing.
 pub const DISK_FREE_BYTES_MIN: u64 = 1 << 30;
@@ -163,17 +162,8 @@ fn lacking(spec: &EnvironmentSpec, program: &str, said: &Option<String>) -> Opti
 /// What goes back meets a database that later releases may have taken something from.
 pub fn past_migrations(to: &Release, observed: &Observed) -> Option<Finding> {
     let kept = observed.releases.iter().map(|it| &it.release);
-    let later: BTreeMap<&ReleaseId, &Release> = kept
-        .chain(&observed.current)
-        .filter(|it| it.created_at_ms > to.created_at_ms)
-        .map(|it| (&it.id, it))
-        .collect();
-    let mut what: Vec<String> = vec![];
-    for release in later.values() {
-        for done in release.migrated.values() {
-            what.extend(done.destructive.iter().map(|it| format!("{}: {it}", release.version)));
-        }
-    }
+    let known: Vec<&Release> = kept.chain(&observed.current).collect();
+    let what = taken_away(&known, |it| it.created_at_ms > to.created_at_ms);
     let first = what.first()?.clone();
     let message = format!(
         "go back to {}: a later migration took something away that it may need ({first})",

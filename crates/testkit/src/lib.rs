@@ -4,6 +4,7 @@
 //! Development only: nothing of this is in the product.
 
 pub mod app;
+pub mod backup_trial;
 pub mod book;
 pub mod crc;
 pub mod database;
@@ -15,9 +16,12 @@ pub mod library;
 pub mod load;
 pub mod machine;
 pub mod nginx;
+pub mod pebble;
 pub mod pm2;
 pub mod ports;
 pub mod published;
+pub mod repository;
+pub mod sshd;
 pub mod stand;
 pub mod terminal;
 pub mod time;

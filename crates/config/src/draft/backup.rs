@@ -8,7 +8,7 @@ use crate::{
 use model::{
     backup::{
         BackupSpec, DatabaseKind, DatabasePlace, DatabaseSpec, KEEP, KEEP_DAYS, SecondPlace,
-        TIME_LIMIT, is_recipient,
+        SshPlace, TIME_LIMIT, is_recipient,
     },
     name::Name,
     service::Millis,
@@ -195,7 +195,8 @@ fn second_place(field: &Field<'_>, report: &mut Report) -> Option<SecondPlace> {
     if !matches!(field.node.value, Value::Mapping(_)) {
         return absolute(field, report).map(SecondPlace::Directory);
     }
-    let table = Table::read(field, &["ssh", "port", "directory"], &[], report)?;
+    let keys = ["ssh", "port", "directory", "identity", "known_hosts"];
+    let table = Table::read(field, &keys, &[], report)?;
     let port = table.get("port").and_then(|it| scalar::number::<u16>(it, 1..=65535, report));
     let (Some(host), Some(place)) = (table.get("ssh"), table.get("directory")) else {
         field
@@ -210,14 +211,26 @@ fn second_place(field: &Field<'_>, report: &mut Report) -> Option<SecondPlace> {
             .hint("write `vault.example` or `backup@vault.example`; `port` stands apart");
         return None;
     }
-    // It becomes a word of the other machine's shell.
-    if !plain(&directory, "/") {
-        place
-            .error(report, format!("`{directory}` has other than letters, digits and `/._-`"))
-            .hint("choose a directory without them");
-        return None;
+    // The directory becomes a word of the other machine's shell, and `ssh` has meanings of its own
+    // for what may stand in names of files.
+    let directory = plainly(place, directory, report)?;
+    let mut file = |key: &str| match table.get(key) {
+        Some(it) => absolute(it, report).and_then(|path| plainly(it, path, report)).map(Some),
+        None => Some(None),
+    };
+    let (identity, known_hosts) = (file("identity")?, file("known_hosts")?);
+    let port = port.map(|it| it.value);
+    Some(SecondPlace::Ssh(SshPlace { host: text, port, directory, identity, known_hosts }))
+}
+
+fn plainly(field: &Field<'_>, path: String, report: &mut Report) -> Option<String> {
+    if plain(&path, "/") {
+        return Some(path);
     }
-    Some(SecondPlace::Ssh { host: text, port: port.map(|it| it.value), directory })
+    field
+        .error(report, format!("`{path}` has other than letters, digits and `/._-`"))
+        .hint("choose a path without them");
+    None
 }
 
 /// Letters, digits, `._-` and what is said, and not led by `-`.

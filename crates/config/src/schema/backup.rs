@@ -56,5 +56,7 @@ static SECOND_PLACE: Shape = Shape {
         Key("ssh", Kind::Text, "A host, or `user@host`."),
         Key("port", Kind::Number(1, 65535), "Of its SSH server."),
         Key("directory", Kind::Text, "Absolute."),
+        Key("identity", Kind::Text, "An absolute file of a key.  Default: as `ssh` finds one."),
+        Key("known_hosts", Kind::Text, "An absolute file of host keys.  Default: `ssh`'s own."),
     ],
 };

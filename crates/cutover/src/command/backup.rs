@@ -4,6 +4,7 @@ mod create;
 mod keep;
 mod look;
 mod restore;
+mod second;
 
 use crate::{
     cli::grammar::backup::{Backup, BackupAct},
@@ -33,7 +34,9 @@ const LATEST: &str = "latest";
 pub async fn run(session: &Session, args: Backup) -> Result<u8, Halt> {
     match args.act {
         BackupAct::Create { words, note, pin } => create::run(session, &words, note, pin).await,
-        BackupAct::List { words } => look::list(session, &words).await,
+        BackupAct::List { words, second_place: true } => second::list(session, &words).await,
+        BackupAct::List { words, .. } => look::list(session, &words).await,
+        BackupAct::Fetch { words } => second::fetch(session, &words).await,
         BackupAct::Show { words } => look::show(session, &words).await,
         BackupAct::Verify(opened) => look::verify(session, &opened).await,
         BackupAct::Drill(opened) => look::drill(session, &opened).await,
@@ -115,6 +118,16 @@ async fn place(session: &Session, words: &[String]) -> Result<Place, Halt> {
 
 /// The environment that the first words name, and the backup that the last one does.
 async fn one(session: &Session, words: &[String]) -> Result<(Place, Metadata), Halt> {
+    let (place, name) = named(session, words).await?;
+    let found = place.find(name)?;
+    Ok((place, found))
+}
+
+/// The environment that the first words name, and the last word where it is more.
+async fn named<'w>(
+    session: &Session,
+    words: &'w [String],
+) -> Result<(Place, Option<&'w str>), Halt> {
     let known = target::known(session).await?;
     let is_name = |it: &String| it == LATEST || it.parse::<BackupName>().is_ok();
     let (target, name) = match words {
@@ -129,9 +142,7 @@ async fn one(session: &Session, words: &[String]) -> Result<(Place, Metadata), H
             }
         },
     };
-    let place = Place::new(session, target.id).await?;
-    let found = place.find(name)?;
-    Ok((place, found))
+    Ok((Place::new(session, target.id).await?, name))
 }
 
 /// Does work that blocks, and prints what is told meanwhile.

@@ -9,7 +9,12 @@ use crate::{
     source::{Content, Progress, send},
     story::{Ending, Story},
     target::Target,
-    ui::{Manner, failure::Block, verdict, view::View},
+    ui::{
+        Manner,
+        failure::{Block, NO_PROXY},
+        verdict,
+        view::View,
+    },
     watch::{self, Watched},
 };
 use drivers::releases::Received;
@@ -23,6 +28,8 @@ use std::{
 
 /// How often what is waited for is told.
 const TICK: Duration = Duration::from_millis(250);
+/// For the proxy to say that it is there.
+const PROXY_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Askings for one deployment, where controllers go away.
 const ASKINGS_MAX: u32 = 10;
 /// For a controller that goes away to be gone.
@@ -131,11 +138,22 @@ pub fn conclude(session: &Session, story: &Story, typed: &str) -> u8 {
         }
         (_, false) => {
             let log = log_of(session, story);
-            let block = Block::of_story(story, ending, typed, log.as_deref());
+            let mut block = Block::of_story(story, ending, typed, log.as_deref());
+            if ending.serving.is_none() && is_refused(session, story) {
+                block = block.without_proxy();
+            }
             ui.out.error(&block.text(&ui.paint, ui.manner == Manner::Quiet));
         }
     }
     code
+}
+
+/// Whether routes lead somewhere, and no proxy answers.
+fn is_refused(session: &Session, story: &Story) -> bool {
+    use proxy::{client, control::Ask};
+    let Some(environment) = &story.environment else { return false };
+    session.layout().live_routes(environment).exists()
+        && client::ask(&session.root, &Ask::Status, PROXY_ANSWER_TIMEOUT).is_err()
 }
 
 fn leftovers(session: &Session, story: &Story, ending: &Ending) {
@@ -206,7 +224,11 @@ pub async fn serving(controller: &Controller, id: &EnvironmentId, halt: Halt) ->
     let environment = status.environments.iter().find(|it| it.id == *id);
     let versions: Vec<&str> =
         environment.iter().flat_map(|it| &it.serving).map(|it| it.version.as_str()).collect();
-    let text = if versions.is_empty() { "nothing".to_owned() } else { versions.join(", ") };
+    let text = match versions.is_empty() {
+        true => "nothing".to_owned(),
+        false if status.proxy.is_none() => NO_PROXY.to_owned(),
+        false => versions.join(", "),
+    };
     Halt::Failed(report, Some(text))
 }
 

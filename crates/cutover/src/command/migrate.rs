@@ -16,7 +16,7 @@ use crate::{
 use daemon::report::releases;
 use model::{
     failure::{Blame, Failure},
-    migrate::MigrateSpec,
+    migrate::{ByHand, MigrateSpec},
     name::{EnvironmentId, Name},
     release::Release,
     service::ServiceSpec,
@@ -46,7 +46,7 @@ pub async fn run(session: &Session, args: Migrate) -> Result<u8, Halt> {
         Verb::Up(_) => {
             database.expect_quiet(session).await?;
             let command = database.filled(Some(&database.spec.up)).ok_or_else(no_command)?;
-            once::run(session, database.once(command)).await
+            once::migration(session, database.once(command), ByHand::Up).await
         }
         Verb::Undo(undo) => {
             database.expect_quiet(session).await?;
@@ -68,7 +68,8 @@ pub async fn run(session: &Session, args: Migrate) -> Result<u8, Halt> {
                 );
                 confirm::typed(WORD, &what)?;
             }
-            once::run(session, database.once(command)).await
+            let done = ByHand::Undo(undo.count);
+            once::migration(session, database.once(command), done).await
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
 use daemon::one_off::{Cursor, News};
 use model::{
     failure::{Blame, Failure},
+    migrate::ByHand,
     name::Name,
     one_off::{Asked, EXIT_UNKNOWN},
 };
@@ -47,8 +48,23 @@ pub async fn run(session: &Session, args: Run) -> Result<u8, Halt> {
         return watch(session, controller, word(id)?, false).await;
     }
     let asked = asked(session, &args).await?;
+    once(session, &asked).await
+}
+
+/// As [`run`], of a migration by hand: refused while something is deployed, and nothing is deployed
+/// while it runs.
+///
+/// # Errors
+///
+/// As those of [`run`].
+pub async fn migration(session: &Session, args: Run, done: ByHand) -> Result<u8, Halt> {
+    let asked = Asked { migration: Some(done), ..asked(session, &args).await? };
+    once(session, &asked).await
+}
+
+async fn once(session: &Session, asked: &Asked) -> Result<u8, Halt> {
     let controller = carry::reached(session).await?;
-    let one_off = begun(session, controller, &asked).await?;
+    let one_off = begun(session, controller, asked).await?;
     if asked.detached {
         session.ui.one_off_detached(&one_off);
         return Ok(0);
@@ -87,6 +103,7 @@ async fn asked(session: &Session, args: &Run) -> Result<Asked, Halt> {
         time_limit_ms: Some(limit.0).filter(|it| *it > 0),
         detached: args.detach,
         by: session.by.clone(),
+        migration: None,
     })
 }
 

@@ -53,6 +53,33 @@ pub fn list(all: &[(Metadata, Keeping)]) -> String {
     all.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Those in the second place, newest first.
+pub fn names(all: &[BackupName]) -> String {
+    if all.is_empty() {
+        return "no backups in the second place".to_owned();
+    }
+    all.iter().map(BackupName::as_str).collect::<Vec<_>>().join("\n")
+}
+
+/// What lies among backups and is none of ours, in a line; none where there is nothing.
+pub fn others(all: &[String]) -> Option<String> {
+    const SHOWN_MAX: usize = 10;
+    let shown: Vec<String> =
+        all.iter().take(SHOWN_MAX).map(|it| it.escape_debug().to_string()).collect();
+    let more = all.len().saturating_sub(SHOWN_MAX);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let shown = shown.join(", ");
+    (!all.is_empty())
+        .then(|| format!("also there, not to be read as ours, and never removed: {shown}{more}"))
+}
+
+/// `✓ backup_… of shop/production is back: 3 parts, 1.2 MB`.
+pub fn fetched(it: &Metadata, paint: &Paint) -> String {
+    let parts = counted(it.items.len(), "part");
+    let (name, environment, bytes) = (&it.name, &it.environment, bytes(it.bytes()));
+    format!("{} {name} of {environment} is back: {parts}, {bytes}", paint.good("✓"))
+}
+
 /// What is in one.
 pub fn show(it: &Metadata, directory: &Path) -> String {
     let mut lines = vec![format!("{} of {}", it.name, it.environment)];

@@ -13,6 +13,9 @@ use std::path::Path;
 const EVIDENCE_LINES_MAX: usize = 40;
 /// Characters of such a line.
 const EVIDENCE_LINE_CHARACTERS_MAX: usize = 400;
+/// What serves where routes lead somewhere, and no proxy answers.
+pub const NO_PROXY: &str = "nothing: the proxy does not run (clients are refused)";
+const START_PROXY: &str = "cutover proxy start    serve again what the routes say";
 /// Words of steps that leave nothing to be undone.
 const LEAVE_NOTHING: [&str; 9] =
     ["hook", "health", "smoke", "check", "verify", "recheck", "bake", "confirm", "keep"];
@@ -46,7 +49,11 @@ impl Block {
         let mut next = failure.map(|it| shown(&it.hints)).unwrap_or_default();
         next.extend(commands(story, ending, typed));
         Block {
-            head: format!("{id}{to}: {} ({})", ended(ending.outcome), duration(story.took_ms())),
+            head: format!(
+                "{id}{to}: {} ({})",
+                ended(story, ending.outcome),
+                duration(story.took_ms())
+            ),
             failed: failed(story, failure),
             serving: serving(story, ending),
             evidence: seen(story, ending, failure),
@@ -65,7 +72,9 @@ impl Block {
             next: shown(&failure.hints),
             ..Block::default()
         };
-        if let Some(serving) = serving {
+        if serving == Some(NO_PROXY) {
+            block = block.without_proxy();
+        } else if let Some(serving) = serving {
             block.serving = format!("{serving}, untouched");
             block.undone = "nothing had to be: nothing was begun".to_owned();
         }
@@ -73,6 +82,14 @@ impl Block {
             block.evidence.insert(0, held(holder, clock));
         }
         block
+    }
+
+    /// The same, where clients are refused: the routes may say what they like.
+    #[must_use]
+    pub fn without_proxy(mut self) -> Block {
+        NO_PROXY.clone_into(&mut self.serving);
+        self.next.insert(0, START_PROXY.to_owned());
+        self
     }
 
     /// To be printed; `short`: only the head and what serves.
@@ -102,10 +119,11 @@ impl Block {
     }
 }
 
-fn ended(outcome: Outcome) -> &'static str {
+fn ended(story: &Story, outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Deployed => "deployed",
         Outcome::DeployedUntidy => "deployed, with leftovers",
+        Outcome::Refused if story.plan.is_some() => "refused: not backed up, nothing was touched",
         Outcome::Refused => "refused by preflight, nothing was touched",
         Outcome::Aborted => "not deployed: turned back before the switch",
         Outcome::RolledBack => "rolled back",

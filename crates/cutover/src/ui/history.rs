@@ -88,7 +88,7 @@ pub fn stage(stage: Stage) -> &'static str {
         Stage::Running => "running",
         Stage::Ended(Outcome::Deployed) => "done",
         Stage::Ended(Outcome::DeployedUntidy) => "done, with leftovers",
-        Stage::Ended(Outcome::Refused) => "refused by preflight",
+        Stage::Ended(Outcome::Refused) => "refused, nothing touched",
         Stage::Ended(Outcome::Aborted) => "aborted before the switch",
         Stage::Ended(Outcome::RolledBack) => "rolled back",
         Stage::Ended(Outcome::NeedsAttention) => "needs attention",

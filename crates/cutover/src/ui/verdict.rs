@@ -15,6 +15,7 @@ pub fn line(story: &Story, ending: &Ending, typed: &str, clock: &Clock) -> Strin
     if story.kind().is_none_or(|it| !matches!(it, Kind::Stop)) {
         parts.push(traffic(ending.traffic.as_ref()));
     }
+    parts.extend(judged(story, ending));
     if ending.outcome == Outcome::DeployedUntidy {
         parts.push("something of the old release is left over".to_owned());
     }
@@ -24,7 +25,8 @@ pub fn line(story: &Story, ending: &Ending, typed: &str, clock: &Clock) -> Strin
 
 fn claim(story: &Story, ending: &Ending) -> String {
     let id = story.environment.as_ref().map(ToString::to_string).unwrap_or_default();
-    let serving = ending.serving.as_ref().map(|it| it.version.as_str()).unwrap_or("nothing");
+    let to = || story.plan.as_ref()?.to.as_ref();
+    let serving = ending.serving.as_ref().or_else(to).map_or("nothing", |it| it.version.as_str());
     match story.kind() {
         Some(Kind::Rollback) => format!("rolled back {id} to {serving}"),
         Some(Kind::Restart) => format!("restarted {id} {serving}"),
@@ -64,6 +66,12 @@ fn by_release(traffic: &Traffic) -> String {
     }
     let one = |it: &Served| format!("{}: {}", it.version, number(it.requests));
     format!(" ({})", traffic.served.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+/// What the last watch found.
+fn judged(story: &Story, ending: &Ending) -> Option<String> {
+    let deployed = matches!(ending.outcome, Outcome::Deployed | Outcome::DeployedUntidy);
+    story.verdict.as_ref().filter(|_| deployed).map(|it| daemon::logs::plain(it))
 }
 
 fn back(story: &Story, ending: &Ending, typed: &str, clock: &Clock) -> Option<String> {

@@ -124,6 +124,10 @@ impl Watcher {
         let Ok(in_force) = self.controller.local.router.in_force(&record.environment).await else {
             return;
         };
+        if in_force.answers_nothing() {
+            *serving = None;
+            return;
+        }
         let instances = in_force.routes.iter().flat_map(|it| it.instances());
         let label =
             |it: &Instance| ReleaseLabel { id: it.release.clone(), version: it.version.clone() };

@@ -1,7 +1,8 @@
 //! One-off processes: asked for, watched, signalled, stopped.
 
 use crate::{
-    api::refusal::Refusal,
+    api::{deployments::active, refusal::Refusal},
+    by_hand,
     controller::Controller,
     one_off::{Cursor, Teller},
 };
@@ -56,9 +57,25 @@ pub async fn create(
     }
     refuse_secrets(&controller, &asked)?;
     controller.wait_until_recovered().await;
-    let one_off = controller.one_offs.begin(&asked).await?;
+    let one_off = begun(&controller, &asked).await?;
     tracing::info!(one_off = %one_off.id, by = asked.by, detached = asked.detached, "begun");
     Ok((StatusCode::ACCEPTED, Json(one_off)))
+}
+
+/// A migration and a deployment, which migrates by itself, would be in each other's way.
+async fn begun(controller: &Controller, asked: &Asked) -> Result<OneOff, Refusal> {
+    if asked.migration.is_none() {
+        return Ok(controller.one_offs.begin(asked).await?);
+    }
+    let _turn = controller.gates.turn(&asked.environment).await;
+    if let Some(holder) = active(controller, &asked.environment).await? {
+        return Err(Refusal::busy(Box::new(holder)));
+    }
+    let other = controller.migrating(&asked.environment).await?;
+    if let Some(other) = other.filter(|it| !it.id.0.ends_with(&asked.id)) {
+        return Err(Refusal::locked(by_hand::in_the_way(&other)));
+    }
+    Ok(controller.one_offs.begin(asked).await?)
 }
 
 /// What stands in a command line is there for every user of the machine to read.

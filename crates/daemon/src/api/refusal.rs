@@ -64,6 +64,11 @@ impl Refusal {
         Refusal { status: StatusCode::CONFLICT, report }
     }
 
+    /// Why, for who asked nobody.
+    pub fn into_failure(self) -> Failure {
+        self.report.failure
+    }
+
     /// Says it otherwise.
     pub fn say(&mut self, failure: Failure) {
         self.report.failure = failure;

@@ -134,7 +134,8 @@ async fn look(
     let first = matches!(standing, Standing::Waits(0));
     let ahead = if let Standing::Waits(ahead) = standing { *ahead } else { 0 };
     let (mut holder, mut kept) = (None, None);
-    if first || back {
+    let quiet = controller.migrating(&request.environment).await?.is_none();
+    if (first || back) && quiet {
         let deployment = request.deployment.clone();
         match controller.take(request.clone()).await? {
             Begun::Taken { .. } => {

@@ -1,21 +1,20 @@
-//! A copy of a backup elsewhere.
+//! A copy of a backup elsewhere, and the way back from there.
 
-use super::bounds::Bounds;
-use crate::{
-    file,
-    host::{Command, pipe},
-    layout::Layout,
-};
+mod remote;
+
+use super::{bounds::Bounds, metadata, open};
+use crate::{file, layout::Layout};
 use model::{
-    backup::{SecondPlace, metadata::Metadata},
+    backup::{BackupName, SecondPlace, metadata::Metadata},
     failure::{Blame, Failure},
     name::EnvironmentId,
 };
+use remote::Remote;
 use std::{
     fs::{self, OpenOptions},
-    io::{self, Write},
+    io::{self, ErrorKind},
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Copies it; one that is there already is left as it is.
@@ -29,15 +28,81 @@ pub(super) fn copy(
     let from = layout.backup(environment, &metadata.name);
     match place {
         SecondPlace::Directory(directory) => {
-            let to = Path::new(directory)
-                .join(environment.project.as_str())
-                .join(environment.environment.as_str());
-            to_directory(bounds, &from, &to, metadata)
+            to_directory(bounds, &from, &below(directory, environment), metadata)
         }
-        SecondPlace::Ssh { host, port, directory } => {
-            to_host(bounds, &from, environment, metadata, (host, *port, directory))
-        }
+        SecondPlace::Ssh(spec) => Remote::new(spec, environment)?.take(bounds, &from, metadata),
     }
+}
+
+/// The names of those that lie there whole, newest first.
+pub(super) fn list(
+    bounds: &Bounds<'_>,
+    environment: &EnvironmentId,
+    place: &SecondPlace,
+) -> Result<Vec<BackupName>, Failure> {
+    let names = match place {
+        SecondPlace::Directory(directory) => names_in(&below(directory, environment))?,
+        SecondPlace::Ssh(spec) => Remote::new(spec, environment)?.names(bounds)?,
+    };
+    let mut names: Vec<BackupName> = names.iter().filter_map(|it| it.parse().ok()).collect();
+    names.sort_by(|one, other| other.cmp(one));
+    Ok(names)
+}
+
+/// Brings one back from there.  It appears here whole, after all of it was compared.
+pub(super) fn fetch(
+    layout: &Layout,
+    bounds: &Bounds<'_>,
+    environment: &EnvironmentId,
+    name: &BackupName,
+    place: &SecondPlace,
+) -> Result<Metadata, Failure> {
+    let (whole, beside) =
+        (layout.backup(environment, name), layout.unfinished_backup(environment, name));
+    if whole.exists() {
+        let message = format!("bring {name} of {environment} back: it is here");
+        return Err(Failure::new(Blame::Request, message)
+            .hint("`cutover backup verify` says whether it is whole; `delete` removes it"));
+    }
+    let failed = |error: io::Error| file::failure("write", &beside, &error);
+    let fetched = || -> Result<Metadata, Failure> {
+        file::remove_tree(&beside).map_err(failed)?;
+        file::make_directory(&beside, file::MODE_PRIVATE_DIRECTORY).map_err(failed)?;
+        match place {
+            SecondPlace::Directory(directory) => {
+                let from = below(directory, environment).join(name.as_str());
+                let found = metadata::read(&from, environment, name)?;
+                copied(bounds, &from, &beside, &found)?;
+            }
+            SecondPlace::Ssh(spec) => {
+                Remote::new(spec, environment)?.give(bounds, name, &beside)?
+            }
+        }
+        let found = metadata::read(&beside, environment, name)?;
+        for item in &found.items {
+            bounds.wanted()?;
+            open::compare(&beside, item)?;
+        }
+        file::sync_directory(&beside).map_err(failed)?;
+        file::rename(&beside, &whole).map_err(failed)?;
+        Ok(found)
+    };
+    fetched().inspect_err(|_| {
+        let _ = file::remove_tree(&beside);
+    })
+}
+
+fn below(directory: &str, environment: &EnvironmentId) -> PathBuf {
+    let place = Path::new(directory).join(environment.project.as_str());
+    place.join(environment.environment.as_str())
+}
+
+fn names_in(directory: &Path) -> Result<Vec<String>, Failure> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
+        entries => entries.map_err(|it| file::failure("read", directory, &it))?,
+    };
+    Ok(entries.flatten().filter_map(|it| it.file_name().into_string().ok()).collect())
 }
 
 fn to_directory(
@@ -55,14 +120,7 @@ fn to_directory(
     let copied = || -> Result<(), Failure> {
         file::remove_tree(&beside).map_err(failed)?;
         file::make_directory(&beside, file::MODE_PRIVATE_DIRECTORY).map_err(failed)?;
-        for name in names(metadata) {
-            let source = fs::File::open(from.join(&name)).map_err(failed)?;
-            let mut options = OpenOptions::new();
-            options.write(true).create_new(true).mode(file::MODE_PRIVATE);
-            let mut target = options.open(beside.join(&name)).map_err(failed)?;
-            bounds.copied(&mut &source, &mut target)?;
-            target.sync_all().map_err(failed)?;
-        }
+        copied(bounds, from, &beside, metadata)?;
         file::sync_directory(&beside).map_err(failed)?;
         file::rename(&beside, &whole).map_err(failed)
     };
@@ -71,65 +129,21 @@ fn to_directory(
     })
 }
 
-/// The other machine's shell reads words of ours, and of the configuration only such as hold
-/// letters, digits and `/._-`: the files come by stdin.
-fn to_host(
-    bounds: &Bounds<'_>,
-    from: &Path,
-    environment: &EnvironmentId,
-    metadata: &Metadata,
-    (host, port, directory): (&str, Option<u16>, &str),
-) -> Result<(), Failure> {
-    let place = format!("{directory}/{}/{}", environment.project, environment.environment);
-    let plain = |it: &str| {
-        !it.starts_with('-')
-            && it.chars().all(|it| it.is_ascii_alphanumeric() || "/._-@:".contains(it))
-    };
-    if !plain(&place) || !plain(host) {
-        let message = "copy a backup to another machine: its place is no plain path";
-        return Err(Failure::new(Blame::Request, message));
+fn copied(bounds: &Bounds<'_>, from: &Path, to: &Path, metadata: &Metadata) -> Result<(), Failure> {
+    let failed = |error: io::Error| file::failure("copy a backup to", to, &error);
+    for name in names(metadata) {
+        let source = fs::File::open(from.join(&name)).map_err(failed)?;
+        let mut target = fresh(&to.join(&name)).map_err(failed)?;
+        bounds.copied(&mut &source, &mut target)?;
+        target.sync_all().map_err(failed)?;
     }
-    let (name, part) = (&metadata.name, format!(".{}.unfinished", metadata.name));
-    let script = format!(
-        "set -e; umask 077; mkdir -p {place}; cd {place}; test ! -e {name} || exit 0; \
-         rm -rf {part}; mkdir {part}; tar -xf - -C {part}; sync; mv {part} {name}"
-    );
-    let mut command = Command::new("ssh", bounds.time_limit).arguments([
-        "-o",
-        "BatchMode=yes",
-        "-o",
-        "ConnectTimeout=20",
-        "-T",
-    ]);
-    if let Some(port) = port {
-        command = command.arguments(["-p".to_owned(), port.to_string()]);
-    }
-    let command = command.arguments(["--", host, &script]);
-    let mut feed = |to: &mut dyn Write| packed(bounds, from, metadata, to);
-    let (_, finished) = pipe(&command, Some(&mut feed), |it| bounds.text(it))?;
-    if finished.success {
-        return Ok(());
-    }
-    let failure = finished.failure(Blame::Platform, &format!("copy {name} to {host}"));
-    Err(failure.hint("look at whether this user reaches it by `ssh` without a password"))
+    Ok(())
 }
 
-fn packed(
-    bounds: &Bounds<'_>,
-    from: &Path,
-    metadata: &Metadata,
-    to: &mut dyn Write,
-) -> Result<(), Failure> {
-    let mut archive = tar::Builder::new(to);
-    for name in names(metadata) {
-        bounds.wanted()?;
-        let mut file = bounds.written(fs::File::open(from.join(&name)))?;
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(file::MODE_PRIVATE);
-        header.set_size(bounds.written(file.metadata())?.len());
-        bounds.written(archive.append_data(&mut header, &name, &mut file))?;
-    }
-    bounds.written(archive.finish())
+/// A file that was not there.
+fn fresh(path: &Path) -> io::Result<fs::File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(file::MODE_PRIVATE).open(path)
 }
 
 /// `metadata.json` last: what is without it is no backup.

@@ -8,7 +8,7 @@ mod install;
 mod translate;
 mod trust;
 
-pub use edge::looked_at;
+pub use edge::{looked_at, looked_at_one};
 
 use crate::{blocking::blocking, layout::Layout};
 use async_trait::async_trait;
@@ -23,7 +23,12 @@ use model::{
     service::Millis,
 };
 use proxy::control::{Answer, Ask, Status};
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 /// Beyond a drain's deadline: the proxy ends what is left politely.
 const DRAIN_MARGIN: Duration = Duration::from_secs(20);
@@ -39,12 +44,14 @@ struct Shared {
     layout: Layout,
     /// This very program, which has the roles `supervise` and `proxy`.
     program: PathBuf,
+    /// Two who find no holder start one.
+    beginning: Mutex<()>,
 }
 
 impl EmbeddedRouter {
     /// Under the state directory; `program` is executed as `PROGRAM supervise --holder`.
     pub fn new(layout: Layout, program: PathBuf) -> EmbeddedRouter {
-        EmbeddedRouter { shared: Arc::new(Shared { layout, program }) }
+        EmbeddedRouter { shared: Arc::new(Shared { layout, program, beginning: Mutex::default() }) }
     }
 
     fn layout(&self) -> &Layout {

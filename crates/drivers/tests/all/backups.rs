@@ -1,6 +1,7 @@
 //! Backups of real databases and directories: what comes back is what was there.
 
 mod kinds;
+mod ssh;
 
 use crate::world::{World, service};
 use drivers::backups::{DirectoryBackups, Wanted};

@@ -36,6 +36,7 @@ fn asked(world: &World, script: &str) -> Asked {
         time_limit_ms: None,
         detached: false,
         by: "ann".to_owned(),
+        migration: None,
     }
 }
 
@@ -190,6 +191,7 @@ async fn what_the_schedule_runs_writes_where_instances_do_and_is_filled_in() {
         by: "schedule".to_owned(),
         begun_at_ms: 1,
         scheduled: true,
+        migration: None,
     };
     runner.runner.begin(&one_off, &releases[0], EPOCH).await.unwrap();
     assert_eq!(ended(&world, &one_off).await.exit_code(), 4);

@@ -124,6 +124,13 @@ pub struct InForce {
     pub alive: bool,
 }
 
+impl InForce {
+    /// Routes lead somewhere, and nobody answers by them.
+    pub fn answers_nothing(&self) -> bool {
+        !self.alive && self.routes.as_ref().is_some_and(|it| !it.instances().is_empty())
+    }
+}
+
 /// What came of asking to confirm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Confirmed {

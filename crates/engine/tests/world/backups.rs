@@ -142,6 +142,7 @@ mod tests {
     use crate::{
         build::{deploy, request, spec, web},
         drive::world,
+        migrations::migrated,
     };
     use model::deployment::Overrides;
 
@@ -150,7 +151,7 @@ mod tests {
         let spec = backed_up(&spec(vec![web()]));
         let state = world(&[deploy(1, &spec)]);
         let world = World::of(State { backup_fails: true, ..state.clone() });
-        assert_eq!(world.ask(&deploy(2, &spec)), Outcome::Aborted);
+        assert_eq!(world.ask(&deploy(2, &spec)), Outcome::Refused);
         assert!(!world.state().placed.contains("v2"), "nothing was staged");
         assert_eq!(world.state().running, state.running);
         let skipped = Request {
@@ -164,7 +165,7 @@ mod tests {
 
     #[test]
     fn data_comes_back_from_the_backup_of_that_deployment_only() {
-        let spec = backed_up(&spec(vec![web()]));
+        let spec = backed_up(&migrated());
         let state = world(&[deploy(1, &spec)]);
         let world = World::of(State { data: "of 1".into(), ..state });
         assert_eq!(world.ask(&deploy(2, &spec)), Outcome::Deployed);
@@ -176,6 +177,12 @@ mod tests {
         assert_eq!(world.state().data, "of 1");
         let kept = world.state().backups.last().map(|it| it.data.clone());
         assert_eq!(kept.as_deref(), Some("of 2"), "what it replaced is kept");
+        let restored = |version: &str| {
+            let state = world.state();
+            let release = state.releases.iter().find(|it| it.version == version).unwrap();
+            release.migrated.values().all(|it| it.restored)
+        };
+        assert!(restored("v2") && !restored("v1"), "what the second did to the data is gone");
         // What serves now was not brought by a deployment that backed up.
         assert_eq!(world.ask(&request(4, back_with_data())), Outcome::Refused);
         assert_eq!(world.state().data, "of 1");

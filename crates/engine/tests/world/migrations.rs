@@ -230,3 +230,33 @@ fn code_does_not_go_back_past_what_it_may_not_live_with() {
     assert_eq!(world.ask(&forward), Outcome::Deployed);
     assert_eq!(world.state().migrations_begun, 3);
 }
+
+#[test]
+fn what_was_taken_back_stands_in_no_way() {
+    let back = |number| request(number, Change::Rollback { to: None, with_data: false });
+    let world = World::of(world(&[deploy(1, &migrated()), deploy(2, &migrated())]));
+    let of_second = |change: &dyn Fn(&mut Migrated)| {
+        let mut state = world.state().clone();
+        for release in state.releases.iter_mut().filter(|it| it.version == "v2") {
+            let done = release.migrated.values_mut().next().unwrap();
+            done.brought = vec!["0002_drop.sql".into(), "0003_add.sql".into()];
+            done.destructive = vec!["0002_drop.sql: `drop column`".into()];
+            change(done);
+        }
+        World::of(state)
+    };
+    // A part of it is not all of it.
+    assert_eq!(of_second(&|it| it.undone = 1).ask(&back(3)), Outcome::Refused);
+    assert_eq!(of_second(&|it| it.undone = 2).ask(&back(3)), Outcome::Deployed);
+    assert_eq!(of_second(&|it| it.restored = true).ask(&back(3)), Outcome::Deployed);
+    // What a later release took back is the newest; it brought nothing itself.
+    let third = of_second(&|_| ());
+    assert_eq!(third.ask(&deploy(3, &migrated())), Outcome::Deployed);
+    let mut state = third.state().clone();
+    let to_first = request(4, Change::Rollback { to: Some("v1".into()), with_data: false });
+    assert_eq!(World::of(state.clone()).ask(&to_first), Outcome::Refused);
+    for release in state.releases.iter_mut().filter(|it| it.version == "v3") {
+        release.migrated.values_mut().for_each(|it| it.undone = 2);
+    }
+    assert_eq!(World::of(state).ask(&to_first), Outcome::Deployed);
+}

@@ -28,7 +28,10 @@ pub fn assert_whole(world: &World, before: &State, request: &Request, outcome: O
     assert_migrated(&state, request, outcome);
     let plan = state.deployments.iter().find(|it| it.id == request.deployment);
     let plan = plan.and_then(|it| it.plan.clone());
-    assert_eq!(plan.is_none(), outcome == Outcome::Refused || planless(&state, request));
+    match &plan {
+        None => assert!(outcome == Outcome::Refused || planless(&state, request)),
+        Some(plan) => assert!(outcome != Outcome::Refused || plan.backup().is_some()),
+    }
     match outcome {
         Outcome::Deployed => assert_new(&state, &plan.expect("it was planned"), true),
         Outcome::DeployedUntidy => assert_new(&state, &plan.expect("it was planned"), false),

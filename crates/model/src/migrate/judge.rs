@@ -38,6 +38,8 @@ pub fn judge(tool: Tool, ran: Ran, before: Option<&Said>, after: Option<&Said>) 
     };
     let state = after.map_or(State::Unclear, |it| it.state(tool));
     match (ran, state) {
+        // Its status passes over a migration that was marked as rolled back.
+        (Ran::Cut, State::Done) if tool == Tool::Prisma && alike() => Verdict::Untouched,
         (Ran::Well, _) | (Ran::Cut, State::Done) => Verdict::Done,
         (Ran::Never, _) => Verdict::Untouched,
         (Ran::Badly | Ran::Cut, State::Done | State::Pending) if alike() => Verdict::Untouched,
@@ -193,6 +195,8 @@ mod tests {
             assert_eq!(got, verdict, "{ran:?} {after:?}");
         }
         assert_eq!(judge(Tool::Alembic, Cut, None, Some(&one)), Verdict::Unclear);
+        let up = said(0, "Database schema is up to date!");
+        assert_eq!(judge(Tool::Prisma, Cut, Some(&up), Some(&up)), Verdict::Untouched);
         assert_eq!(judge(Tool::Alembic, Badly, Some(&end), Some(&end)), Verdict::Untouched);
     }
 }

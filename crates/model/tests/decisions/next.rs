@@ -185,7 +185,13 @@ impl Walk<'_> {
                 assert_eq!(outcome == Outcome::RolledBack, rolled_back, "{ledger:?}");
             }
             Outcome::NeedsAttention => assert!(advance.contains(&Status::Stuck)),
-            Outcome::Refused => panic!("a plan was made, so nothing was refused"),
+            Outcome::Refused => {
+                assert!(advance.iter().all(gone), "left something: {ledger:?}");
+                let touched = |at: &usize| advance[*at] != Status::Pending;
+                let secures = |at| matches!(self.plan.steps[at], Step::Backup { .. });
+                assert!((0..advance.len()).filter(touched).all(secures), "touched: {ledger:?}");
+                assert!(!ledger.abort_asked, "{ledger:?}");
+            }
         }
     }
 }
@@ -271,7 +277,7 @@ fn what_no_sound_executor_writes_is_refused() {
 #[test]
 fn the_last_bake_counts() {
     let plan = &plans()[1];
-    let baked = |it: &str| Record::Baked { nonce: it.into() };
+    let baked = |it: &str| Record::Baked { nonce: it.into(), verdict: None };
     let ledger = Ledger::new(plan).after(&baked("one")).unwrap().after(&baked("two")).unwrap();
     assert_eq!(ledger.nonce.as_deref(), Some("two"));
 }

@@ -2,6 +2,7 @@
 //! function of the bytes it is given.
 
 pub mod body;
+pub mod challenge;
 pub mod chunk;
 pub mod fields;
 pub mod host;
@@ -33,3 +34,6 @@ pub enum Version {
     /// HTTP/1.1.
     Http11,
 }
+
+#[cfg(test)]
+mod rfc9112_tests;

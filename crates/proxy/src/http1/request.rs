@@ -315,7 +315,7 @@ fn write_fields(
     }
 }
 
-pub(super) fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+pub(crate) fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);

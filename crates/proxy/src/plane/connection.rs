@@ -1,8 +1,9 @@
 //! One client's connection: requests one after the other.
 
 use super::exchange::{self, After};
-use super::secure;
-use super::stream::{Reader, Stream};
+use super::http2;
+use super::secure::{self, Spoken};
+use super::stream::{Reader, Stream, Writer};
 use super::thread::Thread;
 use super::wire::{Sink, poll_read};
 use crate::http1::Version;
@@ -11,6 +12,7 @@ use crate::http1::request::{self, Peer, Request};
 use crate::limits::{
     CLIENT_IDLE_TIMEOUT, CLIENT_STALL_TIMEOUT, HEAD_TIMEOUT, LINGER_BYTES_MAX, LINGER_TIMEOUT,
 };
+use crate::run::SECURE;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -28,12 +30,22 @@ pub(crate) enum Door {
     Secure,
 }
 
+impl Door {
+    /// As an address of a listener says.
+    pub(crate) fn of(address: &str) -> Self {
+        if address.starts_with(SECURE) { Door::Secure } else { Door::Clear }
+    }
+}
+
 /// Serves until either side ends it.
 pub(super) async fn serve(thread: &Rc<Thread>, stream: TcpStream, peer: SocketAddr, door: Door) {
     let mut stream = match door {
         Door::Clear => Stream::Clear(stream),
         Door::Secure => match Box::pin(secure::handshake(&thread.plane, stream)).await {
-            Some(stream) => stream,
+            Some(Spoken::Http1(stream)) => stream,
+            Some(Spoken::Http2(stream)) => {
+                return Box::pin(http2::serve(thread, stream, peer)).await;
+            }
             None => return,
         },
     };
@@ -70,7 +82,8 @@ pub(super) async fn refuse(thread: &Rc<Thread>, stream: TcpStream) {
     }
 }
 
-async fn serve_one(
+/// Serves the next request.  `inbox` is what has come of it.
+pub(super) async fn serve_one(
     thread: &Rc<Thread>,
     stream: &mut Stream,
     inbox: &mut Vec<u8>,
@@ -78,7 +91,7 @@ async fn serve_one(
 ) -> After {
     let scheme = if stream.is_clear() { "http" } else { "https" };
     let (mut read, write) = stream.split();
-    let mut sink = Sink::new(write);
+    let sink = Sink::new(write);
     let head = timeout(HEAD_TIMEOUT, read_head(thread, &mut read, inbox, (peer, scheme))).await;
     let refusal = match head {
         Ok(Ok(Ok(request))) => {
@@ -90,11 +103,19 @@ async fn serve_one(
         Ok(Err(_)) => return After::Close,
         Err(_) => Refusal::TIMEOUT,
     };
-    refusal.write(sink.pending(), false, false, Version::Http11);
-    match sink.flush(CLIENT_STALL_TIMEOUT).await {
+    drop(sink);
+    let (_, write) = stream.split();
+    match answer(write, refusal).await {
         Ok(()) => After::Linger,
         Err(_) => After::Close,
     }
+}
+
+/// Tells a client why its request is none.
+pub(super) async fn answer(write: Writer<'_>, refusal: Refusal) -> io::Result<()> {
+    let mut sink = Sink::new(write);
+    refusal.write(sink.pending(), false, false, Version::Http11);
+    sink.flush(CLIENT_STALL_TIMEOUT).await
 }
 
 async fn read_head(
@@ -151,7 +172,7 @@ async fn fill(thread: &Thread, half: &mut Reader<'_>, inbox: &mut Vec<u8>) -> io
 
 /// Says that no more comes, and reads on for a moment: closing with unread bytes would reset the
 /// connection and could take our last response with it.
-async fn linger(thread: &Thread, stream: &mut Stream) {
+pub(super) async fn linger(thread: &Thread, stream: &mut Stream) {
     let (mut read, write) = stream.split();
     let mut sink = Sink::new(write);
     let mut left = LINGER_BYTES_MAX;

@@ -111,7 +111,15 @@ impl RouteFile {
     pub fn read(path: &Path) -> Result<Self, RouteFileError> {
         let bytes = read_bounded(path)
             .map_err(|source| RouteFileError::Unreadable { path: path.to_owned(), source })?;
-        let file: RouteFile = serde_json::from_slice(&bytes)
+        Self::parse(&bytes, path)
+    }
+
+    /// What [`RouteFile::read`] makes of a file's bytes; `path` is for what is said of them.
+    ///
+    /// # Errors
+    /// When they are broken, or name something that cannot be served.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, RouteFileError> {
+        let file: RouteFile = serde_json::from_slice(bytes)
             .map_err(|source| RouteFileError::Malformed { path: path.to_owned(), source })?;
         if file.checksum != file.digest() {
             return Err(RouteFileError::Checksum { path: path.to_owned() });

@@ -47,10 +47,19 @@ pub fn edge(certificates: &[(&str, &CertificateFiles)]) -> EdgeFile {
 impl Proxy {
     /// With a listener of each kind.
     pub fn start_both() -> Self {
+        Self::start_both_within(None)
+    }
+
+    /// And with a limit of open descriptors.
+    pub fn start_both_limited(descriptors: u64) -> Self {
+        Self::start_both_within(Some(descriptors))
+    }
+
+    fn start_both_within(descriptors: Option<u64>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().to_owned();
         fs::create_dir_all(proxy::route_file::routes_directory(&root)).unwrap();
-        Self::start_in(directory, root, BOTH, None)
+        Self::start_in(directory, root, BOTH, descriptors)
     }
 
     pub fn secure_address(&self) -> String {
@@ -77,6 +86,32 @@ pub fn connect(
     host: &str,
     trusted: &Path,
 ) -> io::Result<Connection<StreamOwned<ClientConnection, TcpStream>>> {
+    let stream = shake_hands(address, host, trusted, b"http/1.1")?;
+    Ok(Connection { reader: BufReader::new(stream) })
+}
+
+/// As [`connect`], to speak this protocol.
+pub fn shake_hands(
+    address: &str,
+    host: &str,
+    trusted: &Path,
+    protocol: &[u8],
+) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    let name = ServerName::try_from(host.to_owned()).unwrap();
+    let config = trusting(trusted, protocol);
+    let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut socket = TcpStream::connect(address)?;
+    socket.set_nodelay(true)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    while connection.is_handshaking() {
+        connection.complete_io(&mut socket)?;
+    }
+    Ok(StreamOwned::new(connection, socket))
+}
+
+/// A client that trusts the one certificate in this file.
+pub fn trusting(trusted: &Path, protocol: &[u8]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(trusted).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -85,14 +120,6 @@ pub fn connect(
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let name = ServerName::try_from(host.to_owned()).unwrap();
-    let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
-    let mut socket = TcpStream::connect(address)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.set_write_timeout(Some(PATIENCE))?;
-    while connection.is_handshaking() {
-        connection.complete_io(&mut socket)?;
-    }
-    Ok(Connection { reader: BufReader::new(StreamOwned::new(connection, socket)) })
+    config.alpn_protocols = vec![protocol.to_vec()];
+    config
 }

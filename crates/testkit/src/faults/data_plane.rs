@@ -27,17 +27,20 @@ enum Victim {
     Proxy,
     DaemonAndProxy,
     Holder,
+    HolderAndProxy,
     Supervise,
 }
 
 impl Victim {
-    const ALL: [Self; 4] = [Self::Proxy, Self::DaemonAndProxy, Self::Holder, Self::Supervise];
+    const ALL: [Self; 5] =
+        [Self::Proxy, Self::DaemonAndProxy, Self::Holder, Self::HolderAndProxy, Self::Supervise];
 
     fn roles(self) -> &'static [&'static str] {
         match self {
             Self::Proxy => &["proxy"],
             Self::DaemonAndProxy => &["daemon", "proxy"],
             Self::Holder => &["--holder"],
+            Self::HolderAndProxy => &["--holder", "proxy"],
             Self::Supervise => &[],
         }
     }
@@ -46,6 +49,8 @@ impl Victim {
     fn allowed(self) -> Allowed {
         match self {
             Self::Proxy | Self::DaemonAndProxy => Allowed::IN_FLIGHT,
+            // Nobody holds the listeners until the daemon has started the next holder.
+            Self::HolderAndProxy => Allowed::ANY,
             Self::Holder | Self::Supervise => Allowed::NONE,
         }
     }
@@ -155,6 +160,12 @@ fn given_up() {
     let answer = scene.stand.get("/");
     let took = began.elapsed();
     assert!(took < Duration::from_secs(2), "a client hung for {took:?}: {answer:?}");
+    // Routes still lead to the first release, and nobody is answered by it.
+    let ran = scene.stand.deploy("1.5.0", "");
+    for part in ["serving now  nothing: the proxy does not run", "cutover proxy start"] {
+        assert!(ran.error.contains(part), "{part}: {}", ran.text());
+    }
+    scene.remember(&ran);
     let ran = scene.stand.cutover(&["proxy", "start"]);
     scene.remember(&ran);
     scene.stand.until_answers(FIRST, BACK_WAIT);

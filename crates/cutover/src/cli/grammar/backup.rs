@@ -7,7 +7,8 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(
     override_usage = "cutover backup create [TARGET] [--note TEXT] [--pin]
-       cutover backup list [TARGET]
+       cutover backup list [TARGET] [--second-place]
+       cutover backup fetch [TARGET] [NAME]
        cutover backup show|verify|drill [TARGET] [NAME]
        cutover backup restore [TARGET] NAME [--only db,volumes,config]
        cutover backup delete [TARGET] NAME
@@ -45,6 +46,15 @@ pub enum BackupAct {
     List {
         /// The environment.
         #[arg(value_name = "TARGET", num_args = 0..=2)]
+        words: Vec<String>,
+        /// Those that lie in the second place instead.
+        #[arg(long)]
+        second_place: bool,
+    },
+    /// Bring one back from the second place; nothing is restored by that.
+    Fetch {
+        /// The environment, then the name; the latest there, where that is left out.
+        #[arg(value_name = "TARGET NAME", num_args = 0..=3)]
         words: Vec<String>,
     },
     /// Show what is in one.

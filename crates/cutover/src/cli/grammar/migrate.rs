@@ -12,7 +12,8 @@ secrets, user and limits.  What a release before or after it needs is seen by
 its own code only: `--release` names it.
 
 Exit codes: of `status`, 0 where the tool answered and 5 where nobody can say
-how the database stands; of `up` and `undo`, the tool's own, as with `run`.
+how the database stands; of `up` and `undo`, the tool's own, as with `run`, or
+6 where a deployment is on its way.  None begins while they run.
 
 Examples:
   cutover migrate status production

@@ -26,6 +26,9 @@ pub async fn list(session: &Session, words: &[String]) -> Result<u8, Halt> {
         session.ui.object(&all.iter().map(|it| &it.0).collect::<Vec<_>>());
     } else {
         session.ui.line(&printed::list(&all));
+        if let Some(others) = printed::others(&place.backups.others(&place.environment)?) {
+            session.ui.line(&others);
+        }
     }
     Ok(0)
 }

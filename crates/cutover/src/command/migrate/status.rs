@@ -30,6 +30,7 @@ pub(super) async fn run(
         time_limit_ms: Some(TIME_MAX_MS),
         detached: false,
         by: session.by.clone(),
+        migration: None,
     };
     let (said, ended) = session.ui.waiting("the tool to answer", ask(session, &asked)).await?;
     let tool = database.spec.tool;

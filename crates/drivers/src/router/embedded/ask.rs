@@ -42,11 +42,30 @@ impl EmbeddedRouter {
                         .hint("see proxy/proxy.log in the state directory"));
                 }
             }
-            let is_coming = self.holder().is_some_and(|it| it.state == HolderState::Serving);
-            if !is_coming || Instant::now() >= deadline {
+            if !self.is_coming() || Instant::now() >= deadline {
                 return Ok(None);
             }
             thread::sleep(RESTART_PAUSE);
+        }
+    }
+
+    /// Whether a holder is there that starts the proxy again.  One that died together with it is
+    /// replaced first: whoever gives orders waits for both, as for the proxy alone.
+    fn is_coming(&self) -> bool {
+        let serves = || self.holder().is_some_and(|it| it.state == HolderState::Serving);
+        if serves() {
+            return true;
+        }
+        // Who only looks has no program, and starts nothing.
+        if self.shared.program.as_os_str().is_empty() {
+            return false;
+        }
+        match self.keep_alive_now() {
+            Ok(()) => serves(),
+            Err(failure) => {
+                tracing::warn!("failed to {}", failure.message);
+                false
+            }
         }
     }
 

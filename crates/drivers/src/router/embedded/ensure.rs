@@ -13,7 +13,9 @@ use model::failure::{Blame, Failure};
 use proxy::control::Ask;
 use std::{
     collections::BTreeSet,
-    fs, thread,
+    fs,
+    sync::{MutexGuard, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 use supervise::{
@@ -33,6 +35,7 @@ impl EmbeddedRouter {
             )
             .hint("set `proxy.listen` in the configuration"));
         }
+        let _turn = self.turn();
         let holder = self.holder();
         let answers = proxy::client::ask(self.layout().root(), &Ask::Status, ANSWER_WAIT).is_ok();
         if holder.is_some() || answers {
@@ -54,6 +57,7 @@ impl EmbeddedRouter {
     /// Starts a holder in the place of one that died: its last word says that it was not asked to
     /// end.  Until then a proxy that dies is not replaced.
     pub(super) fn keep_alive_now(&self) -> Result<(), Failure> {
+        let _turn = self.turn();
         if self.holder().is_some() {
             return Ok(());
         }
@@ -67,6 +71,11 @@ impl EmbeddedRouter {
             Some(spec) => self.begin(&spec.listen),
             None => Ok(()),
         }
+    }
+
+    /// To look for a holder and start one.
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.shared.beginning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn begin(&self, listen: &[String]) -> Result<(), Failure> {

@@ -365,6 +365,7 @@ fn one_off(work: &Work, command: &BuildCommand, left_ms: u64) -> OneOff {
         by: format!("build of {}", work.release.version),
         begun_at_ms: SystemClock.now_ms(),
         scheduled: false,
+        migration: None,
     }
 }
 

@@ -61,6 +61,7 @@ fn one_off(environment: &EnvironmentId, hook: &HookRun) -> OneOff {
         by: format!("hook {}", hook.name),
         begun_at_ms: SystemClock.now_ms(),
         scheduled: false,
+        migration: None,
     }
 }
 

@@ -252,6 +252,7 @@ fn one_off(
         by: format!("migration to {}", run.version),
         begun_at_ms: SystemClock.now_ms(),
         scheduled: false,
+        migration: None,
     }
 }
 

@@ -35,6 +35,7 @@ pub(super) fn new_files(new: &Path, old: Option<&Path>, below: Option<&str>) -> 
         applied: vec![],
         destructive: seen.collect(),
         brought: added.iter().map(|it| it.display().to_string()).collect(),
+        ..Migrated::default()
     }
 }
 
