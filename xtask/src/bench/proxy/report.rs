@@ -50,15 +50,10 @@ fn rows(measured: &Measured) -> Vec<Row> {
     let name = "1 KiB, two workers, all on two cores";
     let goal = Some(TOGETHER_GOAL);
     rows.push(more(&measured.together, 0, name, Run::per_second, ("per s", goal)));
-    let figures: [(&str, fn(&Run) -> f64, bool); 3] = [
-        ("p50", |it| it.p50_us as f64, false),
-        ("p99", |it| it.p99_us as f64, true),
-        ("p99.9", |it| it.p999_us as f64, false),
-    ];
-    for (word, figure, is_goal) in figures {
-        let case = format!("{}: {word}", CASES[PACED].name);
-        rows.push(less(measured, case, figure, is_goal));
-    }
+    let case = |word: &str| format!("{}: {word}", CASES[PACED].name);
+    rows.push(less(measured, case("p50"), |it| it.p50_us as f64, false));
+    rows.push(less(measured, case("p99"), |it| it.p99_us as f64, true));
+    rows.push(less(measured, case("p99.9"), |it| it.p999_us as f64, false));
     // With `--only` most was not measured, and nothing is said of it.
     rows.retain(|it| it.ours > 0.0);
     for secure in
