@@ -31,12 +31,21 @@ impl Ours {
         let [_, secure] = addresses();
         let command = serde_json::to_string(&[built("cutover-testkit", "cutover-backend")])?;
         let text = format!(
-            "proxy:\n  listen: [\"{}\"]\n  https:\n    listen: [\"{secure}\"]\n    redirect: no\n    \
-             certificates:\n      {HOST}: {{ certificate: {}, key: {} }}\n\
-             projects:\n  shop:\n    source: {{ directory: . }}\n    services:\n      web:\n        \
-             command: {command}\n        routes: [/]\n        health: {{ path: / }}\n        \
-             bake: 0s\n    environments:\n      production: {{ domains: [{HOST}], \
-             version: semver, disk_free: 64M }}\n",
+            r#"proxy:
+  listen: ["{}"]
+  https:
+    listen: ["{secure}"]
+    redirect: no
+    certificates:
+      {HOST}: {{ certificate: {}, key: {} }}
+projects:
+  shop:
+    source: {{ directory: . }}
+    services:
+      web: {{ command: {command}, routes: [/], health: {{ path: / }}, bake: 0s }}
+    environments:
+      production: {{ domains: [{HOST}], version: semver, disk_free: 64M }}
+"#,
             stand.address,
             certificate.display(),
             key.display(),
