@@ -351,11 +351,11 @@ fn trial(
     let known = sources.proxy.as_ref()?.environments.get(&id.stem())?;
     let probation = known.probation.as_ref()?;
     let steps = active.iter().filter_map(|it| it.plan.as_ref()).flat_map(|it| &it.steps);
-    let share = steps.filter_map(|it| match it {
+    let mut shares = steps.filter_map(|it| match it {
         Step::Switch { to, share, .. } if to.0 == known.generation => *share,
         _ => None,
     });
-    let share = share.last();
+    let share = shares.next_back();
     Some(TrialReport { requests: probation.requests, failed: probation.failures, share })
 }
 
