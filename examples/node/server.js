@@ -187,10 +187,11 @@ function listen() {
     process.exit(1);
   });
   const place = process.env.PORT || '3000';
-  const port = broken.has('listen_wrong_port') ? 0 : Number(place);
+  const lost = broken.has('listen_wrong_port');
+  const port = lost ? 0 : Number(place);
   const host = process.env.HOST || '127.0.0.1';
   // With `listen: socket` it is the path of a socket.
-  const where = place.startsWith('/') ? { path: place } : { port, host };
+  const where = place.startsWith('/') && !lost ? { path: place } : { port, host };
   server.listen({ ...where, backlog: 1024 }, () => {
     const at = server.address();
     console.log(`listening on ${typeof at === 'string' ? at : `${at.address}:${at.port}`}`);
