@@ -45,7 +45,7 @@ pub fn table(environments: &[EnvironmentReport], now_ms: u64) -> String {
                 instance.role.clone(),
                 plain(&status(instance)),
                 or_none(instance.pid.map(|it| it.to_string())),
-                or_none(instance.port.map(|it| it.to_string())),
+                or_none(place(instance)),
                 instance.restarts.to_string(),
                 or_none(uptime_ms(instance, now_ms).map(duration)),
                 or_none(instance.memory_bytes.map(bytes)),
@@ -97,6 +97,7 @@ pub fn objects(
                 "version": it.version,
                 "pid": it.pid,
                 "port": it.port,
+                "socket": it.socket,
                 "slot": it.slot,
                 "instances": count(&it.service),
                 "mode": mode(it),
@@ -114,6 +115,12 @@ pub fn objects(
     };
     let jobs = of_jobs(environments).map(|(of, job)| job::object(&of.id.to_string(), job));
     environments.iter().flat_map(of).chain(jobs).collect()
+}
+
+/// Its port, or that it listens at a socket, whose path would be too long here.
+fn place(instance: &InstanceReport) -> Option<String> {
+    let socket = || instance.socket.as_ref().map(|_| "socket".to_owned());
+    instance.port.map(|it| it.to_string()).or_else(socket)
 }
 
 /// How it runs: as PM2 calls it where PM2 runs it.

@@ -156,6 +156,7 @@ fn instance(number: u16, role: &str, status: &str) -> InstanceReport {
         status: status.into(),
         pid: (status == "running").then_some(4000 + u32::from(number)),
         port: Some(20_000 + number),
+        socket: None,
         slot: "green".into(),
         restarts: u32::from(number) - 1,
         since_ms: Some(sample::BEGAN_MS),

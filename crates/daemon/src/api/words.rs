@@ -548,6 +548,9 @@ pub struct InstanceReport {
     pub pid: Option<u32>,
     /// Where it answers.
     pub port: Option<u16>,
+    /// The Unix socket at which it answers, instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<String>,
     /// Blue or green.
     pub slot: String,
     /// Times it was started again.
