@@ -10,6 +10,7 @@ mod describe;
 mod difference;
 mod health;
 mod manifest;
+mod migrators;
 mod next;
 mod planner;
 mod preflight;
