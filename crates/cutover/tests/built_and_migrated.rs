@@ -1,6 +1,7 @@
 //! An application of TypeScript and Prisma: built on the host from its repository, its database
 //! backed up and migrated, run by PM2's cluster behind nginx, and all of that going wrong.
 #![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
+#![allow(clippy::print_stdout, reason = "its figures are for people")]
 
 use serde_json::Value;
 use std::{
