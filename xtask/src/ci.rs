@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use std::time::Instant;
 
 /// A program that tests need, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 19] = [
+const NEEDED: [(&str, &str); 20] = [
     ("git", "git"),
     ("node", "nodejs"),
     ("npm", "npm"),
@@ -18,6 +18,7 @@ const NEEDED: [(&str, &str); 19] = [
     ("nginx", "nginx"),
     ("h2load", "nghttp2-client"),
     ("openssl", "openssl"),
+    ("pebble", "pebble"),
     ("age", "age"),
     ("sqlite3", "sqlite3"),
     ("pg_ctlcluster", "postgresql"),

@@ -1,5 +1,6 @@
 //! The configuration as it was read: each value with its place, nothing filled in yet.
 
+pub(crate) mod acme;
 pub(crate) mod alias;
 pub(crate) mod backup;
 pub(crate) mod build;
@@ -23,4 +24,5 @@ pub(crate) mod service;
 pub(crate) mod shared;
 pub(crate) mod smoke;
 pub(crate) mod systemd;
+pub(crate) mod trial;
 pub(crate) mod variable;

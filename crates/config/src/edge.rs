@@ -7,7 +7,7 @@ use crate::{
     report::Report,
 };
 use model::{
-    edge::{CertificateFiles, Edge, SECURE, covers},
+    edge::{Acme, CertificateFiles, Edge, SECURE, covers},
     name::EnvironmentId,
 };
 
@@ -61,6 +61,7 @@ impl Document {
                 let files = found.map(|(host, files)| (host.clone(), files.clone()));
                 edge.certificates.extend(files);
             }
+            edge.acme = issued(https, environment);
         }
         (edge != Edge::default()).then_some(edge)
     }
@@ -75,6 +76,21 @@ fn certificate<'d>(
     all().find(|it| it.0 == host).or_else(|| all().find(|it| covers(it.0, host)))
 }
 
+/// Those of its hosts that an authority issues certificates for.
+fn issued(https: &HttpsDraft, environment: &EnvironmentDraft) -> Option<Acme> {
+    let draft = https.acme.as_ref()?;
+    let names = environment.domains().iter().map(|it| &it.value);
+    let hosts = names.filter(|it| is_issued(https, environment, it)).cloned().collect();
+    let acme = Acme { hosts, ..draft.acme.clone() };
+    (!acme.hosts.is_empty()).then_some(acme)
+}
+
+fn is_issued(https: &HttpsDraft, environment: &EnvironmentDraft, host: &str) -> bool {
+    let wanted = environment.https.acme.as_ref().is_none_or(|it| it.value);
+    let known = https.acme.as_ref().is_some_and(|it| it.issues(host));
+    wanted && known && certificate(https, host).is_none()
+}
+
 /// Reports hosts without a certificate, certificates without a host, and keys that go for nothing.
 pub(crate) fn judge(root: &RootDraft, report: &mut Report) {
     let environments = || root.projects.iter().flat_map(|it| &it.1.environments).map(|(_, it)| it);
@@ -83,7 +99,8 @@ pub(crate) fn judge(root: &RootDraft, report: &mut Report) {
             let over = &environment.https;
             let redirect = over.redirect.as_ref().map(|it| (it.place, &it.path));
             let hsts = over.hsts.as_ref().map(|it| (it.place, &it.path));
-            for (place, path) in redirect.into_iter().chain(hsts) {
+            let acme = over.acme.as_ref().map(|it| (it.place, &it.path));
+            for (place, path) in redirect.into_iter().chain(hsts).chain(acme) {
                 let message = "the proxy ends no TLS, so this goes for nothing";
                 report.error(place, path.clone(), message).hint("add `proxy: { https: … }`");
             }
@@ -92,8 +109,18 @@ pub(crate) fn judge(root: &RootDraft, report: &mut Report) {
     };
     both(root, https, report);
     let hosts = || environments().flat_map(|it| it.domains());
-    for host in hosts() {
-        if certificate(https, &host.value).is_some() {
+    let pairs = || environments().flat_map(|it| it.domains().iter().map(move |host| (it, host)));
+    if let Some(acme) = &https.acme
+        && !pairs().any(|(it, host)| is_issued(https, it, &host.value))
+    {
+        let message = "there is no host that a certificate is to be issued for";
+        report
+            .add(Severity::Warning, acme.place, acme.path.clone(), message)
+            .hint("add one to the `domains` of an environment, or take `acme` out");
+    }
+    for (environment, host) in pairs() {
+        let host_has = certificate(https, &host.value).is_some();
+        if host_has || is_issued(https, environment, &host.value) {
             continue;
         }
         let message = format!("`{}` has no certificate: it is refused over TLS", host.value);

@@ -5,6 +5,7 @@ pub mod api;
 mod background;
 pub mod behind;
 mod by_hand;
+mod certificates;
 mod controller;
 mod deployment_log;
 mod gate;

@@ -120,7 +120,10 @@ async fn build(
         proxy: sources.proxy.as_ref().map(proxy_report),
         environments: vec![],
         disk_free_bytes: disk_free_bytes(root),
-        alerts: trouble.chain(sources.proxy.iter().flat_map(|it| it.alerts.clone())).collect(),
+        alerts: trouble
+            .chain(sources.proxy.iter().flat_map(|it| it.alerts.clone()))
+            .chain(drivers::acme::alerts(root))
+            .collect(),
     };
     for id in environments(&sources)? {
         report.environments.push(environment::report(&sources, &id).await?);

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{self, audit::Audit},
-    background, behind,
+    background, behind, certificates,
     controller::Controller,
     deployment_log::DeploymentLogs,
     hub::Hub,
@@ -170,6 +170,7 @@ async fn serve(options: &DaemonOptions, store: Store) -> Result<(), DaemonError>
         tracing::warn!(%error, "the service manager cannot be told that the controller runs");
     }
     tokio::spawn(background::run(controller.clone(), recovered));
+    tokio::spawn(certificates::tend(controller.clone()));
     tokio::spawn(one_off::tend(controller.clone()));
     let until = async move {
         // An error means that the sender is gone, with the controller.

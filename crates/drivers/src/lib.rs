@@ -2,6 +2,7 @@
 
 pub mod abandoned;
 mod account;
+pub mod acme;
 pub mod audit;
 pub mod backups;
 mod blocking;
@@ -14,6 +15,7 @@ pub mod machine;
 pub mod nginx;
 pub mod probe;
 pub mod releases;
+mod roots;
 pub mod router;
 pub mod runtime;
 mod seal;
@@ -21,6 +23,7 @@ pub mod secrets;
 pub mod state;
 pub mod units;
 
+use acme::Certificates;
 use backups::DirectoryBackups;
 use clock::SystemClock;
 use engine::port::{
@@ -56,6 +59,8 @@ pub struct Local {
     pub migrator: Arc<dyn Migrator>,
     /// The proxy that comes with this program.
     pub router: Arc<dyn Router>,
+    /// Certificates that an authority issues.
+    pub certificates: Certificates,
     /// Asks them.
     pub prober: Arc<dyn Prober>,
     /// Backups in directories.
@@ -104,6 +109,7 @@ fn parts(
         )),
         one_offs: Arc::new(one_offs),
         router: Arc::new(router),
+        certificates: Certificates::new(layout.clone()),
         prober: Arc::new(prober),
         backups: Arc::new(DirectoryBackups::new(layout.clone())),
         releases: Arc::new(DirectoryReleases::new(layout.clone())),

@@ -1,7 +1,7 @@
 //! What the proxy does of itself for an environment's hosts.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Before the address of a listener whose clients begin with a TLS handshake.
 pub const SECURE: &str = "https://";
@@ -22,6 +22,37 @@ pub struct Edge {
     /// How requests are logged; none: they are not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_log: Option<AccessLog>,
+    /// Whose certificates an authority issues; none: nobody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acme: Option<Acme>,
+}
+
+/// Which authority issues certificates, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acme {
+    /// Each gets one of its own.
+    pub hosts: BTreeSet<String>,
+    /// The address of its directory: `https://…`.
+    pub directory: String,
+    /// Where it may write to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// A file of certificates in PEM, one of which signs that of the directory; none: the host's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// How it is proved whose a host is.
+    pub challenge: Challenge,
+}
+
+/// How it is proved to an authority whose a host is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Challenge {
+    /// It asks by clear HTTP, at port 80.
+    Http,
+    /// It asks by a TLS handshake, at port 443.
+    TlsAlpn,
 }
 
 /// How a line of the access log looks.

@@ -4,7 +4,9 @@
 //! async.
 
 pub mod backup;
+pub mod bake;
 pub mod build;
+pub mod canary;
 pub mod cause;
 pub mod check;
 pub mod checklist;
@@ -32,6 +34,7 @@ pub mod pm2;
 pub mod preflight;
 pub mod redact;
 pub mod release;
+pub mod renewal;
 pub mod requirement;
 pub mod retention;
 pub mod role;

@@ -1,5 +1,6 @@
 //! Certificates: read from files, and looked at before anybody is shown one.
 
+use crate::challenge;
 use crate::edge::CertificateFiles;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -26,6 +27,9 @@ const KEY_MODE_FORBIDDEN: u32 = 0o027;
 /// Why a certificate cannot be presented.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
+    /// An authority was asked for it, or will be.
+    #[error("no certificate has been issued yet; `cutover cert list` says how it stands")]
+    NotIssued,
     /// A file cannot be read.
     #[error("{path} cannot be read: {source}")]
     Unreadable {
@@ -119,6 +123,9 @@ pub fn look(files: &CertificateFiles, host: &str, now_s: i64) -> Result<Facts, T
 /// As [`look`], to present it.
 pub(crate) fn load(files: &CertificateFiles, host: &str, now_s: i64) -> Result<Loaded, Trouble> {
     let CertificateFiles { certificate, key } = files;
+    if challenge::is_issued(certificate) && !certificate.exists() {
+        return Err(Trouble::NotIssued);
+    }
     let chain = chain(certificate)?;
     let facts = facts(certificate, &chain[0], host, now_s)?;
     let secret = secret(key)?;

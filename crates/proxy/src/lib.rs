@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod certificate;
+pub mod challenge;
 pub mod client;
 pub mod control;
 mod controller;
@@ -23,5 +24,5 @@ mod run;
 pub mod trusted;
 
 pub use error::ProxyError;
-pub use listeners::listeners_from_environment;
+pub use listeners::{is_to_wait, listeners_from_environment};
 pub use run::{ProxyOptions, SECURE, run};

@@ -10,6 +10,7 @@ use common::tls::edge;
 use common::{Altered, Proxy, eventually, shop, target};
 use http::{HeaderMap, HeaderValue, Request};
 use proxy::access::{Format, access_directory};
+use proxy::route_file::{Files, FilesRoot};
 use std::fs;
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -85,6 +86,59 @@ fn many_at_a_time_go_over_one_connection_to_kept_connections() {
     });
     assert_eq!(proxy.quiet().releases["r1"].completed, 1000);
     assert!(backend.connections() <= 40, "{}", backend.connections());
+}
+
+#[test]
+fn flips_beneath_many_requests_lose_and_double_nothing() {
+    const FLIPS: u64 = 60;
+    let backends = [Backend::named("a"), Backend::named("b")];
+    let targets =
+        [target("a-1", "r1", &backends[0].address), target("b-1", "r2", &backends[1].address)];
+    let (proxy, secure) = serving(&backends[0]);
+    let stop = Arc::new(AtomicU64::new(0));
+    let (asked, proxy) = run(async {
+        let client = Client::open(&secure).await;
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let (sender, stop) = (client.sender.clone(), stop.clone());
+                tokio::spawn(async move {
+                    let connection = tokio::spawn(async { Ok(()) });
+                    let mut client = Client { sender, connection };
+                    let mut asked = 0;
+                    while stop.load(Ordering::SeqCst) == 0 {
+                        let body = pattern(1000 + asked as usize % 7000);
+                        let sent = client.send(to("POST", "/"), &[&body], None).await.unwrap();
+                        assert_eq!((sent.status, sent.text()), (200, checksum(&body)));
+                        asked += 1;
+                    }
+                    asked
+                })
+            })
+            .collect();
+        let flips = tokio::task::spawn_blocking(move || {
+            for generation in 1..=FLIPS {
+                let to = (generation % 2) as usize;
+                proxy.put(shop(generation + 1, &targets[to..=to]), generation);
+                let gone = ["a-1", "b-1"][1 - to];
+                assert_eq!(proxy.drain(&[gone], 5000).0, 0);
+            }
+            proxy
+        });
+        let proxy = flips.await.unwrap();
+        stop.store(1, Ordering::SeqCst);
+        let mut asked = 0;
+        for task in tasks {
+            asked += task.await.unwrap();
+        }
+        assert!(!client.connection.is_finished(), "one connection outlived all of it");
+        (asked, proxy)
+    });
+    assert_eq!(backends[0].posts() + backends[1].posts(), asked, "no post is lost or doubled");
+    let releases = proxy.quiet().releases;
+    for (id, backend) in [("r1", &backends[0]), ("r2", &backends[1])] {
+        assert!(backend.posts() > 0, "{id}");
+        assert_eq!((releases[id].completed, releases[id].aborted), (backend.posts(), 0), "{id}");
+    }
 }
 
 #[test]
@@ -322,6 +376,44 @@ fn failures_of_a_probation_count_here_too() {
         soon("the fall-back", || proxy.shop().generation == 1).await;
         assert_eq!(client.get("/").await.unwrap().text(), "old");
     });
+}
+
+#[test]
+fn files_are_served_whole_in_part_or_not_at_all() {
+    let proxy = Proxy::start_both();
+    let release = proxy.root.join("release");
+    fs::create_dir(&release).unwrap();
+    let large = pattern(300_000);
+    fs::write(release.join("large.bin"), &large).unwrap();
+    fs::write(release.join("page.html"), "hello").unwrap();
+    let root = FilesRoot { release: release.display().to_string(), directory: String::new() };
+    let files = Files { roots: vec![root], shared: None, index: None, fallback: None };
+    let mut serving = target("a-1", "r1", "127.0.0.1:1");
+    serving.files = Some(files);
+    proxy.put(shop(1, &[serving]), 0);
+    let secure = Secure::of(&proxy);
+    run(async {
+        let mut client = Client::open(&secure).await;
+        assert_eq!(client.get("/large.bin").await.unwrap().body, large);
+        let page = client.get("/page.html").await.unwrap();
+        assert_eq!((page.text().as_str(), page.field("connection")), ("hello", None));
+        let mut part = to("GET", "/large.bin");
+        part.headers_mut().insert("range", HeaderValue::from_static("bytes=100000-200000"));
+        let part = client.ask(part).await.unwrap();
+        assert_eq!((part.status, part.body.as_slice()), (206, &large[100_000..=200_000]));
+        let mut known = to("GET", "/page.html");
+        known.headers_mut().insert("if-none-match", page.fields["etag"].clone());
+        let known = client.ask(known).await.unwrap();
+        assert_eq!((known.status, known.body.len()), (304, 0));
+        let only_head = client.ask(to("HEAD", "/large.bin")).await.unwrap();
+        assert_eq!((only_head.status, only_head.body.len()), (200, 0));
+        assert_eq!(client.get("/none").await.unwrap().status, 404);
+        // A body that nobody reads does no harm to the connection.
+        let sent = client.send(to("POST", "/page.html"), &[b"hello"], None).await;
+        assert!(sent.is_err() || sent.is_ok_and(|it| it.status == 405));
+        assert_eq!(client.get("/page.html").await.unwrap().text(), "hello");
+    });
+    assert_eq!(proxy.quiet().releases["r1"].aborted, 0);
 }
 
 #[test]

@@ -7,8 +7,8 @@ mod common;
 use common::backend::{Backend, Then, ordinary};
 use common::http::get;
 use common::http2::{
-    Client, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Raw, Secure, fields, frame, kind, literal,
-    run, send_piece, soon, to,
+    Client, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HOST, Raw, Secure, answer, fields, frame,
+    kind, literal, run, send_piece, soon, to,
 };
 use common::{Proxy, shop, target};
 use http::HeaderValue;
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 /// What an attack may cost.
 const MEMORY_MAX_KIB: u64 = 16 * 1024;
 /// Everybody else is answered within this.
-const OTHERS_WAIT_MAX: Duration = Duration::from_secs(1);
+const OTHERS_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Frames sent in one attack, many times what is allowed.
 const FRAMES: u32 = 20_000;
 
@@ -34,6 +34,10 @@ struct World {
 }
 
 fn world() -> World {
+    world_of(Proxy::start_both())
+}
+
+fn world_of(proxy: Proxy) -> World {
     let lets = Arc::new(AtomicBool::new(false));
     let let_go = lets.clone();
     let backend = Backend::with(move |request, stream| match request.path() {
@@ -50,7 +54,6 @@ fn world() -> World {
         }
         _ => ordinary("a", request, stream),
     });
-    let proxy = Proxy::start_both();
     proxy.put(shop(1, &[target("a-1", "r1", &backend.address)]), 0);
     let secure = Secure::of(&proxy);
     World { proxy, backend, secure, lets }
@@ -167,6 +170,84 @@ fn floods_are_dismissed_cost_little_and_disturb_nobody() {
     world.is_quiet_again();
 }
 
+/// Fields of a request, with others in their places.
+fn odd_fields(changes: &[(&str, &str)]) -> Vec<u8> {
+    let mut pairs =
+        vec![(":method", "GET"), (":scheme", "https"), (":path", "/"), (":authority", HOST)];
+    for (name, value) in changes {
+        match pairs.iter_mut().find(|it| it.0 == *name) {
+            // Without its mark it stands beside what it is like.
+            Some(pair) => pair.1 = value,
+            None => pairs.push((name.trim_start_matches('+'), value)),
+        }
+    }
+    pairs.iter().flat_map(|it| literal(it.0, it.1)).collect()
+}
+
+/// What would be another request, or another length, if it were written into HTTP/1.1 as it is.
+const SMUGGLED: [&[(&str, &str)]; 34] = [
+    &[(":method", "GET / HTTP/1.1\r\nX: y\r\n\r\nGET")],
+    &[(":method", "GET /")],
+    &[(":method", "")],
+    &[(":method", "CONNECT")],
+    &[(":path", "/ HTTP/1.1\r\nX: y\r\n\r\nGET /")],
+    &[(":path", "/a b")],
+    &[(":path", "/\t")],
+    &[(":path", "")],
+    &[(":path", "*")],
+    &[(":path", "x")],
+    &[(":path", "http://blog.test/")],
+    &[(":authority", "shop.test\r\nX: y")],
+    &[(":authority", "shop.test x")],
+    &[(":authority", "user@shop.test")],
+    &[(":authority", "")],
+    &[(":scheme", "https\r\nX: y")],
+    &[(":protocol", "websocket")],
+    &[(":unknown", "x")],
+    &[("+:path", "/other")],
+    &[("+:authority", "blog.test")],
+    &[("x", "y"), ("+:path", "/other")],
+    &[("host", "blog.test")],
+    &[("x", "y\r\nz: a")],
+    &[("x", "y\nz: a")],
+    &[("x", "y\0")],
+    &[("x", " y")],
+    &[("x y", "z")],
+    &[("x:", "y")],
+    &[("x\r\nz", "y")],
+    &[("X", "y")],
+    &[("", "y")],
+    &[("transfer-encoding", "chunked")],
+    &[("connection", "transfer-encoding")],
+    &[("content-length", "5")],
+];
+
+#[test]
+fn nothing_is_smuggled_into_http_1() {
+    let world = world();
+    world.others_are_served();
+    let before = world.backend.requests();
+    for changes in SMUGGLED {
+        let mut raw = Raw::open(&world.secure);
+        let head = END_HEADERS | END_STREAM;
+        raw.send(&frame(kind::HEADERS, head, 1, &odd_fields(changes))).unwrap();
+        // A client error, a reset, or the end of the connection: told by the first of them.
+        loop {
+            match raw.read() {
+                Ok((kind::HEADERS, _, 1, fields)) => {
+                    assert!(fields.starts_with(&[0x8c]), "400 it is: {changes:?} {fields:?}");
+                    break;
+                }
+                Ok((kind::RST_STREAM | kind::GOAWAY, ..)) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        assert_eq!(world.backend.requests(), before, "{changes:?}");
+    }
+    world.others_are_served();
+    world.is_quiet_again();
+}
+
 #[test]
 fn a_head_that_grows_when_it_is_unpacked_is_not_unpacked() {
     let world = world();
@@ -264,4 +345,39 @@ fn a_client_that_sends_ahead_waits_for_the_instance() {
     world.others_are_served();
     world.lets.store(true, Ordering::SeqCst);
     world.is_quiet_again();
+}
+
+#[test]
+fn requests_that_would_need_too_many_descriptors_are_refused_by_name() {
+    const DESCRIPTORS: u64 = 300;
+    const CLIENTS: usize = 3;
+    const EACH: usize = 90;
+    let world = world_of(Proxy::start_both_limited(DESCRIPTORS));
+    run(async {
+        let mut clients = Vec::new();
+        let mut waiting = Vec::new();
+        for _ in 0..CLIENTS {
+            clients.push(Client::open(&world.secure).await);
+        }
+        for client in &mut clients {
+            for _ in 0..EACH {
+                let (response, _) = client.begin(to("GET", "/wait"), true).await.unwrap();
+                waiting.push(tokio::spawn(answer(response)));
+            }
+        }
+        // Each is with the instance, or was answered.
+        let ended = || waiting.iter().filter(|it| it.is_finished()).count();
+        let all = CLIENTS * EACH;
+        soon("all are told", || ended() + world.backend.requests() as usize == all).await;
+        assert!(ended() > 0, "some are too many");
+        for told in waiting {
+            if told.is_finished() {
+                let told = told.await.unwrap().unwrap();
+                let word = (told.status, told.field("x-cutover-error").unwrap_or_default());
+                assert_eq!(word, (503, "full"));
+            }
+        }
+    });
+    world.is_quiet_again();
+    world.others_are_served();
 }

@@ -17,6 +17,7 @@ pub mod library;
 pub mod load;
 pub mod machine;
 pub mod nginx;
+pub mod pebble;
 pub mod pm2;
 pub mod ports;
 pub mod published;

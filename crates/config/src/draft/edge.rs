@@ -1,5 +1,6 @@
 //! What the proxy does of itself at the edge, as it was read.
 
+use super::acme::AcmeDraft;
 use crate::{
     address,
     report::{Field, Placed, Report, Table},
@@ -19,6 +20,8 @@ pub(crate) struct HttpsDraft {
     pub(crate) listen: Option<Placed<Vec<Placed<String>>>>,
     /// By host, or `*.` and a part of one.
     pub(crate) certificates: Vec<(Placed<String>, CertificateFiles)>,
+    /// Who issues those that are not named there.
+    pub(crate) acme: Option<AcmeDraft>,
     pub(crate) over: OverDraft,
 }
 
@@ -27,15 +30,18 @@ pub(crate) struct HttpsDraft {
 pub(crate) struct OverDraft {
     pub(crate) redirect: Option<Placed<bool>>,
     pub(crate) hsts: Option<Placed<Millis>>,
+    /// Whether an authority is asked for certificates of its hosts.
+    pub(crate) acme: Option<Placed<bool>>,
 }
 
 impl HttpsDraft {
     pub(crate) fn read(field: &Field<'_>, report: &mut Report) -> HttpsDraft {
         let mut draft = HttpsDraft::default();
-        let known = ["listen", "certificates", "redirect", "hsts"];
+        let known = ["listen", "certificates", "acme", "redirect", "hsts"];
         let Some(table) = Table::read(field, &known, &[], report) else { return draft };
         draft.listen = table.get("listen").and_then(|it| scalar::list(it, report, address::listen));
         draft.over = OverDraft::take(&table, report);
+        draft.acme = table.get("acme").and_then(|it| AcmeDraft::read(it, report));
         if let Some(certificates) = table.get("certificates") {
             let wanted = "a mapping of hosts to `{ certificate: …, key: … }`";
             for (host, files) in certificates.entries(report, wanted) {
@@ -54,10 +60,12 @@ impl OverDraft {
             ("certificates", "to `proxy: { https: … }`, which all environments share"),
             ("listen", "to `proxy: { https: … }`, which all environments share"),
         ];
-        match Table::read(field, &["redirect", "hsts"], &elsewhere, report) {
-            Some(table) => OverDraft::take(&table, report),
-            None => OverDraft::default(),
-        }
+        let known = ["redirect", "hsts", "acme"];
+        let Some(table) = Table::read(field, &known, &elsewhere, report) else {
+            return OverDraft::default();
+        };
+        let acme = table.get("acme").and_then(|it| scalar::switch(it, report));
+        OverDraft { acme, ..OverDraft::take(&table, report) }
     }
 
     fn take(table: &Table<'_>, report: &mut Report) -> OverDraft {
@@ -65,6 +73,7 @@ impl OverDraft {
         OverDraft {
             redirect: table.get("redirect").and_then(|it| scalar::switch(it, report)),
             hsts: hsts.and_then(|it| scalar::time(it, Millis(0)..=HSTS_MAX, report)),
+            acme: None,
         }
     }
 }
@@ -93,7 +102,8 @@ fn files_of(host: &str, field: &Field<'_>, report: &mut Report) -> Option<Certif
     Some(CertificateFiles { certificate: certificate?, key: key? })
 }
 
-fn whole_path(field: &Field<'_>, report: &mut Report) -> Option<String> {
+/// A path from the root.
+pub(crate) fn whole_path(field: &Field<'_>, report: &mut Report) -> Option<String> {
     let found = scalar::word(field, report)?;
     let shown = found.value.escape_debug().to_string();
     if !found.value.starts_with('/') || found.value.split('/').any(|it| it == "..") {

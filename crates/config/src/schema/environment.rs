@@ -60,8 +60,34 @@ static HTTPS: Shape = Shape {
             Kind::Named(&Kind::Keys(&CERTIFICATE)),
             "By host; `*.shop.example` stands for every name with one label more.",
         ),
+        Key(
+            "acme",
+            Kind::Keys(&ACME),
+            "An authority issues the certificates of hosts that have none above.",
+        ),
         Key("redirect", Kind::Switch, REDIRECT_ABOUT),
         Key("hsts", Kind::Time, HSTS_ABOUT),
+    ],
+};
+
+static ACME: Shape = Shape {
+    name: "acme",
+    required: &["terms_agreed"],
+    keys: &[
+        Key("terms_agreed", Kind::Switch, "You have read the authority's terms, and agree."),
+        Key("email", Kind::Text, "Where the authority may write to.  Default: nowhere."),
+        Key("directory", Kind::Text, "Its directory.  Default: that of Let's Encrypt."),
+        Key(
+            "root",
+            Kind::Path,
+            "Certificates in PEM that are trusted to sign the directory's.  Default: the host's.",
+        ),
+        Key(
+            "challenge",
+            Kind::OneOf(&["http", "tls-alpn"]),
+            "How it is proved whose a host is: by clear HTTP at port 80, or by TLS at port 443.  \
+             Default: http.",
+        ),
     ],
 };
 
@@ -77,7 +103,11 @@ static CERTIFICATE: Shape = Shape {
 static HTTPS_OVER: Shape = Shape {
     name: "https_over",
     required: &[],
-    keys: &[Key("redirect", Kind::Switch, REDIRECT_ABOUT), Key("hsts", Kind::Time, HSTS_ABOUT)],
+    keys: &[
+        Key("redirect", Kind::Switch, REDIRECT_ABOUT),
+        Key("hsts", Kind::Time, HSTS_ABOUT),
+        Key("acme", Kind::Switch, "`no`: nobody is asked for certificates of its hosts."),
+    ],
 };
 
 const ACCESS_LOG: Kind = Kind::OneOf(&["text", "json", "none"]);

@@ -1,4 +1,6 @@
-//! `cert check|reload|list`
+//! `cert check|reload|list|renew`
+
+mod renew;
 
 use crate::{
     cli::{EXIT_UNREACHABLE, grammar::cert::CertAct},
@@ -6,12 +8,17 @@ use crate::{
     halt::Halt,
     session::Session,
 };
-use drivers::router::embedded::looked_at;
+use drivers::{
+    acme,
+    router::embedded::{looked_at, looked_at_one},
+};
 use model::failure::{Blame, Failure};
 use proxy::{
     certificate::Facts,
+    challenge::issued_path,
     client::ask_async,
-    control::{Answer, Ask},
+    control::{Answer, Ask, CertificateStatus},
+    edge::CertificateFiles,
 };
 use serde::Serialize;
 use std::{env, time::Duration};
@@ -28,6 +35,8 @@ struct Line {
     /// Of what is presented, or would be.
     facts: Option<Facts>,
     trouble: Option<String>,
+    /// Where an authority issues it: how that stands.
+    issued: Option<acme::Report>,
 }
 
 /// Does it.
@@ -44,7 +53,10 @@ pub async fn run(session: &Session, act: CertAct) -> Result<u8, Halt> {
                 for (host, found) in edge.as_ref().map(looked_at).unwrap_or_default() {
                     let environment = id.to_string();
                     let (facts, trouble) = (found.clone().ok(), found.err());
-                    lines.push(Line { environment, host, facts, trouble });
+                    lines.push(Line { environment, host, facts, trouble, issued: None });
+                }
+                for host in edge.iter().flat_map(|it| &it.acme).flat_map(|it| &it.hosts) {
+                    lines.push(issued(session, &id.to_string(), host)?);
                 }
             }
             Ok(told(session, &lines, "it cannot be presented"))
@@ -54,6 +66,7 @@ pub async fn run(session: &Session, act: CertAct) -> Result<u8, Halt> {
             presented(session, &Ask::Edges).await
         }
         CertAct::List => presented(session, &Ask::Status).await,
+        CertAct::Renew { host } => renew::run(session, host.as_deref()).await,
     }
 }
 
@@ -84,16 +97,40 @@ async fn presented(session: &Session, ask: &Ask) -> Result<u8, Halt> {
             return Ok(EXIT_UNREACHABLE);
         }
     };
+    let reports = reports(session)?;
     let lines: Vec<Line> = certificates
         .into_iter()
         .map(|it| Line {
             environment: it.environment.replacen('.', "/", 1),
+            issued: reports.iter().find(|of| is_of(session, of, &it)).cloned(),
             host: it.host,
             facts: it.facts,
             trouble: it.trouble,
         })
         .collect();
     Ok(told(session, &lines, "nothing is presented"))
+}
+
+/// How it stands, of a host whose certificate an authority is to issue.
+fn issued(session: &Session, environment: &str, host: &str) -> Result<Line, Halt> {
+    let report = reports(session)?.into_iter().find(|it| it.host == host);
+    let path = issued_path(&session.root, host);
+    // One that is to come is no trouble.
+    let found = path.exists().then(|| {
+        let files = CertificateFiles { certificate: path.clone(), key: path.clone() };
+        looked_at_one(&files, host)
+    });
+    let (facts, trouble) = found.map_or((None, None), |it| (it.clone().ok(), it.err()));
+    let (environment, host) = (environment.to_owned(), host.to_owned());
+    Ok(Line { environment, host, facts, trouble, issued: report })
+}
+
+fn reports(session: &Session) -> Result<Vec<acme::Report>, Halt> {
+    acme::reports(&session.root).map_err(|it| Halt::of(2, it))
+}
+
+fn is_of(session: &Session, report: &acme::Report, told: &CertificateStatus) -> bool {
+    report.host == told.host && told.files.certificate == issued_path(&session.root, &told.host)
 }
 
 fn told(session: &Session, lines: &[Line], none: &str) -> u8 {
@@ -112,18 +149,33 @@ fn told(session: &Session, lines: &[Line], none: &str) -> u8 {
         let said = match (&line.facts, &line.trouble) {
             (Some(facts), None) => ui.paint.good(&until(facts)),
             (Some(facts), Some(_)) => format!("the old one, {}", until(facts)),
-            (None, _) => ui.paint.bad(none),
+            (None, None) => ui.paint.warning("none has been issued yet"),
+            (None, Some(_)) => ui.paint.bad(none),
         };
         ui.line(&format!("{} {}: {said}", line.environment, line.host));
         if let Some(trouble) = &line.trouble {
             ui.line(&format!("  {}", ui.paint.warning(trouble)));
+        }
+        if let Some(report) = &line.issued {
+            ui.line(&format!("  issued by {}; asked for next {}", report.directory, next(report)));
+        }
+        if let Some(error) = line.issued.as_ref().and_then(|it| it.error.as_ref()) {
+            ui.line(&format!("  {}", ui.paint.warning(&format!("the last try failed: {error}"))));
         }
     }
     code
 }
 
 fn until(facts: &Facts) -> String {
-    let day = jiff::Timestamp::from_second(facts.ends_at_s).ok();
-    let day = day.map_or_else(|| "?".to_owned(), |it| it.strftime("%F %R UTC").to_string());
-    format!("of {}, good until {day}", facts.names.join(", "))
+    format!("of {}, good until {}", facts.names.join(", "), day(facts.ends_at_s))
+}
+
+fn next(report: &acme::Report) -> String {
+    let now = jiff::Timestamp::now().as_second();
+    if report.next_at_s <= now { "now".to_owned() } else { day(report.next_at_s) }
+}
+
+fn day(at_s: i64) -> String {
+    let day = jiff::Timestamp::from_second(at_s).ok();
+    day.map_or_else(|| "?".to_owned(), |it| it.strftime("%F %R UTC").to_string())
 }

@@ -8,7 +8,7 @@ mod install;
 mod translate;
 mod trust;
 
-pub use edge::looked_at;
+pub use edge::{looked_at, looked_at_one};
 
 use crate::{blocking::blocking, layout::Layout};
 use async_trait::async_trait;

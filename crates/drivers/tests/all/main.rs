@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "the world of the tests is shared by its modules only")]
 #![allow(missing_docs, reason = "nothing outside of this file can see it")]
 
+mod acme;
 mod archives;
 mod backups;
 mod bake;

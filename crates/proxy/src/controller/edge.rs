@@ -2,6 +2,7 @@
 
 use super::Controller;
 use crate::certificate::{self, Loaded};
+use crate::challenge::Challenges;
 use crate::control::{Answer, CertificateStatus, RefusalReason};
 use crate::edge::{self, CertificateFiles, EdgeFile, edge_directory};
 use crate::limits::{CERTIFICATE_LOOK_INTERVAL, CERTIFICATE_WARNING};
@@ -167,7 +168,9 @@ fn stamp(path: &Path) -> Stamp {
 
 fn ending(host: &str, loaded: &Loaded) -> Option<String> {
     let left_s = loaded.facts.ends_at_s - now_s();
-    let warns = left_s < CERTIFICATE_WARNING.as_secs().cast_signed();
+    // One that is good for days only is renewed in its last third.
+    let quarter_s = (loaded.facts.ends_at_s - loaded.facts.begins_at_s) / 4;
+    let warns = left_s < CERTIFICATE_WARNING.as_secs().cast_signed().min(quarter_s);
     warns.then(|| match left_s / (24 * 3600) {
         _ if left_s < 0 => format!("{host}: its certificate has ended; renew it"),
         0 => format!("{host}: its certificate ends today; renew it"),
@@ -186,7 +189,11 @@ impl Controller {
         let table = {
             let mut state = self.state.borrow_mut();
             state.edges.read(&self.root)?;
-            state.edges.table()
+            let (challenges, broken) = Challenges::read_all(&self.root);
+            state.edges.broken.extend(broken);
+            let mut table = state.edges.table();
+            table.challenges = challenges;
+            table
         };
         self.plane.certificates.store(Arc::new(table));
         self.publish();

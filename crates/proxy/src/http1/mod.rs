@@ -2,6 +2,7 @@
 //! function of the bytes it is given.
 
 pub mod body;
+pub mod challenge;
 pub mod chunk;
 pub mod fields;
 pub mod host;

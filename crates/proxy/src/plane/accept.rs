@@ -47,7 +47,7 @@ fn hand_over(accepting: &Rc<Thread>, stream: TcpStream, peer: SocketAddr, door: 
     let threads = plane.threads.iter().enumerate();
     let fewest = threads.min_by_key(|(_, thread)| thread.connections.load(Ordering::Relaxed));
     let Some((index, thread)) = fewest else { return };
-    if plane.connections() < plane.connections_max {
+    if !plane.is_full() {
         thread.connections.fetch_add(1, Ordering::Relaxed);
         if index == accepting.index {
             thread::spawn_client(accepting, stream, peer, door);

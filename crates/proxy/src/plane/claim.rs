@@ -5,6 +5,7 @@ use super::instance::{Counters, Instance};
 use super::table::{Policy, Route, Target};
 use super::thread::Thread;
 use crate::access::Entry;
+use crate::challenge;
 use crate::http1::protection::Protection;
 use crate::http1::refusal::Refusal;
 use crate::http1::request::Request;
@@ -21,6 +22,8 @@ pub(super) enum Choice {
     Hold(HoldPlace),
     /// No target is left that was not tried.
     Exhausted,
+    /// Answer it with this text: it is a certificate authority's.
+    Answer(Arc<str>),
     /// Lead it to TLS.
     Redirect,
     /// Tell it to come again.
@@ -52,6 +55,11 @@ pub(super) struct Claim {
 /// Looks the request up and claims a target in the same step: nothing else runs on this thread in
 /// between, and that is what an acknowledged swap relies on.
 pub(super) fn choose(thread: &Rc<Thread>, request: &Request, tried: &[u64]) -> Choice {
+    if request.path().starts_with(challenge::PATH)
+        && let Some(answer) = challenged(thread, request)
+    {
+        return Choice::Answer(answer);
+    }
     let table = thread.plane.table.load();
     let Some(prefix) = table.find(&request.host, request.path()) else {
         return Choice::Refuse(Refusal::NO_ROUTE);
@@ -70,9 +78,9 @@ pub(super) fn choose(thread: &Rc<Thread>, request: &Request, tried: &[u64]) -> C
         return gate.enter().map_or(Choice::Refuse(Refusal::HELD), Choice::Hold);
     }
     let Some(route) = &prefix.route else { return Choice::Refuse(Refusal::EMPTY) };
-    match pick(thread, route, tried) {
+    let verifies = request.verify.as_ref() == Some(&thread.plane.nonce);
+    match pick(thread, route, tried, verifies) {
         Some(target) => {
-            let verifies = request.verify.as_ref() == Some(&thread.plane.nonce);
             // Who verifies judges by itself: a trial is of users' traffic.
             let on_trial = target.on_trial && !verifies;
             let trial = prefix.environment.trial.as_ref().filter(|_| on_trial);
@@ -88,17 +96,33 @@ pub(super) fn choose(thread: &Rc<Thread>, request: &Request, tried: &[u64]) -> C
     }
 }
 
+/// What the controller put there; all else is the application's to answer.
+fn challenged(thread: &Thread, request: &Request) -> Option<Arc<str>> {
+    let is_asked = matches!(request.method(), "GET" | "HEAD");
+    let certificates = thread.plane.certificates.load();
+    certificates.challenges.answer(request.path()).filter(|_| is_asked).cloned()
+}
+
 /// Not where TLS would be refused; nor who verifies, or proves to a certificate authority whose the
 /// host is: both ask by clear HTTP.
 fn is_led(thread: &Thread, request: &Request) -> bool {
-    const CHALLENGES: &str = "/.well-known/acme-challenge/";
-    !request.path().starts_with(CHALLENGES)
+    !request.path().starts_with(challenge::PATH)
         && request.verify.as_ref() != Some(&thread.plane.nonce)
         && thread.plane.certificates.load().find(&request.host).is_some()
 }
 
-fn pick<'a>(thread: &Thread, route: &'a Route, tried: &[u64]) -> Option<&'a Target> {
-    let fresh = |target: &&Target| target.weight > 0 && !tried.contains(&target.instance.number);
+/// Who verifies asks what is on trial, however small its share is.
+fn pick<'a>(
+    thread: &Thread,
+    route: &'a Route,
+    tried: &[u64],
+    verifies: bool,
+) -> Option<&'a Target> {
+    let tries = verifies && route.targets.iter().any(|target| target.on_trial);
+    let fresh = |target: &&Target| {
+        let wanted = target.on_trial || !tries;
+        wanted && target.weight > 0 && !tried.contains(&target.instance.number)
+    };
     let by_weight = |targets: &'a [Target]| {
         let total: u64 = targets.iter().filter(fresh).map(|t| u64::from(t.weight)).sum();
         let mut place = (thread.next_pick() * total) >> 32;
@@ -148,10 +172,15 @@ impl Claim {
 
     /// The head of the final response came.
     pub(super) fn answered(&self, status: u16) {
-        match &self.trial {
-            _ if status >= 500 => self.failed(),
-            Some(trial) => trial.succeeded(self.thread.index),
-            None => {}
+        if status >= 500 {
+            return self.failed();
+        }
+        let took = self.started.elapsed();
+        if !self.verifies {
+            self.counters().answered(took);
+        }
+        if let Some(trial) = &self.trial {
+            trial.succeeded(self.thread.index, took);
         }
     }
 

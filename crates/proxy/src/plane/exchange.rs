@@ -12,6 +12,7 @@ use super::upload::{self, Progress, Upload};
 use super::wire::Sink;
 use crate::http1::Framing;
 use crate::http1::body::Body;
+use crate::http1::challenge;
 use crate::http1::chunk::BadChunk;
 use crate::http1::redirect;
 use crate::http1::refusal::Refusal;
@@ -93,6 +94,7 @@ pub(super) async fn run(mut client: Client<'_>, request: Request) -> After {
             Choice::Exhausted => {
                 return refuse(&mut client, &request, Refusal::UNREACHABLE, last).await;
             }
+            Choice::Answer(text) => return answer(&mut client, &request, &text).await,
             Choice::Redirect => return lead_to_tls(&mut client, &request).await,
             Choice::Maintain(policy) => return maintain(&mut client, &request, &policy).await,
             Choice::Refuse(refusal) => return refuse(&mut client, &request, refusal, last).await,
@@ -142,6 +144,17 @@ async fn lead_to_tls(client: &mut Client<'_>, request: &Request) -> After {
     let goes_on =
         request.framing == Framing::None && request.keep_alive && !client.thread.plane.is_closing();
     redirect::write(client.sink.pending(), request, client.thread.plane.https_port, goes_on);
+    match client.sink.flush(CLIENT_STALL_TIMEOUT).await {
+        Ok(()) if goes_on => After::Next,
+        Ok(()) => After::Linger,
+        Err(_) => After::Close,
+    }
+}
+
+async fn answer(client: &mut Client<'_>, request: &Request, text: &str) -> After {
+    let goes_on =
+        request.framing == Framing::None && request.keep_alive && !client.thread.plane.is_closing();
+    challenge::write(client.sink.pending(), request, text, goes_on);
     match client.sink.flush(CLIENT_STALL_TIMEOUT).await {
         Ok(()) if goes_on => After::Next,
         Ok(()) => After::Linger,

@@ -27,6 +27,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -70,19 +71,25 @@ struct Served {
 }
 
 /// Counts as served while it lives.
-struct Serving(Rc<Served>);
+struct Serving {
+    served: Rc<Served>,
+    thread: Rc<Thread>,
+}
 
 impl Serving {
-    fn new(served: &Rc<Served>) -> Self {
+    fn new(served: &Rc<Served>, thread: &Rc<Thread>) -> Self {
         served.requests.set(served.requests.get() + 1);
-        Serving(served.clone())
+        thread.plane.threads[thread.index].streams.fetch_add(1, Ordering::Relaxed);
+        Serving { served: served.clone(), thread: thread.clone() }
     }
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.0.requests.set(self.0.requests.get() - 1);
-        self.0.idle_since.set(Instant::now());
+        let Serving { served, thread } = self;
+        thread.plane.threads[thread.index].streams.fetch_sub(1, Ordering::Relaxed);
+        served.requests.set(served.requests.get() - 1);
+        served.idle_since.set(Instant::now());
     }
 }
 
@@ -137,10 +144,11 @@ where
         match step {
             Step::Request(request) => {
                 let (request, respond) = *request;
-                let (thread, serving) = (thread.clone(), Serving::new(&served));
+                // Each may need a connection to an instance, as each connection of HTTP/1.1 may.
+                let is_full = thread.plane.is_full();
+                let serving = Serving::new(&served, thread);
                 tokio::task::spawn_local(async move {
-                    let _serving = serving;
-                    serve_one(&thread, request, respond, peer).await;
+                    serve_one(&serving.thread, request, respond, peer, is_full).await;
                 });
             }
             Step::Excess => return dismiss(connection, peer).await,
@@ -176,7 +184,8 @@ async fn dismiss<S>(mut connection: Carried<S>, peer: SocketAddr)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    tracing::info!(%peer, "a client sent more HTTP/2 frames than it may, and was dismissed");
+    // Who attacks shall not fill the log.
+    tracing::debug!(%peer, "a client sent more HTTP/2 frames than it may, and was dismissed");
     connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
     let closed = poll_fn(|context| connection.poll_closed(context));
     // Who does not read is left all the same.
@@ -188,10 +197,14 @@ async fn serve_one(
     request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
     peer: SocketAddr,
+    is_full: bool,
 ) {
     let (parts, body) = request.into_parts();
     let mut head = Vec::new();
-    let written = request::write(&parts, body.is_end_stream(), &mut head);
+    let written = match is_full {
+        true => Err(Refusal::FULL),
+        false => request::write(&parts, body.is_end_stream(), &mut head),
+    };
     let is_head = parts.method == Method::HEAD;
     drop(parts);
     let chunked = written.unwrap_or(false);

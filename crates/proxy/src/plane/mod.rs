@@ -60,6 +60,8 @@ pub(crate) struct Plane {
 struct ThreadHandle {
     sender: mpsc::UnboundedSender<Message>,
     connections: AtomicUsize,
+    /// Requests of HTTP/2, of which one connection carries many.
+    streams: AtomicUsize,
 }
 
 /// The running threads.
@@ -73,7 +75,6 @@ impl Plane {
     pub(crate) fn start(
         table: Table,
         nonce: String,
-        listeners: Vec<(TcpListener, Door)>,
         https_port: u16,
         access: Log,
         count: usize,
@@ -86,7 +87,8 @@ impl Plane {
             .map(|_| {
                 let (sender, receiver) = mpsc::unbounded_channel();
                 receivers.push(receiver);
-                ThreadHandle { sender, connections: AtomicUsize::new(0) }
+                let (connections, streams) = (AtomicUsize::new(0), AtomicUsize::new(0));
+                ThreadHandle { sender, connections, streams }
             })
             .collect();
         let certificates = Arc::new(ArcSwap::from_pointee(Certificates::default()));
@@ -106,21 +108,50 @@ impl Plane {
             closing: AtomicBool::new(false),
         });
         let mut threads = Vec::new();
-        let mut listeners = Some(listeners);
         for (index, receiver) in receivers.into_iter().enumerate() {
-            // The first one accepts for all.
-            let listeners = listeners.take().unwrap_or_default();
             let plane = plane.clone();
             let name = format!("data-{index}");
-            let run = move || thread::run(plane, index, receiver, listeners);
+            let run = move || thread::run(plane, index, receiver);
             threads.push(std::thread::Builder::new().name(name).spawn(run)?);
         }
         Ok(Running { plane, threads })
     }
 
+    /// Accepts on these, too.
+    pub(crate) fn accept(&self, listeners: Vec<(TcpListener, Door)>) {
+        // The first one accepts for all.
+        let _ended = self.threads[0].sender.send(Message::Accept(listeners));
+    }
+
+    /// Returns when nothing is accepted any more, and all that was is handed over.
+    pub(crate) async fn stop_accepting(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.threads[0].sender.send(Message::StopAccepting(done)).is_ok() {
+            let _ended = stopped.await;
+        }
+    }
+
+    /// From now on each response tells its client to come again on another connection.
+    pub(crate) fn close_gently(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.send_all(|| Message::Go);
+    }
+
+    /// Ends whatever is in flight, spread over `window`.
+    pub(crate) fn end_all(&self, window: Duration) {
+        self.send_all(|| Message::EndAll(window));
+    }
+
     /// Client connections open now.
     pub(crate) fn connections(&self) -> usize {
         self.threads.iter().map(|thread| thread.connections.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Whether no descriptor is left for one more client, or for one more of its requests.
+    pub(crate) fn is_full(&self) -> bool {
+        let streams = self.threads.iter().map(|thread| thread.streams.load(Ordering::Relaxed));
+        // A connection has two: its own, and one to an instance.
+        2 * self.connections() + streams.sum::<usize>() >= 2 * self.connections_max
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -166,16 +197,14 @@ impl Plane {
 impl Running {
     /// Stops accepting, lets what is in flight end within the shutdown's limit, and returns.
     pub(crate) async fn stop(self) {
-        self.plane.closing.store(true, Ordering::Relaxed);
-        let (done, stopped) = oneshot::channel();
+        self.plane.close_gently();
         // What was accepted has to be handed over before the threads hear of the end.
-        if self.plane.threads[0].sender.send(Message::StopAccepting(done)).is_ok() {
-            let _ended = stopped.await;
-        }
+        self.plane.stop_accepting().await;
         self.plane.send_all(|| Message::Close);
-        for thread in self.threads {
-            let _panicked = thread.join();
-        }
+        let threads = self.threads;
+        let join = move || threads.into_iter().for_each(|it| drop(it.join()));
+        // Meanwhile the control socket is answered.
+        let _panicked = tokio::task::spawn_blocking(join).await;
         self.plane.access.finish();
     }
 }

@@ -3,6 +3,7 @@
 use super::Plane;
 use super::stream::Stream;
 use crate::certificate::provider;
+use crate::challenge::{ALPN, Challenges};
 use crate::error::ProxyError;
 use crate::limits::HANDSHAKE_TIMEOUT;
 use arc_swap::ArcSwap;
@@ -27,6 +28,8 @@ pub(crate) struct Certificates {
     exact: HashMap<String, Arc<CertifiedKey>>,
     /// By what follows the first label.
     below: HashMap<String, Arc<CertifiedKey>>,
+    /// For authorities that ask whose a host is.
+    pub(crate) challenges: Challenges,
 }
 
 impl Certificates {
@@ -58,7 +61,11 @@ impl fmt::Debug for Chooser {
 impl ResolvesServerCert for Chooser {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let host = hello.server_name()?.to_ascii_lowercase();
-        self.0.load().find(host.trim_end_matches('.')).cloned()
+        let (host, certificates) = (host.trim_end_matches('.'), self.0.load());
+        if hello.alpn().is_some_and(|mut it| it.next() == Some(ALPN) && it.next().is_none()) {
+            return certificates.challenges.certificate(host).cloned();
+        }
+        certificates.find(host).cloned()
     }
 }
 
@@ -72,7 +79,7 @@ pub(crate) fn acceptor(
         .map_err(wrong)?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(Chooser(certificates.clone())));
-    config.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
+    config.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec(), ALPN.to_vec()];
     // A client that comes again needs nothing that we would have to remember.
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(wrong)?;
     Ok(TlsAcceptor::from(Arc::new(config)))
@@ -88,10 +95,12 @@ pub(super) enum Spoken {
 pub(super) async fn handshake(plane: &Plane, stream: TcpStream) -> Option<Spoken> {
     let shaken = timeout(HANDSHAKE_TIMEOUT, plane.acceptor.accept(stream)).await;
     match shaken {
-        Ok(Ok(stream)) => Some(match stream.get_ref().1.alpn_protocol() {
-            Some(HTTP2) => Spoken::Http2(Box::new(stream)),
-            _ => Spoken::Http1(Stream::wrapped(stream)),
-        }),
+        Ok(Ok(stream)) => match stream.get_ref().1.alpn_protocol() {
+            Some(HTTP2) => Some(Spoken::Http2(Box::new(stream))),
+            // The authority has seen what it asked for, and says no more.
+            Some(ALPN) => None,
+            _ => Some(Spoken::Http1(Stream::wrapped(stream))),
+        },
         Ok(Err(error)) => {
             tracing::debug!(%error, "a handshake failed");
             None

@@ -47,10 +47,19 @@ pub fn edge(certificates: &[(&str, &CertificateFiles)]) -> EdgeFile {
 impl Proxy {
     /// With a listener of each kind.
     pub fn start_both() -> Self {
+        Self::start_both_within(None)
+    }
+
+    /// And with a limit of open descriptors.
+    pub fn start_both_limited(descriptors: u64) -> Self {
+        Self::start_both_within(Some(descriptors))
+    }
+
+    fn start_both_within(descriptors: Option<u64>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().to_owned();
         fs::create_dir_all(proxy::route_file::routes_directory(&root)).unwrap();
-        Self::start_in(directory, root, BOTH, None)
+        Self::start_in(directory, root, BOTH, descriptors)
     }
 
     pub fn secure_address(&self) -> String {

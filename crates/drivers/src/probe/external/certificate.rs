@@ -1,16 +1,14 @@
 //! Certificates: whom the host trusts, and what was presented.
 
-use model::{
-    failure::{Blame, Failure},
-    service::Millis,
-};
+use crate::roots;
+use model::{failure::Failure, service::Millis};
 use rustls::{
-    DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    DigitallySignedStruct, Error, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use std::{
     fmt,
@@ -44,14 +42,14 @@ impl Recorded {
     pub(super) async fn new(trusted: Option<&str>) -> Result<Recorded, Failure> {
         let trusted = trusted.map(str::to_owned);
         let read = tokio::task::spawn_blocking(move || match trusted {
-            Some(text) => given(&text),
-            None => of_the_host(),
+            Some(text) => roots::given(&text, "trusted"),
+            None => roots::of_the_host(),
         });
-        let roots = read.await.map_err(|error| unread(&error.to_string()))??;
+        let roots = read.await.map_err(|error| roots::unread(&error.to_string()))??;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()
-            .map_err(|error| unread(&error.to_string()))?;
+            .map_err(|error| roots::unread(&error.to_string()))?;
         Ok(Recorded { verifier, seen: Mutex::default() })
     }
 
@@ -59,38 +57,6 @@ impl Recorded {
     pub(super) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
-
-fn unread(why: &str) -> Failure {
-    Failure::new(Blame::Platform, format!("read the trusted certificates: {why}"))
-}
-
-fn given(text: &str) -> Result<RootCertStore, Failure> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
-        let added = certificate.map_err(|error| error.to_string());
-        let added = added.and_then(|it| roots.add(it).map_err(|error| error.to_string()));
-        added.map_err(|why| {
-            let failure = Failure::new(Blame::Request, format!("read `trusted`: {why}"));
-            failure.hint("give certificates in PEM, whole")
-        })?;
-    }
-    Ok(roots)
-}
-
-fn of_the_host() -> Result<RootCertStore, Failure> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    // Hosts keep certificates that no client takes any more: what can be used is.
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        let why: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
-        let failure = unread(&format!("this host has none {}", why.join("; ")));
-        return Err(failure.hint(
-            "install them (Debian: ca-certificates), or name those of your own as `trusted`",
-        ));
-    }
-    Ok(roots)
 }
 
 impl ServerCertVerifier for Recorded {

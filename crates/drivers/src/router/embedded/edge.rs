@@ -1,7 +1,7 @@
 //! Tells the proxy what it does of itself for an environment's hosts.
 
 use super::{EmbeddedRouter, ask::ANSWER_WAIT};
-use crate::file;
+use crate::{acme, file};
 use model::{
     edge::{AccessLog, Edge},
     failure::{Blame, Failure},
@@ -10,11 +10,12 @@ use model::{
 use proxy::{
     access::Format,
     certificate,
+    challenge::{acme_directory, issued_path},
     control::{Answer, Ask, CertificateStatus},
     edge::{CertificateFiles, EdgeFile, FORMAT, edge_directory, edge_path, edge_text},
 };
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -27,13 +28,15 @@ impl EmbeddedRouter {
     ) -> Result<Vec<String>, Failure> {
         let root = self.layout().root();
         let path = edge_path(root, &environment.stem());
+        acme::want(root, environment, edge.and_then(|it| it.acme.as_ref()))
+            .map_err(|it| file::failure("write below", &acme_directory(root), &it))?;
         match edge {
             None if !path.exists() => return Ok(vec![]),
             None => file::remove(&path).map_err(|it| file::failure("remove", &path, &it))?,
             Some(edge) => {
                 let wrong =
                     |why| Failure::new(Blame::Request, format!("serve {environment}: {why}"));
-                let text = edge_text(&translated(edge)).map_err(wrong)?;
+                let text = edge_text(&translated(edge, root)).map_err(wrong)?;
                 let mode = file::MODE_PRIVATE_DIRECTORY;
                 file::make_directory(&self.layout().proxy(), mode)
                     .and_then(|()| file::make_directory(&edge_directory(root), mode))
@@ -64,11 +67,15 @@ impl EmbeddedRouter {
     }
 }
 
-fn translated(edge: &Edge) -> EdgeFile {
-    let certificates = edge.certificates.iter();
+fn translated(edge: &Edge, root: &Path) -> EdgeFile {
+    let own = edge.certificates.iter().map(|(host, it)| (host.clone(), files(it)));
+    let issued = edge.acme.iter().flat_map(|it| &it.hosts).map(|host| {
+        let both = issued_path(root, host);
+        (host.clone(), CertificateFiles { certificate: both.clone(), key: both })
+    });
     EdgeFile {
         format: FORMAT,
-        certificates: certificates.map(|(host, it)| (host.clone(), files(it))).collect(),
+        certificates: issued.chain(own).collect(),
         redirect: edge.redirect,
         hsts_s: edge.hsts_s,
         protects: edge.protects,
@@ -94,12 +101,17 @@ pub(super) fn trouble(edge: &Edge) -> Vec<String> {
 
 /// Looks at each certificate as it lies on disk.
 pub fn looked_at(edge: &Edge) -> Vec<(String, Result<certificate::Facts, String>)> {
+    let all = edge.certificates.iter();
+    all.map(|(host, it)| (host.clone(), looked_at_one(&files(it), host))).collect()
+}
+
+/// Looks at one as it lies on disk.
+///
+/// # Errors
+///
+/// In words, when it cannot be presented.
+pub fn looked_at_one(files: &CertificateFiles, host: &str) -> Result<certificate::Facts, String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let all = edge.certificates.iter();
-    let look = |(host, it): (&String, &model::edge::CertificateFiles)| {
-        let found = certificate::look(&files(it), host, now_s);
-        (host.clone(), found.map_err(|trouble| trouble.to_string()))
-    };
-    all.map(look).collect()
+    certificate::look(files, host, now_s).map_err(|trouble| trouble.to_string())
 }
