@@ -148,6 +148,8 @@ impl Shop {
     }
 }
 
+const PERFORMANCE: &str =
+    "{ path: /, response_ms: 2000, memory_percent: 80, cpu_percent: 90, window: 500ms }";
 const ECOSYSTEM: &str = "module.exports = {
   apps: [{
     name: 'shop-production',
@@ -201,7 +203,7 @@ projects:
           - {{ http: [{{ get: /api/orders, matches: orders }}], name: orders, after: true }}
           - version: true
           - commit: {{ path: /api/version, field: commit }}
-          - performance: {{ path: /, response_ms: 2000, memory_percent: 80, cpu_percent: 90, window: 500ms }}
+          - performance: {PERFORMANCE}
         migrate: prisma
         bake: 300ms
         drain: 2s
