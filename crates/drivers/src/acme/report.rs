@@ -1,7 +1,10 @@
 //! How certificates of an authority stand, for people.
 
 use super::{Found, look, now_s, record::Record, wanted};
-use model::{failure::Failure, renewal::{Standing, renews_at_s}};
+use model::{
+    failure::Failure,
+    renewal::{Standing, renews_at_s},
+};
 use proxy::challenge::issued_path;
 use serde::Serialize;
 use std::path::Path;
