@@ -25,4 +25,5 @@ pub(crate) mod service;
 pub(crate) mod shared;
 pub(crate) mod smoke;
 pub(crate) mod systemd;
+pub(crate) mod trial;
 pub(crate) mod variable;

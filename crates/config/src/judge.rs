@@ -308,7 +308,10 @@ fn judge_port(
         report.error(port.place, port.path.clone(), message).hint("give one of the two another");
     }
     let strategy = service.strategy.as_ref().map(|it| it.value);
-    let beside = matches!(strategy, None | Some(StrategyDraft::BlueGreen | StrategyDraft::Rolling));
+    let beside = matches!(
+        strategy,
+        None | Some(StrategyDraft::BlueGreen | StrategyDraft::Rolling | StrategyDraft::Canary)
+    );
     if beside && copies > 0 {
         let message = "old and new cannot run beside each other on one fixed port";
         report

@@ -29,7 +29,7 @@ const fn rule(name: &'static str, about: &'static str) -> Rule {
 }
 
 /// Everything that is looked for.
-pub const RULES: [Rule; 22] = [
+pub const RULES: [Rule; 23] = [
     rule(
         "no-routes",
         "Hosts are named under `domains`, and no service has `routes`: nothing answers there.",
@@ -52,6 +52,7 @@ pub const RULES: [Rule; 22] = [
         "`recreate` holds all requests while nothing runs, and nothing asks for that.",
     ),
     rule("rolling", "`rolling` is given without `strategy: rolling`: it is of no effect."),
+    rule("canary", "`canary` is given without `strategy: canary`: it is of no effect."),
     rule("hold", "With `recreate`, `start_timeout` is longer than requests are held."),
     rule("start-timeout", "`start_timeout` is shorter than one answer to `health` may take."),
     rule("drain", "`drain` is shorter than an answer may take: requests in flight are cut."),
@@ -90,7 +91,7 @@ pub(crate) fn service(service: &ServiceDraft, around: &Around<'_>, report: &mut 
     user(service, report);
     volumes(service, around, report);
     recreate(service, report);
-    rolling(service, report);
+    of_strategies(service, report);
 }
 
 /// Whether old and new run at the same time.
@@ -173,13 +174,20 @@ fn recreate(service: &ServiceDraft, report: &mut Report) {
         .hint("`blue-green` holds none; keep `recreate` where only one may write to a file");
 }
 
-fn rolling(service: &ServiceDraft, report: &mut Report) {
-    let Some(rolling) = &service.rolling else { return };
-    if service.strategy.as_ref().is_some_and(|it| it.value == StrategyDraft::Rolling) {
-        return;
+/// Keys that one strategy alone asks for.
+fn of_strategies(service: &ServiceDraft, report: &mut Report) {
+    let rolling = service.rolling.as_ref().map(|it| it.with(()));
+    let canary = service.canary.as_ref().map(|it| it.with(()));
+    let keys =
+        [("rolling", rolling, StrategyDraft::Rolling), ("canary", canary, StrategyDraft::Canary)];
+    for (key, given, wanted) in keys {
+        let Some(given) = given else { continue };
+        if service.strategy.as_ref().is_some_and(|it| it.value == wanted) {
+            continue;
+        }
+        let message = format!("`{key}` is of no effect without `strategy: {key}`");
+        report
+            .lint(key, Severity::Warning, given.place, &given.path, message)
+            .hint(format!("add `strategy: {key}`, or leave `{key}` out"));
     }
-    let message = "`rolling` is of no effect without `strategy: rolling`";
-    report
-        .lint("rolling", Severity::Warning, rolling.place, &rolling.path, message)
-        .hint("add `strategy: rolling`, or leave `rolling` out");
 }

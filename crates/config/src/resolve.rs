@@ -228,7 +228,7 @@ fn refuse_unbuilt(service: &ServiceDraft, report: &mut Report) {
     if let Some(at) = &service.strategy
         && let StrategyDraft::Unbuilt(name) = at.value
     {
-        let instead = "use `blue-green`, `rolling` or `recreate`";
+        let instead = "use `blue-green`, `rolling`, `canary` or `recreate`";
         refuse(at, &format!("strategy `{name}`"), instead, report);
     }
     let keys = [
@@ -392,6 +392,7 @@ fn filled(name: &Name, laid: &ServiceDraft, merged: Merged, environment: &Name) 
     let strategy = match laid.strategy.as_ref().map(|it| it.value) {
         Some(StrategyDraft::Recreate) => Strategy::Recreate,
         Some(StrategyDraft::Rolling) => Strategy::Rolling,
+        Some(StrategyDraft::Canary) => Strategy::Canary,
         // What is not built is refused before this is used.
         None | Some(StrategyDraft::BlueGreen | StrategyDraft::Unbuilt(_)) => Strategy::BlueGreen,
     };
@@ -414,12 +415,14 @@ fn filled(name: &Name, laid: &ServiceDraft, merged: Merged, environment: &Name) 
             .rolling
             .as_ref()
             .map_or_else(Rolling::default, |it| Rolling { batch: it.value.batch }),
+        canary: laid.canary.as_ref().map(|it| it.value.clone()).unwrap_or_default(),
         drain: time(&laid.drain, 30),
         stop_signal: laid.stop_signal.as_ref().map_or(StopSignal::SigTerm, |it| it.value),
         quiet_signal: laid.quiet_signal.as_ref().map(|it| it.value),
         grace: time(&first(&laid.grace, pm2.kill_timeout), 10),
         start_timeout: time(&first(&laid.start_timeout, pm2.listen_timeout), 60),
         bake: time(&laid.bake, 10),
+        verdict: laid.verdict.rule(),
         keep_warm: time(&laid.keep_warm, 600),
         limits: Limits {
             memory_bytes: laid.limits.memory_bytes.as_ref().map(|it| it.value),

@@ -27,6 +27,7 @@ mod maintenance;
 pub mod man;
 mod migrate;
 mod nginx;
+mod own;
 mod plan;
 mod prepare;
 mod project;
@@ -47,6 +48,7 @@ mod status;
 mod support_bundle;
 mod top;
 mod turn;
+mod upgrade;
 mod version;
 mod which;
 
@@ -112,7 +114,8 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Nginx(args) => nginx::run(session, &args.act),
         Verb::Schema => Ok(schema::run(session)),
         Verb::Secrets(args) => secrets::run(session, &args.act),
-        Verb::Version => Ok(version::run(session)),
+        Verb::Own(args) => own::run(session, args.act).await,
+        Verb::Version { all } => version::run(session, all).await,
     }
 }
 

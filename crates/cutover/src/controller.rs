@@ -8,7 +8,7 @@ mod start;
 
 pub use call::{CallError, Lines};
 pub use end::{signal, until_gone};
-pub use start::start;
+pub use start::{start, start_of};
 
 use crate::halt::Halt;
 use bytes::Bytes;
@@ -313,6 +313,17 @@ impl Controller {
     pub async fn abort(&self, id: &DeploymentId, by: &str) -> Result<Accepted, CallError> {
         let asked = Asked { by: by.to_owned() };
         let path = format!("/v1/deployments/{id}/abort");
+        self.ask(Method::POST, &path, json(&asked)?, TAKE_WAIT).await
+    }
+
+    /// Asks a deployment to watch its release no longer, at the stage where it is.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not watch one now.
+    pub async fn promote(&self, id: &DeploymentId, by: &str) -> Result<Accepted, CallError> {
+        let asked = Asked { by: by.to_owned() };
+        let path = format!("/v1/deployments/{id}/promote");
         self.ask(Method::POST, &path, json(&asked)?, TAKE_WAIT).await
     }
 

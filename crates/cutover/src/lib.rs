@@ -1,5 +1,6 @@
 //! The program: its command line, and the way into its other roles.
 
+mod build;
 pub mod cli;
 mod command;
 mod configuration;

@@ -18,7 +18,8 @@ pub fn proxy(args: &[OsString]) -> ExitCode {
         Err(error) => return refuse(&format!("proxy: {error}")),
     };
     let (listeners, addresses) = inherited;
-    match proxy::run(ProxyOptions { root, listeners, addresses }) {
+    let waits = proxy::is_to_wait();
+    match proxy::run(ProxyOptions { root, listeners, addresses, waits }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&format!("proxy: {error}")),
     }

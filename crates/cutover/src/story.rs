@@ -20,6 +20,8 @@ pub enum Beat {
     Accepted,
     /// In words.
     Note(String),
+    /// A watch ended, and the release stays: what was found.
+    Judged(String),
     /// Preflight found something.
     Found {
         /// It.
@@ -86,6 +88,8 @@ pub struct Story {
     pub failed: Option<Failed>,
     /// Of preflight, and whether it was gone on in spite of them.
     pub findings: Vec<(Finding, bool)>,
+    /// What the last watch came to.
+    pub verdict: Option<String>,
     /// Once it ended; taken back where it goes on again.
     pub ending: Option<Ending>,
     /// The highest sequence number seen.
@@ -107,6 +111,10 @@ impl Story {
                 vec![Beat::Accepted]
             }
             News::Note { text } => vec![Beat::Note(text.clone())],
+            News::Judged { verdict } => {
+                self.verdict = Some(verdict.clone());
+                vec![Beat::Judged(verdict.clone())]
+            }
             News::Found { finding, overridden } => {
                 self.findings.push((finding.clone(), *overridden));
                 vec![Beat::Found { finding: finding.clone(), overridden: *overridden }]

@@ -80,6 +80,16 @@ fn route_files_are_damaged() {
 }
 
 #[test]
+fn another_build_takes_over_under_load() {
+    passes(26);
+}
+
+#[test]
+fn a_new_build_that_is_of_no_use_changes_nothing() {
+    passes(27);
+}
+
+#[test]
 fn a_port_accepts_and_nobody_answers() {
     passes(28);
 }

@@ -46,6 +46,7 @@ pub fn router(controller: Controller) -> Router {
         .route("/v1/deployments/{id}", get(deployments::show))
         .route("/v1/deployments/{id}/events", get(events::watch))
         .route("/v1/deployments/{id}/abort", post(deployments::abort))
+        .route("/v1/deployments/{id}/promote", post(deployments::promote))
         .route("/v1/deployments/{id}/resume", post(deployments::resume))
         .route("/v1/releases/prune", post(releases::prune))
         .route("/v1/logs/{project}/{environment}", get(logs::read))

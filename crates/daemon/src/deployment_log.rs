@@ -151,6 +151,7 @@ impl Open {
                 ("INFO", format!("deployment {deployment} of {environment}"), None)
             }
             News::Note { text } => ("DEBUG", text.clone(), None),
+            News::Judged { verdict } => ("INFO", format!("verdict: {verdict}"), None),
             News::Found { finding, overridden } => {
                 let suffix = if *overridden { " (overridden)" } else { "" };
                 ("WARN", format!("preflight: {}{suffix}", finding.failure.message), None)

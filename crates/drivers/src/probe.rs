@@ -16,8 +16,10 @@ pub mod usage;
 
 use crate::{router::EmbeddedRouter, runtime::ChosenRuntime};
 use async_trait::async_trait;
-use engine::port::prober::{Note, Prober};
+use bake::Watch;
+use engine::port::prober::{Baked, Note, Prober};
 use model::{
+    bake::BakeRule,
     check::Checks,
     failure::Failure,
     id::{Generation, InstanceId, ReleaseId},
@@ -123,13 +125,15 @@ impl Prober for LocalProber {
         generation: Generation,
         instances: &[InstanceId],
         for_at_least: Millis,
+        rule: &BakeRule,
         note: &Note,
-    ) -> Result<String, Failure> {
+    ) -> Result<Baked, Failure> {
         let notes = Notes::new(note);
+        let watch = Watch::new(environment, generation, for_at_least, rule);
         let baked = tokio::select! {
             biased;
             failure = self.first_end_of(instances) => return Err(failure),
-            baked = self.watch_route(environment, generation, for_at_least, &notes) => baked,
+            baked = self.watch_route(watch, &notes) => baked,
         };
         // The proxy sees dead instances by their requests, mostly sooner than we do by their end.
         match baked {

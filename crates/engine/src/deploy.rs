@@ -167,6 +167,25 @@ impl Engine {
         Ok(())
     }
 
+    /// Asks a deployment to watch its release no longer, at the stage where it is.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not watch one now.
+    pub async fn promote(&self, id: &DeploymentId, by: &str) -> Result<(), Failure> {
+        let record = self.record(id).await?;
+        let flag = self.running().get(id).cloned();
+        if flag.is_some_and(|it| it.promote(by)) {
+            return Ok(());
+        }
+        let what = match record.stage {
+            Stage::Ended(_) => "it has ended",
+            _ => "it does not watch its release now",
+        };
+        Err(Failure::new(Blame::Request, format!("promote deployment {id}: {what}"))
+            .hint(format!("`cutover status {}` says how it stands", record.environment)))
+    }
+
     /// Asks a deployment to turn back.  Asking twice is harmless.
     ///
     /// # Errors

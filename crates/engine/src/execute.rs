@@ -110,8 +110,9 @@ impl Execution<'_> {
         let in_force = self.ports.router.in_force(&self.plan.environment).await.ok()?;
         let (left, why) = in_force.fell_back?;
         let failure = || {
-            Failure::new(Blame::Release, format!("keep routes {to} in force: {why}"))
-                .hint("the router went back to the old release by itself")
+            let failure = Failure::new(Blame::Release, format!("keep routes {to} in force: {why}"))
+                .hint("the router went back to the old release by itself");
+            self.at_stage(*to, failure)
         };
         (left == *to).then(|| (at, Event::FellBack(failure())))
     }

@@ -188,6 +188,9 @@ pub struct StepRecord {
     pub ended_at_ms: Option<u64>,
     /// Why it failed.
     pub failure: Option<Failure>,
+    /// What a watch came to, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<String>,
 }
 
 /// What the proxy counted of an environment during a deployment.
@@ -243,6 +246,11 @@ pub enum News {
     Note {
         /// In words.
         text: String,
+    },
+    /// A watch ended, and the release stays.
+    Judged {
+        /// What was found, in words.
+        verdict: String,
     },
     /// Preflight found something.
     Found {

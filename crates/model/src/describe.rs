@@ -2,6 +2,7 @@
 
 use crate::{
     backup::BackupName,
+    bake::{BakeRule, OnUndecided},
     build::BuildRun,
     check::Checks,
     files::joined,
@@ -57,8 +58,8 @@ pub fn sentence(step: &Step) -> String {
             format!("Ask {asked} whether the new release answers.")
         }
         Step::Bake { for_at_least: Millis(0), .. } => "Look once whether it serves.".to_owned(),
-        Step::Bake { for_at_least, .. } => {
-            format!("Watch it under traffic for {}.", seconds(*for_at_least))
+        Step::Bake { for_at_least, rule, .. } => {
+            format!("Watch it under traffic for {}{}.", seconds(*for_at_least), undecided(rule))
         }
         Step::Confirm { by, .. } => {
             format!("End the probation (routes {}); from here on only forward.", by.generation)
@@ -113,10 +114,21 @@ fn files(staged: &[StagedRoutes]) -> String {
 
 fn sent(share: Option<&Share>) -> String {
     match share {
-        Some(Share { batch, batches, new, all }) => {
+        Some(Share { batch, batches, percent: Some(percent), .. }) => {
+            format!("Stage {batch} of {batches}: send {percent} % of the requests to the new")
+        }
+        Some(Share { batch, batches, new, all, .. }) => {
             format!("Batch {batch} of {batches}: send requests to {new} new of {all} instances")
         }
         None => "Send all requests".to_owned(),
+    }
+}
+
+fn undecided(rule: &BakeRule) -> &'static str {
+    match rule.on_undecided {
+        OnUndecided::Confirm => "",
+        OnUndecided::Hold => ", and until there was enough of it",
+        OnUndecided::Rollback => "; go back if there is too little of it",
     }
 }
 
@@ -180,9 +192,10 @@ pub fn subject(step: &Step) -> String {
         Step::Check { instances, .. } | Step::Quiet { instances, .. } => {
             named(instances.iter().map(|it| &it.id))
         }
-        Step::Switch { to, share: Some(it), .. } => {
-            format!("{to} ({} of {} new)", it.new, it.all)
-        }
+        Step::Switch { to, share: Some(it), .. } => match it.percent {
+            Some(percent) => format!("{to} ({percent} % of the requests)"),
+            None => format!("{to} ({} of {} new)", it.new, it.all),
+        },
         Step::Switch { to, .. } => to.to_string(),
         Step::Verify { requests, .. } => {
             let asked = requests.first().map(|it| format!("{}{}", it.host, it.path));

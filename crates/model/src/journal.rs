@@ -21,6 +21,9 @@ pub enum Record {
     Baked {
         /// The proxy's start nonce.
         nonce: String,
+        /// What was found, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verdict: Option<String>,
     },
 }
 
@@ -133,7 +136,7 @@ impl Ledger {
     pub fn after(mut self, record: &Record) -> Option<Ledger> {
         match record {
             Record::AbortAsked => self.abort_asked = true,
-            Record::Baked { nonce } => self.nonce = Some(nonce.clone()),
+            Record::Baked { nonce, .. } => self.nonce = Some(nonce.clone()),
             Record::Step(at, event) => {
                 let status = self.statuses.get_mut(*at)?;
                 *status = status.after(event)?;

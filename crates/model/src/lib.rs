@@ -4,7 +4,9 @@
 //! async.
 
 pub mod backup;
+pub mod bake;
 pub mod build;
+pub mod canary;
 pub mod cause;
 pub mod check;
 pub mod checklist;

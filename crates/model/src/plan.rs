@@ -2,6 +2,7 @@
 
 use crate::{
     backup::{BackupName, BackupRun},
+    bake::BakeRule,
     build::BuildRun,
     check::Checks,
     hook::HookRun,
@@ -19,8 +20,9 @@ use std::collections::BTreeMap;
 
 /// The plan version this build writes.  It resumes its own and the one before, and unwinds others.
 ///
-/// Since 2 a plan may have several switches; since 3 backups; since 4 migrations.
-pub const PLAN_VERSION: u32 = 4;
+/// Since 2 a plan may have several switches; since 3 backups; since 4 migrations; since 5 shares of
+/// requests, and rules of a bake.
+pub const PLAN_VERSION: u32 = 5;
 
 /// Everything one deployment will do, decided before any of it is done.
 ///
@@ -216,6 +218,9 @@ pub enum Step {
         instances: Vec<InstanceId>,
         /// At least so long.
         for_at_least: Millis,
+        /// What is judged at its end.
+        #[serde(default, skip_serializing_if = "BakeRule::is_default")]
+        rule: BakeRule,
     },
     /// End the probation.  Once it is done and durable, the deployment only goes forward.
     Confirm {
@@ -286,7 +291,7 @@ pub struct StagedRoutes {
     pub probation: Option<Probation>,
 }
 
-/// How far a replacement in batches has come.
+/// How far a replacement in batches, or by stages, has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Share {
@@ -298,6 +303,9 @@ pub struct Share {
     pub new: u16,
     /// All instances that requests are sent to.
     pub all: u16,
+    /// Of the requests, those that the new instances get; none: the same as of the instances.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u8>,
 }
 
 /// The proxy's own way back.

@@ -15,6 +15,9 @@
 //! to more and more of the new and fewer of the old, and from each of them the proxy falls back to
 //! N.  Only the last is confirmed, so that all of the old runs until then.
 //!
+//! Where requests move by stages (`canary`) it is the same, but for what the trials say: all of the
+//! new and all of the old, each with its share, and at last the new alone.
+//!
 //! **The first deployment** of an environment has no N.  Its plan stages and installs one
 //! (`Announce`): a generation that leads nowhere, which answers 503 with Retry-After.  So the trial
 //! has something to fall back to, an undo has something to go back to, and the first deployment

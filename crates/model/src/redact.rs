@@ -178,7 +178,7 @@ impl Redactor {
                 let failure = failure.map(|it| self.failure(it));
                 News::Ended { outcome, failure, traffic, serving, warm }
             }
-            other @ (News::Accepted { .. } | News::Planned { .. }) => other,
+            other @ (News::Accepted { .. } | News::Planned { .. } | News::Judged { .. }) => other,
         }
     }
 

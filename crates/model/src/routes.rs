@@ -32,8 +32,11 @@ pub struct PathRoute {
     pub path: String,
     /// The service behind it.
     pub service: Name,
-    /// Its instances, each with an equal share.
+    /// Its instances.
     pub instances: Vec<Instance>,
+    /// The share of each instance, in their order; empty: equal shares.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<u16>,
     /// What the router answers with itself: then the instance is no process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<ServedFiles>,

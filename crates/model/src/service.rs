@@ -2,7 +2,9 @@
 
 use crate::{
     backup::BackupSpec,
+    bake::BakeRule,
     build::BuildSpec,
+    canary::Canary,
     check::Check,
     edge::Edge,
     files::Files,
@@ -153,6 +155,9 @@ pub struct ServiceSpec {
     /// How `strategy: rolling` goes on.
     #[serde(default)]
     pub rolling: Rolling,
+    /// How `strategy: canary` goes on.
+    #[serde(default)]
+    pub canary: Canary,
     /// How long requests in flight to the old may take.
     pub drain: Millis,
     /// The signal that asks an instance to end.
@@ -167,6 +172,9 @@ pub struct ServiceSpec {
     pub start_timeout: Millis,
     /// How long the new is watched under traffic before it is confirmed.
     pub bake: Millis,
+    /// What is judged then.
+    #[serde(default)]
+    pub verdict: BakeRule,
     /// How long the old is kept running for a quick way back after the commit.
     pub keep_warm: Millis,
     /// What each instance may use.
@@ -335,6 +343,8 @@ pub enum Strategy {
     Recreate,
     /// New beside old, then a switch for each batch of instances.
     Rolling,
+    /// New beside old, then a switch for each share of the requests.
+    Canary,
 }
 
 /// How a rolling replacement goes on.

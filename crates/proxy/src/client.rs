@@ -2,7 +2,10 @@
 
 use crate::control::{Answer, Ask};
 use crate::limits::CONTROL_LINE_BYTES_MAX;
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketAddrUnix,
+    SocketFlags, SocketType, recvmsg, socket_with,
+};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
@@ -37,9 +40,17 @@ pub enum AskError {
     Malformed(#[from] serde_json::Error),
 }
 
+/// Below `ROOT/proxy`: the socket of the proxy that leads.
+const NAME: &str = "control.sock";
+
+/// Below `ROOT/proxy`: the socket of one proxy, whether it leads or not.
+pub(crate) fn own_name(pid: u32) -> String {
+    format!("control.{pid}.sock")
+}
+
 /// The control socket of the proxy of `root`.
 pub fn socket_path(root: &Path) -> PathBuf {
-    root.join("proxy/control.sock")
+    root.join("proxy").join(NAME)
 }
 
 /// Asks and waits for the answer at most `timeout`.
@@ -48,7 +59,7 @@ pub fn socket_path(root: &Path) -> PathBuf {
 /// When the proxy does not run, or does not answer in time.
 pub fn ask(root: &Path, ask: &Ask, timeout: Duration) -> Result<Answer, AskError> {
     let deadline = Instant::now() + timeout;
-    let mut stream = connect(root)?;
+    let mut stream = connect(root, NAME)?;
     let left = || Some(deadline.saturating_duration_since(Instant::now()).max(SHORTEST_WAIT));
     stream.set_write_timeout(left()).map_err(AskError::Lost)?;
     stream.write_all(&line_of(ask)?).map_err(AskError::Lost)?;
@@ -67,10 +78,28 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 /// # Errors
 /// As [`ask`].
 pub async fn ask_async(root: &Path, ask: &Ask, timeout: Duration) -> Result<Answer, AskError> {
-    let stream = connect(root)?;
+    ask_named(root, NAME, ask, timeout).await
+}
+
+/// As [`ask_async`], of one process, whether it leads or not.
+pub(crate) async fn ask_one(
+    root: &Path,
+    pid: u32,
+    ask: &Ask,
+    timeout: Duration,
+) -> Result<Answer, AskError> {
+    ask_named(root, &own_name(pid), ask, timeout).await
+}
+
+async fn ask_named(
+    root: &Path,
+    name: &str,
+    ask: &Ask,
+    timeout: Duration,
+) -> Result<Answer, AskError> {
+    let stream = connect_at_once(root, name)?;
     let question = line_of(ask)?;
     let asked = async {
-        stream.set_nonblocking(true)?;
         let mut stream = tokio::net::UnixStream::from_std(stream)?;
         stream.write_all(&question).await?;
         let mut line = Vec::new();
@@ -91,7 +120,7 @@ pub fn listeners(
     root: &Path,
     timeout: Duration,
 ) -> Result<(Vec<TcpListener>, Vec<String>), AskError> {
-    let mut stream = connect(root)?;
+    let mut stream = connect(root, NAME)?;
     stream.set_read_timeout(Some(timeout)).map_err(AskError::Lost)?;
     stream.set_write_timeout(Some(timeout)).map_err(AskError::Lost)?;
     stream.write_all(&line_of(&Ask::Listeners)?).map_err(AskError::Lost)?;
@@ -125,22 +154,38 @@ fn receive(stream: &UnixStream, bytes: &mut [u8]) -> io::Result<(usize, Vec<Owne
 }
 
 /// The kernel takes 107 bytes of a path: the socket is named through its directory's descriptor.
-fn connect(root: &Path) -> Result<UnixStream, AskError> {
-    let path = socket_path(root);
-    let opened = File::open(root.join("proxy")).and_then(|directory| {
-        let short = format!("/proc/self/fd/{}/control.sock", directory.as_raw_fd());
-        UnixStream::connect(short)
-    });
+fn connect(root: &Path, name: &str) -> Result<UnixStream, AskError> {
+    opened(root, name, |short| UnixStream::connect(short))
+}
+
+/// Never waits: one that is stopped, and whose queue is full, is absent.
+pub(crate) fn connect_at_once(root: &Path, name: &str) -> Result<UnixStream, AskError> {
+    opened(root, name, |short| {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        rustix::net::connect(&socket, &SocketAddrUnix::new(short)?)?;
+        Ok(UnixStream::from(socket))
+    })
+}
+
+fn opened(
+    root: &Path,
+    name: &str,
+    connect: impl FnOnce(&str) -> io::Result<UnixStream>,
+) -> Result<UnixStream, AskError> {
+    let path = root.join("proxy").join(name);
+    let opened = File::open(root.join("proxy"))
+        .and_then(|directory| connect(&format!("/proc/self/fd/{}/{name}", directory.as_raw_fd())));
     opened.map_err(|source| AskError::Absent { path, source })
 }
 
-fn line_of(ask: &Ask) -> Result<Vec<u8>, AskError> {
+pub(crate) fn line_of(ask: &Ask) -> Result<Vec<u8>, AskError> {
     let mut line = serde_json::to_vec(ask)?;
     line.push(b'\n');
     Ok(line)
 }
 
-fn parse(line: &[u8]) -> Result<Answer, AskError> {
+pub(crate) fn parse(line: &[u8]) -> Result<Answer, AskError> {
     if !line.ends_with(b"\n") {
         return Err(AskError::Lost(io::ErrorKind::UnexpectedEof.into()));
     }

@@ -41,6 +41,25 @@ pub enum Ask {
     Edges,
     /// What is in force, and what was served.
     Status,
+    /// Read route files, edge files and whom to trust anew: another proxy leads, and changed them.
+    Follow,
+    /// Take the place of the proxy with this pid; none: there is none.  Answered when this one
+    /// accepts, or when the other accepts again.
+    Lead {
+        /// Its process.
+        after: Option<u32>,
+        /// How long the other may finish what it has.
+        limit_ms: u64,
+    },
+    /// Accept no more and write no route file, for another proxy leads from now on; of the same
+    /// connection [`Ask::Led`] is expected.  Where it ends without, this proxy leads on.  Refused
+    /// during a probation.
+    Leave {
+        /// What is in flight after this is ended politely.
+        limit_ms: u64,
+    },
+    /// After [`Ask::Leave`]: the other one accepts.  Not answered.
+    Led,
     /// Send this process's listeners over the socket (SCM_RIGHTS), in the order of `addresses`.
     Listeners,
 }
@@ -79,6 +98,15 @@ pub enum Answer {
     },
     /// See [`Ask::Status`].
     Status(Status),
+    /// They were read.
+    Follows,
+    /// This proxy accepts, and alone writes route files.
+    Leads,
+    /// This proxy accepts no more.
+    Leaves {
+        /// What it has in force, by `PROJECT.ENVIRONMENT`: whoever leads next has to serve as much.
+        generations: BTreeMap<String, u64>,
+    },
     /// The listeners follow as ancillary data of this very line.
     Listeners {
         /// As they were bound.
@@ -104,6 +132,8 @@ pub enum RefusalReason {
     Unfit,
     /// The disk did not take it.
     Disk,
+    /// It is not this proxy's turn, or the other's.
+    Turn,
     /// The line was not understood.
     Malformed,
 }
@@ -125,9 +155,25 @@ pub struct Status {
     pub environments: BTreeMap<String, EnvironmentStatus>,
     /// Files that could not be put in force, in words.
     pub alerts: Vec<String>,
+    /// Of the program that runs.
+    #[serde(default)]
+    pub version: String,
+    /// Proxies before this one that finish what they have.  What is in flight in them is in the
+    /// counts of `environments`.
+    #[serde(default)]
+    pub leaving: Vec<LeavingStatus>,
     /// All that are wanted.
     #[serde(default)]
     pub certificates: Vec<CertificateStatus>,
+}
+
+/// A proxy that accepts no more and finishes what it has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeavingStatus {
+    /// Its process.
+    pub pid: u32,
+    /// Client connections open now.
+    pub connections: u64,
 }
 
 /// A certificate that is wanted for a host.
@@ -175,6 +221,16 @@ pub struct ProbationStatus {
     pub requests: u64,
     /// Of these, 5xx or no answer.
     pub failures: u64,
+    /// To the heads of the new targets' answers, of those that were no failures: how many took at
+    /// most so many microseconds, and more than the entry before says.
+    #[serde(default)]
+    pub times: Vec<(u64, u64)>,
+    /// As `times`, of the releases that it would return to, in the minutes before the swap.
+    #[serde(default)]
+    pub before: Vec<(u64, u64)>,
+    /// As `before`, since the swap.
+    #[serde(default)]
+    pub beside: Vec<(u64, u64)>,
 }
 
 /// The fate of every request that was sent, or meant to be sent, to a release.

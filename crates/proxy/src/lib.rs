@@ -25,5 +25,5 @@ mod run;
 pub mod trusted;
 
 pub use error::ProxyError;
-pub use listeners::listeners_from_environment;
+pub use listeners::{is_to_wait, listeners_from_environment};
 pub use run::{ProxyOptions, SECURE, run};

@@ -84,6 +84,10 @@ pub const PROBE_INTERVAL: Duration = Duration::from_millis(250);
 pub const PROBE_TIMEOUT: Duration = Duration::from_millis(200);
 /// Shortest time between two probes that failing requests ask for.
 pub const PROBE_NUDGE_INTERVAL: Duration = Duration::from_millis(20);
+/// How often what releases did lately is begun anew: it is of the last one to two such times.
+pub const LATELY_TURN: Duration = Duration::from_secs(5 * 60);
+/// Fewer answers lately are no picture of a release.
+pub const LATELY_MIN: u64 = 200;
 /// Releases of one environment whose counters are kept.
 pub const RELEASES_KEPT_MAX: usize = 32;
 /// Alerts shown in a status; the oldest go first.
@@ -115,9 +119,9 @@ pub const FILE_THREADS_MAX: usize = 16;
 /// Requests that one HTTP/2 connection carries at a time.
 pub const HTTP2_STREAMS_MAX: u32 = 100;
 /// Bytes that a client may send ahead of what an instance takes, of one request.
-pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 128 * 1024;
+pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 512 * 1024;
 /// And of all requests of one connection.
-pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 512 * 1024;
+pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// Bytes of one response that wait for the client's window, or for the kernel.
 pub const HTTP2_SEND_BUFFER_BYTES_MAX: usize = 32 * 1024;
 /// From the end of the TLS handshake to the client's first settings.
@@ -139,3 +143,19 @@ pub const HTTP2_CONTINUATIONS_MAX: u32 = 16;
 pub const HTTP2_RESET_STREAMS_KEPT_MAX: usize = 32;
 /// Streams that a client takes back before we have looked at them.
 pub const HTTP2_RESETS_PENDING_MAX: usize = 100;
+
+/// A new proxy that is not told to lead in this time ends.
+pub const WAIT_LIMIT: Duration = Duration::from_secs(30);
+/// While two proxies hand over, one waits for the other's next word so long before it looks whether
+/// that is still there.
+pub const HANDOVER_PATIENCE: Duration = Duration::from_secs(5);
+/// A proxy that finds another one leading waits so long for its end.
+pub const LEADER_LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// Proxies that finish what they have answer in this time, or are passed over.
+pub const ELDER_PATIENCE: Duration = Duration::from_secs(2);
+/// A proxy may be given so long to finish what it has.
+pub const LEAVE_LIMIT_MAX: Duration = Duration::from_secs(24 * 3600);
+/// What it has not finished is ended politely, spread over this long.
+pub const LEAVE_JITTER: Duration = Duration::from_secs(5);
+/// How often it looks whether all is finished.
+pub const LEAVE_INTERVAL: Duration = Duration::from_millis(20);

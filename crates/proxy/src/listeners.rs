@@ -41,6 +41,11 @@ pub fn listeners_from_environment() -> Result<(Vec<TcpListener>, Vec<String>), P
     Ok((listeners, addresses))
 }
 
+/// Whether another proxy runs with these listeners, so that this one must be told to lead.
+pub fn is_to_wait() -> bool {
+    std::env::var_os("CUTOVER_WAITS").is_some()
+}
+
 fn take_over(number: RawFd) -> std::io::Result<TcpListener> {
     // SAFETY: the descriptor is only looked at here, and the calls fail if it is not open.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };

@@ -69,7 +69,7 @@ impl Limiter {
 
     fn lets_at(&self, client: IpAddr, now_us: u64) -> bool {
         let key = key(client);
-        let part = &self.parts[usize::try_from(mixed(key) % PARTS as u64).unwrap_or(0)];
+        let part = &self.parts[part_of(key)];
         let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
         let each_us = SECOND_US / u64::from(self.rate.per_second.max(1));
         let room_us = each_us * u64::from(self.rate.burst.max(1));
@@ -116,11 +116,11 @@ fn key(client: IpAddr) -> u128 {
     }
 }
 
-fn mixed(key: u128) -> u64 {
-    let bytes = key.to_be_bytes();
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
-        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    }) >> 32
+/// One of the parts, also for addresses that lie beside each other.
+fn part_of(key: u128) -> usize {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let folded = (key >> 64) as u64 ^ key as u64;
+    (folded.wrapping_mul(ODD) >> 32) as usize % PARTS
 }
 
 #[cfg(test)]

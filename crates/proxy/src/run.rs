@@ -1,14 +1,15 @@
 //! From listeners to traffic.
 
 use crate::access::Log;
+use crate::controller::lead::{self, Standing};
 use crate::controller::{self, Controller};
 use crate::error::ProxyError;
-use crate::limits::THREADS_MAX;
+use crate::limits::{THREADS_MAX, WAIT_LIMIT};
 use crate::plane::Plane;
 use crate::plane::connection::Door;
 use crate::route_file::routes_directory;
 use crate::trusted::Trusted;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::TcpListener;
@@ -17,7 +18,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use tokio::task::LocalSet;
+use tokio::time::timeout;
 
 /// Before the address of a listener whose clients begin with a TLS handshake.
 pub const SECURE: &str = "https://";
@@ -32,6 +35,8 @@ pub struct ProxyOptions {
     pub listeners: Vec<TcpListener>,
     /// As they were bound, in the order of `listeners`; [`SECURE`] before those for TLS.
     pub addresses: Vec<String>,
+    /// Another proxy runs: accept nothing before an order to lead comes.
+    pub waits: bool,
 }
 
 /// Serves until SIGTERM or SIGINT; then accepts no more, lets requests in flight end, and returns.
@@ -47,7 +52,7 @@ pub fn run(options: ProxyOptions) -> Result<(), ProxyError> {
 }
 
 async fn serve(options: ProxyOptions) -> Result<(), ProxyError> {
-    let ProxyOptions { root, listeners, addresses } = options;
+    let ProxyOptions { root, listeners, addresses, waits } = options;
     let started = Instant::now();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -58,13 +63,11 @@ async fn serve(options: ProxyOptions) -> Result<(), ProxyError> {
         tracing::warn!(%error, "whom to trust cannot be read, so nobody is");
         Trusted::default()
     });
-    let doors = doors(&listeners, &addresses)?;
-    let https_port = https_port(&doors);
+    let https_port = https_port(&listeners, &addresses);
     let listeners: Arc<[TcpListener]> = listeners.into();
     let table = controller::first_table(&mut state);
     let nonce = draw_nonce()?;
-    let running =
-        Plane::start(table, nonce.clone(), doors, https_port, Log::start(&root)?, threads)?;
+    let running = Plane::start(table, nonce.clone(), https_port, Log::start(&root)?, threads)?;
     running.plane.trusted.store(Arc::new(trusted));
     let control = bind(&root)?;
     let controller = Rc::new(Controller {
@@ -75,32 +78,53 @@ async fn serve(options: ProxyOptions) -> Result<(), ProxyError> {
         started,
         addresses,
         listeners,
+        standing: Cell::new(Standing::Waits),
+        turned: Notify::new(),
+        lock: RefCell::default(),
     });
     if let Err(error) = controller.read_edges() {
         tracing::error!(error, "nothing is served over TLS");
     }
     tokio::task::spawn_local(controller::edge::watch(controller.clone()));
-    controller::monitor::start_all(&controller);
-    tracing::info!(addresses = ?controller.addresses, "serving");
+    tokio::task::spawn_local(controller::lately::turn(controller.clone()));
+    tokio::task::spawn_local(controller::serve(controller.clone(), control));
+    if !waits {
+        lead::begin(&controller).await?;
+    }
+    tracing::info!(addresses = ?controller.addresses, waits, "serving");
     tokio::select! {
-        () = controller::serve(controller.clone(), control) => {}
+        () = until_left(&controller) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     running.stop().await;
+    controller::unbind(&controller.root);
     Ok(())
 }
 
-/// Each listener with the way it is come in by, which its address says.
-fn doors(listeners: &[TcpListener], addresses: &[String]) -> io::Result<Vec<(TcpListener, Door)>> {
-    let pairs = listeners.iter().zip(addresses);
-    let door = |it: &str| if it.starts_with(SECURE) { Door::Secure } else { Door::Clear };
-    pairs.map(|(listener, address)| Ok((listener.try_clone()?, door(address)))).collect()
+/// Until another proxy leads and all is finished here, or this one cannot lead.
+async fn until_left(controller: &Controller) {
+    loop {
+        match controller.standing.get() {
+            Standing::Leaves(limit) => return lead::finish(controller, limit).await,
+            Standing::Failed => return,
+            Standing::Waits => {
+                if timeout(WAIT_LIMIT, controller.turned.notified()).await.is_err()
+                    && controller.standing.get() == Standing::Waits
+                {
+                    tracing::error!("nobody has asked this proxy to lead");
+                    return;
+                }
+            }
+            Standing::Leads | Standing::HandsOver => controller.turned.notified().await,
+        }
+    }
 }
 
 /// Where clear requests are led.
-fn https_port(doors: &[(TcpListener, Door)]) -> u16 {
-    let secure = doors.iter().filter(|it| it.1 == Door::Secure);
+fn https_port(listeners: &[TcpListener], addresses: &[String]) -> u16 {
+    let doors = listeners.iter().zip(addresses);
+    let secure = doors.filter(|it| Door::of(it.1) == Door::Secure);
     let ports = secure.filter_map(|it| it.0.local_addr().ok()).map(|it| it.port());
     // The usual one needs no word in an address.
     let found: Vec<u16> = ports.collect();

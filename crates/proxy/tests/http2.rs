@@ -89,6 +89,59 @@ fn many_at_a_time_go_over_one_connection_to_kept_connections() {
 }
 
 #[test]
+fn flips_beneath_many_requests_lose_and_double_nothing() {
+    const FLIPS: u64 = 60;
+    let backends = [Backend::named("a"), Backend::named("b")];
+    let targets =
+        [target("a-1", "r1", &backends[0].address), target("b-1", "r2", &backends[1].address)];
+    let (proxy, secure) = serving(&backends[0]);
+    let stop = Arc::new(AtomicU64::new(0));
+    let (asked, proxy) = run(async {
+        let client = Client::open(&secure).await;
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let (sender, stop) = (client.sender.clone(), stop.clone());
+                tokio::spawn(async move {
+                    let connection = tokio::spawn(async { Ok(()) });
+                    let mut client = Client { sender, connection };
+                    let mut asked = 0;
+                    while stop.load(Ordering::SeqCst) == 0 {
+                        let body = pattern(1000 + asked as usize % 7000);
+                        let sent = client.send(to("POST", "/"), &[&body], None).await.unwrap();
+                        assert_eq!((sent.status, sent.text()), (200, checksum(&body)));
+                        asked += 1;
+                    }
+                    asked
+                })
+            })
+            .collect();
+        let flips = tokio::task::spawn_blocking(move || {
+            for generation in 1..=FLIPS {
+                let to = (generation % 2) as usize;
+                proxy.put(shop(generation + 1, &targets[to..=to]), generation);
+                let gone = ["a-1", "b-1"][1 - to];
+                assert_eq!(proxy.drain(&[gone], 5000).0, 0);
+            }
+            proxy
+        });
+        let proxy = flips.await.unwrap();
+        stop.store(1, Ordering::SeqCst);
+        let mut asked = 0;
+        for task in tasks {
+            asked += task.await.unwrap();
+        }
+        assert!(!client.connection.is_finished(), "one connection outlived all of it");
+        (asked, proxy)
+    });
+    assert_eq!(backends[0].posts() + backends[1].posts(), asked, "no post is lost or doubled");
+    let releases = proxy.quiet().releases;
+    for (id, backend) in [("r1", &backends[0]), ("r2", &backends[1])] {
+        assert!(backend.posts() > 0, "{id}");
+        assert_eq!((releases[id].completed, releases[id].aborted), (backend.posts(), 0), "{id}");
+    }
+}
+
+#[test]
 fn what_an_instance_is_told_is_what_it_is_told_by_http_1() {
     let backend = Backend::with(|request, stream| {
         let told: Vec<String> =

@@ -335,3 +335,34 @@ fn installs_and_fall_backs_do_not_mix() {
         }
     }
 }
+
+#[test]
+fn requests_are_shared_by_weight_and_who_verifies_asks_what_is_on_trial() {
+    let world = world(Backend::named("new"));
+    let mut client = Connection::open(&world.proxy.address);
+    for _ in 0..100 {
+        assert_eq!(client.get("/").unwrap().text(), "old");
+    }
+    let (mut old, new) = (world.old_target.clone(), world.new_target.clone());
+    old.weight = 19;
+    world.proxy.put(shop(2, &[old, new]).on_probation(1, 60_000), 1);
+    for _ in 0..400 {
+        client.get("/").unwrap();
+    }
+    let nonce = world.proxy.status().nonce;
+    for _ in 0..5 {
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\nx-cutover-verify: {nonce}\r\n\r\n");
+        client.send(request).unwrap();
+        assert_eq!(client.response(false).unwrap().text(), "new");
+    }
+    let shop = world.proxy.quiet();
+    let tried = shop.releases["r2"].completed;
+    // One in twenty of 400, nearly evenly spread: chance alone would be off by 4.
+    assert!((16..=24).contains(&tried), "{tried} of 400");
+    assert_eq!(shop.releases["r1"].completed, 500 - tried);
+    let probation = shop.probation.unwrap();
+    let count = |times: &[(u64, u64)]| times.iter().map(|it| it.1).sum::<u64>();
+    assert_eq!(count(&probation.times), tried, "who verifies is nobody's traffic");
+    assert_eq!((count(&probation.before), count(&probation.beside)), (100, 400 - tried));
+    assert_eq!(probation.requests, tried);
+}

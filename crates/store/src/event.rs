@@ -61,7 +61,9 @@ impl Replay<'_> {
             }
             Line::Record { record: Record::Step(at, event) } => self.step(*at, event),
             Line::Record { record: Record::AbortAsked } => Some(note("it was asked to turn back")),
-            Line::Record { record: Record::Baked { .. } } => None,
+            Line::Record { record: Record::Baked { verdict, .. } } => {
+                verdict.clone().map(|verdict| News::Judged { verdict })
+            }
             Line::Reopened => Some(note("an operator has it go on")),
             Line::Ended { outcome, failure, traffic, serving, warm } => Some(News::Ended {
                 outcome: *outcome,

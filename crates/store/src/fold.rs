@@ -34,11 +34,18 @@ pub fn ledger(plan: &Plan, lines: &[Placed]) -> Result<Ledger, Trouble> {
 pub fn steps(plan: &Plan, lines: &[Placed]) -> Vec<StepRecord> {
     let mut steps: Vec<StepRecord> = plan.steps.iter().map(fresh).collect();
     for placed in lines {
-        if let Line::Record { record: Record::Step(at, event) } = &placed.line
+        let Line::Record { record } = &placed.line else { continue };
+        if let Record::Step(at, event) = record
             && let Some(step) = steps.get_mut(*at)
             && let Some(status) = step.status.after(event)
         {
             note(step, status, event, placed.at_ms);
+        }
+        let watching = |it: &&mut StepRecord| matches!(it.status, Status::Running { .. });
+        if let Record::Baked { verdict: Some(verdict), .. } = record
+            && let Some(step) = steps.iter_mut().find(watching)
+        {
+            step.verdict = Some(verdict.clone());
         }
     }
     steps
@@ -63,6 +70,7 @@ fn fresh(step: &Step) -> StepRecord {
         started_at_ms: None,
         ended_at_ms: None,
         failure: None,
+        verdict: None,
     }
 }
 

@@ -120,8 +120,14 @@ mod tests {
                 r#"{"line":"record","record":"abort_asked"}"#,
             ),
             (
-                Line::Record { record: Record::Baked { nonce: "n".to_owned() } },
+                Line::Record { record: Record::Baked { nonce: "n".to_owned(), verdict: None } },
                 r#"{"line":"record","record":{"baked":{"nonce":"n"}}}"#,
+            ),
+            (
+                Line::Record {
+                    record: Record::Baked { nonce: "n".to_owned(), verdict: Some("good".into()) },
+                },
+                r#"{"line":"record","record":{"baked":{"nonce":"n","verdict":"good"}}}"#,
             ),
             (
                 ended,

@@ -29,7 +29,7 @@ async fn a_late_watcher_is_told_all_in_order_and_each_line_once() {
     store.begin(&request("watched", 1), 10).await.unwrap();
     store.planned(&plan, std::slice::from_ref(&finding), 11).await.unwrap();
     store.record(&id, &Record::Step(1, Event::Began { attempt: 1 }), 12).await.unwrap();
-    store.record(&id, &Record::Baked { nonce: "n".to_owned() }, 13).await.unwrap();
+    store.record(&id, &Record::Baked { nonce: "n".to_owned(), verdict: None }, 13).await.unwrap();
     store.record(&id, &Record::AbortAsked, 14).await.unwrap();
     store.record(&id, &Record::Step(1, Event::Failed(why.clone())), 15).await.unwrap();
     let outcome = Outcome::Aborted;

@@ -5,6 +5,7 @@ mod listeners;
 mod proxy;
 mod replace;
 mod seats;
+mod succession;
 mod turn;
 
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
 use listeners::Listeners;
 use model::redact::Redactor;
 use proxy::{Crashes, Proxy};
-use replace::{Candidate, Leaving};
+use replace::{Candidate, Leaving, Unsure};
 use rustix::fs::{FlockOperation, flock};
 use seats::Seats;
 use serde::{Deserialize, Serialize};
@@ -45,12 +46,15 @@ pub enum HolderAsk {
     Status,
     /// Close the listeners, end the proxy by SIGTERM, then end.  Answered when the proxy is gone.
     Stop,
-    /// Start another proxy, of `program` from now on where one is given, and end the old one by
-    /// SIGTERM once the new one answers on its control socket.  Where it does not, nothing changes.
-    /// Not to be asked during a probation, since two proxies would decide about it.
+    /// Start another proxy, of `program` from now on where one is given, and have it lead instead
+    /// of the old one, which finishes what it has.  Where it cannot, nothing changes; nor during a
+    /// probation.
     Replace {
         /// None: the program that runs now, as it lies on disk.
         program: Option<PathBuf>,
+        /// How long the old one may finish what it has; none: five minutes.
+        #[serde(default)]
+        limit_ms: Option<u64>,
     },
 }
 
@@ -123,6 +127,7 @@ struct Holder {
     proxy: Option<Proxy>,
     candidate: Option<Candidate>,
     leaving: Vec<Leaving>,
+    unsure: Option<Unsure>,
     crashes: Crashes,
     retry_at: Option<Instant>,
     stopping: Option<Stopping>,
@@ -203,6 +208,7 @@ fn open(root: &Path, directory: &Path, kept: Vec<OwnedFd>) -> Result<Holder, Rol
         proxy: None,
         candidate: None,
         leaving: Vec::new(),
+        unsure: None,
         crashes: Crashes::default(),
         retry_at: None,
         stopping: None,

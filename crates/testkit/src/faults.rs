@@ -35,6 +35,7 @@ mod syscalls;
 mod traces;
 mod turn_back;
 mod two_daemons;
+mod upgrades;
 mod versions;
 
 pub use open::{OPEN, Open};
@@ -80,7 +81,7 @@ const fn row(number: u32, title: &'static str, run: fn(&Context) -> Report) -> R
 }
 
 /// All rows that run.
-pub const ROWS: [Row; 39] = [
+pub const ROWS: [Row; 41] = [
     row(1, "daemon killed before the lock is committed: a retry starts it", client_killed::lock),
     Row {
         number: 2,
@@ -98,6 +99,8 @@ pub const ROWS: [Row; 39] = [
     row(23, "proxy, daemon and proxy, holder, both, `supervise` killed", data_plane::run),
     row(24, "proxy killed around the rename of a route file", route_file::killed_at_rename),
     row(25, "route file cut, bit flipped, checksum wrong; old epoch", route_file::broken),
+    row(26, "another build takes over under load: nothing is lost", upgrades::under_load),
+    row(27, "a new proxy ends at once or hangs: the old one serves on", upgrades::bad),
     row(28, "port accepts and nobody answers: no switch", health::hang_port),
     row(29, "port stolen between plan and start: no request to a stranger", ports_taken::run),
     row(30, "POSTs exactly while the old drains: none lost, none doubled", posts::run),

@@ -12,6 +12,7 @@ use crate::{
         secret::Secrets,
         smoke::SmokeDraft,
         systemd::SystemdDraft,
+        trial::{self, VerdictDraft},
         variable::{self, EnvFileDraft, Required, Variables},
     },
     report::{Field, Place, Placed, Report, Table},
@@ -19,6 +20,7 @@ use crate::{
     yaml::Value,
 };
 use model::{
+    canary::Canary,
     migrate::MigrateSpec,
     pm2::RuntimeSpec,
     role::QuietSignal,
@@ -27,7 +29,7 @@ use model::{
 };
 
 /// Every key of a service.
-pub(crate) const KEYS: [&str; 41] = [
+pub(crate) const KEYS: [&str; 42] = [
     "command",
     "image",
     "runtime",
@@ -44,6 +46,7 @@ pub(crate) const KEYS: [&str; 41] = [
     "checks",
     "strategy",
     "rolling",
+    "canary",
     "drain",
     "stop_signal",
     "quiet_signal",
@@ -99,6 +102,7 @@ pub(crate) enum StrategyDraft {
     BlueGreen,
     Recreate,
     Rolling,
+    Canary,
     /// May be named, and is refused when it is to be deployed.
     Unbuilt(&'static str),
 }
@@ -154,6 +158,7 @@ pub(crate) struct ServiceDraft {
     pub(crate) checks: Option<Placed<Vec<Placed<CheckDraft>>>>,
     pub(crate) strategy: Option<Placed<StrategyDraft>>,
     pub(crate) rolling: Option<Placed<RollingDraft>>,
+    pub(crate) canary: Option<Placed<Canary>>,
     pub(crate) drain: Option<Placed<Millis>>,
     pub(crate) stop_signal: Option<Placed<StopSignal>>,
     pub(crate) quiet_signal: Option<Placed<QuietSignal>>,
@@ -166,6 +171,8 @@ pub(crate) struct ServiceDraft {
     pub(crate) grace: Option<Placed<Millis>>,
     pub(crate) start_timeout: Option<Placed<Millis>>,
     pub(crate) bake: Option<Placed<Millis>>,
+    /// What is judged at its end.
+    pub(crate) verdict: VerdictDraft,
     pub(crate) keep_warm: Option<Placed<Millis>>,
     pub(crate) limits: LimitsDraft,
     pub(crate) user: Option<Placed<String>>,
@@ -225,7 +232,7 @@ impl ServiceDraft {
             ("blue-green", StrategyDraft::BlueGreen),
             ("recreate", StrategyDraft::Recreate),
             ("rolling", StrategyDraft::Rolling),
-            ("canary", StrategyDraft::Unbuilt("canary")),
+            ("canary", StrategyDraft::Canary),
             ("reload", StrategyDraft::Unbuilt("reload")),
         ];
         self.command = table.get("command").and_then(|it| argv::command(it, report));
@@ -238,6 +245,7 @@ impl ServiceDraft {
         self.strategy =
             table.get("strategy").and_then(|it| scalar::choice(it, &strategies, report));
         self.rolling = table.get("rolling").and_then(|it| RollingDraft::read(it, report));
+        self.canary = table.get("canary").and_then(|it| trial::canary(it, report));
         self.instances =
             table.get("instances").and_then(|it| scalar::number(it, 0..=INSTANCES_MAX, report));
         self.stop_signal = table.get("stop_signal").and_then(|it| stop_signal(it, report));
@@ -289,8 +297,10 @@ impl ServiceDraft {
         self.grace = time("grace", Millis(0), HOUR);
         self.time_limit = time("time_limit", Millis(1000), DAY);
         self.start_timeout = time("start_timeout", Millis(100), HOUR);
-        self.bake = time("bake", Millis(0), HOUR);
         self.keep_warm = time("keep_warm", Millis(0), DAY);
+        if let Some(field) = table.get("bake") {
+            (self.bake, self.verdict) = trial::bake(field, report);
+        }
     }
 
     fn read_environment(&mut self, table: &Table<'_>, report: &mut Report) {
@@ -314,6 +324,7 @@ impl ServiceDraft {
                     place: base.place,
                     path: base.path.clone(),
                     limits: self.limits.over(&base.limits),
+                    verdict: self.verdict.over(&base.verdict),
                     health: match (&self.health, &base.health) {
                         (Some(own), Some(below)) => Some(own.with(own.value.over(&below.value))),
                         (own, below) => own.clone().or_else(|| below.clone()),
@@ -332,7 +343,7 @@ impl ServiceDraft {
         laid! {
             command runtime pm2 systemd container directory index fallback instances routes port
             readiness
-            smoke checks strategy rolling
+            smoke checks strategy rolling canary
             drain stop_signal quiet_signal kind schedule timezone overlap time_limit catch_up
             grace start_timeout bake keep_warm user env_file required_env upstream_keepalive image
             volumes migrate listen

@@ -50,6 +50,7 @@ fn keys_of_processes(service: &ServiceDraft) -> Vec<Option<(Place, String)>> {
         service.checks.as_ref().map(at),
         service.strategy.as_ref().filter(beside).map(at),
         service.rolling.as_ref().map(at),
+        service.canary.as_ref().map(at),
         service.stop_signal.as_ref().map(at),
         service.quiet_signal.as_ref().map(at),
         service.kind.as_ref().filter(other).map(at),

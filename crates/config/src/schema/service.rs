@@ -79,10 +79,12 @@ pub(super) static SERVICE: Shape = Shape {
             "strategy",
             Kind::OneOf(&["blue-green", "recreate", "rolling", "canary", "reload"]),
             "`blue-green`: new beside old, then one switch.  `rolling`: new beside old, then a \
-             switch for each batch.  `recreate`: requests are held while the old stops and the \
+             switch for each batch.  `canary`: new beside old, then a switch for each share of \
+             the requests.  `recreate`: requests are held while the old stops and the \
              new starts.",
         ),
         Key("rolling", Kind::Keys(&ROLLING), "How `strategy: rolling` goes on."),
+        Key("canary", Kind::Keys(&CANARY), "How `strategy: canary` goes on."),
         Key("drain", Kind::Time, "How long requests in flight to the old may take.  Default: 30s."),
         Key("stop_signal", Kind::Signal, "Asks an instance to end.  Default: SIGTERM."),
         Key(
@@ -98,8 +100,9 @@ pub(super) static SERVICE: Shape = Shape {
         Key("start_timeout", Kind::Time, "To become ready.  Default: 60s."),
         Key(
             "bake",
-            Kind::Time,
-            "How long the new is watched under traffic before it is confirmed.  Default: 10s.",
+            Kind::Either(&[Kind::Keys(&BAKE), Kind::Time]),
+            "How long the new is watched under traffic before it is confirmed, and what is judged \
+             then.  Default: 10s.",
         ),
         Key("keep_warm", Kind::Time, "How long the old is kept running.  Default: 10m."),
         Key("limits", Kind::Keys(&LIMITS), "What each instance may use.  Default: not limited."),
@@ -235,6 +238,39 @@ static ROLLING: Shape = Shape {
         Kind::Number(1, 256),
         "Instances that are started, and switched to, at a time.  Default: 1.",
     )],
+};
+
+static CANARY: Shape = Shape {
+    name: "canary",
+    required: &[],
+    keys: &[
+        Key(
+            "stages",
+            Kind::List(&Kind::Text),
+            "Shares of the requests, each more than the one before.  Default: 5%, 25%, 50%.",
+        ),
+        Key("each", Kind::Time, "How long the new is watched at each share.  Default: 2m."),
+    ],
+};
+
+static BAKE: Shape = Shape {
+    name: "bake",
+    required: &[],
+    keys: &[
+        Key("time", Kind::Time, "How long it is watched.  Default: 10s."),
+        Key(
+            "on_undecided",
+            Kind::OneOf(&["confirm", "hold", "rollback"]),
+            "With less than 60 requests: keep the new, watch until there were more, or go back.  \
+             Default: confirm.",
+        ),
+        Key(
+            "slower_by",
+            Kind::Either(&[Kind::Time, Kind::OneOf(&["off"]), Kind::Switch]),
+            "The median of its answers may be later by less than this; `off`: latency is not \
+             judged.  Default: 20ms.",
+        ),
+    ],
 };
 
 pub(super) static LIMITS: Shape = Shape {

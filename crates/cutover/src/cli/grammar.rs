@@ -11,6 +11,7 @@ pub mod looking;
 pub mod maintenance;
 pub mod migrate;
 pub mod nginx;
+pub mod own;
 pub mod paper;
 pub mod project;
 pub mod releases;
@@ -31,6 +32,7 @@ use maintenance::Maintenance;
 use migrate::Migrate;
 use model::name::Name;
 use nginx::Nginx;
+use own::{Limit, Own};
 use paper::{Completion, Man};
 use project::Project;
 use releases::Releases;
@@ -106,7 +108,7 @@ pub enum Verb {
     Deploy(Deploy),
     /// Show what a deployment would do, and do nothing.
     Plan(Plan),
-    /// Deploy the content that one environment serves to another.
+    /// Deploy the content that one environment serves to another; or end the watch of a release.
     Promote(Promote),
     /// Watch a deployment that goes on.
     Attach(Which),
@@ -197,8 +199,15 @@ pub enum Verb {
     Completion(Completion),
     /// Print a page of the manual.
     Man(Man),
+    /// Put another build in the place of this program, and have everything run it.
+    #[command(name = "self")]
+    Own(Own),
     /// Print the version.
-    Version,
+    Version {
+        /// Tell which build each of our processes runs.
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 /// `doctor`
@@ -412,6 +421,8 @@ pub enum DaemonAct {
         #[arg(long)]
         take_over: bool,
     },
+    /// Replace it by one of this program, where it runs; a deployment on its way goes on.
+    Upgrade,
     /// End it; instances and proxy go on.
     Stop,
     /// Show whether it runs.
@@ -441,6 +452,11 @@ pub enum ProxyAct {
         /// Only where the one that runs was started by a holder that is gone.
         #[arg(long)]
         left_over: bool,
+    },
+    /// Replace it, and what holds its listeners, by ones of this program; no connection is dropped.
+    Upgrade {
+        #[command(flatten)]
+        limit: Limit,
     },
     /// Show what it serves.
     Status,

@@ -1,5 +1,6 @@
 //! `daemon start|run|stop|status`
 
+use super::upgrade::Upgrade;
 use crate::{
     cli::{EXIT_UNREACHABLE, grammar::DaemonAct},
     controller::{self, CallError, Controller},
@@ -25,6 +26,11 @@ pub async fn run(session: &Session, act: &DaemonAct) -> Result<u8, Halt> {
     match act {
         DaemonAct::Start { take_over } => start(session, *take_over).await,
         DaemonAct::Run { take_over } => be(session, *take_over).await,
+        DaemonAct::Upgrade => {
+            let replaced = Upgrade::by_this_program(session, 0)?.controller().await?;
+            session.ui.done(&replaced.text("the controller"));
+            Ok(0)
+        }
         DaemonAct::Stop => match end(&controller).await? {
             Some(info) => {
                 session.ui.done(&format!("the controller (pid {}) has ended", info.pid));

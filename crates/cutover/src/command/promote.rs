@@ -1,17 +1,19 @@
 //! `promote`
 
 use super::{
-    carry, confirm, deploy,
+    attach, carry, confirm, deploy,
     prepare::{Prepared, prepare},
+    which::meant,
 };
 use crate::{
-    cli::grammar::{Wanted, control::Promote},
+    cli::grammar::{Wanted, Which, control::Promote},
     configuration,
     controller::Controller,
     halt::Halt,
     session::Session,
     target::{Known, Target},
     ui::view::View,
+    watch,
 };
 use daemon::api::words::{EnvironmentReport, EnvironmentState, HealthState};
 use drivers::layout::Layout;
@@ -31,10 +33,11 @@ const EXIT_REFUSED: u8 = 2;
 ///
 /// Where the one does not serve it well, or the other does not take it.
 pub async fn run(session: &Session, args: Promote) -> Result<u8, Halt> {
+    let Some(to) = &args.to else { return watched(session, &args).await };
     let configuration = configuration::expect(session)?;
     let known = Known::declared(&configuration.document);
     let from = known.find(std::slice::from_ref(&args.from))?;
-    let to = known.find(std::slice::from_ref(&args.to))?;
+    let to = known.find(std::slice::from_ref(to))?;
     if from.id == to.id {
         return Err(Halt::usage(format!("promote {} to itself", from.id)));
     }
@@ -71,6 +74,18 @@ pub async fn run(session: &Session, args: Promote) -> Result<u8, Halt> {
         return Err(Halt::of(EXIT_REFUSED, failure));
     }
     carry::out(session, controller, target, request, None, &args.turn, args.detach).await
+}
+
+/// What is being watched is watched no longer, where it has come to.
+async fn watched(session: &Session, args: &Promote) -> Result<u8, Halt> {
+    let meant = meant(session, &Which { words: vec![args.from.clone()] }).await?;
+    let controller = carry::reached(session).await?;
+    let record = attach::found(&controller, meant).await?;
+    controller.promote(&record.id, &session.by).await?;
+    if args.detach {
+        return Ok(watch::say_detached(session, &record.id));
+    }
+    attach::watched(session, controller, &record).await
 }
 
 /// What was built with one environment's variables is not what another would build.

@@ -1,6 +1,6 @@
 //! `proxy start|stop|restart|status`
 
-use super::confirm;
+use super::{confirm, upgrade::Upgrade};
 use crate::{
     cli::{EXIT_UNREACHABLE, grammar::ProxyAct},
     configuration::{self, is_root},
@@ -20,7 +20,7 @@ use std::{
     env,
     fs::{self, DirBuilder},
     os::unix::fs::DirBuilderExt,
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 use supervise::{
@@ -60,6 +60,12 @@ pub async fn run(session: &Session, act: &ProxyAct) -> Result<u8, Halt> {
             Ok(0)
         }
         ProxyAct::Restart { left_over } => restart(session, *left_over).await,
+        ProxyAct::Upgrade { limit } => {
+            let upgrade = Upgrade::by_this_program(session, limit.ms())?;
+            let replaced = upgrade.proxy().await?;
+            session.ui.done(&replaced.text("the proxy"));
+            Ok(0)
+        }
         ProxyAct::Status => status(session).await,
     }
 }
@@ -101,21 +107,43 @@ async fn restart(session: &Session, left_over: bool) -> Result<u8, Halt> {
         session.ui.done("the proxy is its holder's own: nothing to replace");
         return Ok(0);
     }
-    if let Some(name) = status.environments.iter().find(|it| it.1.probation.is_some()) {
-        let what = format!("replace the proxy: a release of {} is on probation", name.0);
-        return Err(Halt::of(EXIT_BUSY, Failure::new(Blame::Request, what))
-            .hint("try again when the deployment has ended"));
-    }
     let program = env::current_exe()
         .map_err(|it| Failure::new(Blame::Platform, format!("find this program: {it}")))?;
-    let root = session.root.clone();
-    let ask = HolderAsk::Replace { program: Some(program) };
+    let pid = replaced(&session.root, &status, program, None).await?;
+    session.ui.done(&format!("the proxy was replaced (pid {} by {pid})", status.pid));
+    Ok(0)
+}
+
+/// Not while the proxy decides which of two releases serves.
+///
+/// # Errors
+///
+/// It does.
+pub(super) fn refuse_in_probation(status: &Status) -> Result<(), Halt> {
+    let tried = status.environments.iter().find(|it| it.1.probation.is_some());
+    let Some((name, _)) = tried else { return Ok(()) };
+    let what = format!("replace the proxy: a release of {name} is on probation");
+    Err(Halt::of(EXIT_BUSY, Failure::new(Blame::Request, what))
+        .hint("try again when the deployment has ended"))
+}
+
+/// Has the holder put a proxy of `program` in the place of the one that runs; the new one's pid.
+///
+/// # Errors
+///
+/// The old one serves on.
+pub(super) async fn replaced(
+    root: &Path,
+    status: &Status,
+    program: PathBuf,
+    limit_ms: Option<u64>,
+) -> Result<u32, Halt> {
+    refuse_in_probation(status)?;
+    let root = root.to_owned();
+    let ask = HolderAsk::Replace { program: Some(program), limit_ms };
     let answer = tokio::task::spawn_blocking(move || ask_holder(&root, &ask, REPLACE_WAIT)).await;
     let why = match answer {
-        Ok(Ok(HolderAnswer::Replaced { pid })) => {
-            session.ui.done(&format!("the proxy was replaced (pid {} by {pid})", status.pid));
-            return Ok(0);
-        }
+        Ok(Ok(HolderAnswer::Replaced { pid })) => return Ok(pid),
         Ok(Ok(HolderAnswer::Refused { message })) => message,
         Ok(Ok(other)) => format!("its holder answered {other:?}"),
         Ok(Err(error)) => error.to_string(),
@@ -143,7 +171,7 @@ fn listen(session: &Session) -> Result<Vec<String>, Halt> {
     }
 }
 
-async fn asked(root: &Path) -> Option<Status> {
+pub(super) async fn asked(root: &Path) -> Option<Status> {
     match ask_async(root, &Ask::Status, ANSWER_WAIT).await {
         Ok(Answer::Status(status)) => Some(status),
         _ => None,
@@ -182,6 +210,12 @@ async fn status(session: &Session) -> Result<u8, Halt> {
             "  {name}: generation {}{probation}, {in_flight} in flight, {} held",
             environment.generation, environment.held
         ));
+    }
+    for it in &status.leaving {
+        let (pid, connections) = (it.pid, it.connections);
+        session
+            .ui
+            .line(&format!("  the one before it (pid {pid}) finishes {connections} connections"));
     }
     for alert in &status.alerts {
         session.ui.line(&session.ui.paint.warning(&format!("  ! {alert}")));

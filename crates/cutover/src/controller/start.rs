@@ -34,6 +34,21 @@ const LOG_LINES_SHOWN: usize = 10;
 ///
 /// Where it cannot be started, or does not answer in time.
 pub async fn start(session: &Session, take_over: bool) -> Result<Controller, Halt> {
+    let program = env::current_exe()
+        .map_err(|it| Failure::new(Blame::Platform, format!("find this program: {it}")))?;
+    start_of(session, take_over, &program).await
+}
+
+/// The same, of another program.
+///
+/// # Errors
+///
+/// As [`start`].
+pub async fn start_of(
+    session: &Session,
+    take_over: bool,
+    program: &Path,
+) -> Result<Controller, Halt> {
     let controller = Controller::new(&session.root);
     if !take_over {
         match controller.info().await {
@@ -54,7 +69,7 @@ pub async fn start(session: &Session, take_over: bool) -> Result<Controller, Hal
             by_unit(session, unit, take_over).await.map_err(Halt::unreachable)?;
             None
         }
-        None => Some(spawn(&session.root, &layout, take_over).map_err(|it| {
+        None => Some(spawn(program, &session.root, &layout, take_over).map_err(|it| {
             let message = format!("start the controller: {it}");
             Halt::unreachable(Failure::new(Blame::Platform, message))
         })?),
@@ -95,10 +110,10 @@ async fn by_unit(session: &Session, unit: String, take_over: bool) -> Result<(),
     tokio::task::spawn_blocking(move || act(&unit)).await.map_err(panicked)?
 }
 
-fn spawn(root: &Path, layout: &Layout, take_over: bool) -> io::Result<Child> {
+fn spawn(program: &Path, root: &Path, layout: &Layout, take_over: bool) -> io::Result<Child> {
     DirBuilder::new().recursive(true).mode(0o711).create(root)?;
     let log = OpenOptions::new().create(true).append(true).mode(0o600).open(layout.daemon_log())?;
-    let mut command = Command::new(env::current_exe()?);
+    let mut command = Command::new(program);
     command.arg("daemon").arg("--root").arg(root);
     if take_over {
         command.arg("--take-over");

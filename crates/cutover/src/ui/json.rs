@@ -1,7 +1,7 @@
 //! What goes on, for programs: one object a line, of a stable shape.
 //!
 //! Every line has `event` and `at_ms`.  Events of a deployment are `accepted`, `note`, `found`,
-//! `planned`, `step` and `ended`, and carry `sequence`; `error`, `detached`, `upload`,
+//! `planned`, `step`, `judged` and `ended`, and carry `sequence`; `error`, `detached`, `upload`,
 //! `waiting` and `done` are ours.
 
 use crate::story::Story;

@@ -23,6 +23,7 @@ pub fn line(beat: &Beat, story: &Story, paint: &Paint) -> Option<String> {
             let id = story.deployment.as_ref()?;
             format!("deployment {id} of {}", story.environment.as_ref()?)
         }
+        Beat::Judged(verdict) => format!("  verdict: {}", plain(verdict)),
         Beat::Note(text) => format!("  {}", plain(text)),
         Beat::Found { finding, overridden } => {
             let kind = if *overridden { "gone on in spite of" } else { "preflight" };

@@ -245,6 +245,7 @@ pub fn record(outcome: Outcome) -> DeploymentRecord {
         started_at_ms: took_ms.map(|_| BEGAN_MS),
         ended_at_ms: took_ms.map(|it| BEGAN_MS + it),
         failure: (status == Status::Failed).then(unhealthy),
+        verdict: None,
     };
     let well = outcome.exit_code() == 0;
     DeploymentRecord {

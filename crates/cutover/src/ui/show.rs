@@ -121,7 +121,10 @@ fn step(step: &StepRecord, paint: &Paint) -> String {
     let word = match &step.failure {
         Some(it) if step.status == Status::Failed => format!("failed to {}", plain(&it.message)),
         Some(it) => format!("{word}, since it failed to {}", plain(&it.message)),
-        None => word.to_owned(),
+        None => match &step.verdict {
+            Some(verdict) => format!("{word}: {}", plain(verdict)),
+            None => word.to_owned(),
+        },
     };
     format!("    {mark} {:<32} {took:>7}  {word}", name.trim_end())
 }

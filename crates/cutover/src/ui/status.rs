@@ -1,15 +1,15 @@
 //! One screen of truth.
 
 use super::{
-    figure::{Clock, ago, bytes, duration, number},
+    figure::{Clock, ago, bytes, counted, duration, number},
     history, job, lock,
     paint::Paint,
 };
 use daemon::{
-    api::words::{EnvironmentReport, EnvironmentState, InstanceReport, StatusReport},
+    api::words::{EnvironmentReport, EnvironmentState, InstanceReport, StatusReport, TrialReport},
     logs::plain,
 };
-use model::{plan::ReleaseLabel, saved::Keeps};
+use model::{bake::REQUESTS_MIN, plan::ReleaseLabel, saved::Keeps};
 use std::collections::BTreeMap;
 
 /// Last deployments that are shown unless more are asked for.
@@ -113,6 +113,7 @@ impl Screen<'_> {
             let text = if job::is_bad(job) { self.paint.warning(&text) } else { text };
             lines.push(self.part("job", &text));
         }
+        lines.extend(it.trial.as_ref().map(|it| self.part("watched", &trial(it))));
         if it.requests > 0 {
             let text = format!("{}, {} failed", number(it.requests), number(it.failed));
             lines.push(self.part("requests", &text));
@@ -269,6 +270,20 @@ impl Screen<'_> {
             lines.push(self.part(title, &history::line(record, self.clock, self.paint)));
         }
     }
+}
+
+/// `stage 1 of 4, 5 % of the requests: 12, 0 failed; undecided`.
+fn trial(trial: &TrialReport) -> String {
+    let stage = trial.share.map(|it| match it.percent {
+        Some(percent) => {
+            format!("stage {} of {}, {percent} % of the requests: ", it.batch, it.batches)
+        }
+        None => format!("batch {} of {}: ", it.batch, it.batches),
+    });
+    let undecided = if trial.requests < REQUESTS_MIN { "; undecided" } else { "" };
+    let requests = counted(usize::try_from(trial.requests).unwrap_or(usize::MAX), "request");
+    let failed = number(trial.failed);
+    format!("{}{requests}, {failed} failed{undecided}", stage.unwrap_or_default())
 }
 
 fn option((version, warm): &(String, bool)) -> String {

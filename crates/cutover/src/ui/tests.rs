@@ -192,6 +192,7 @@ fn report() -> StatusReport {
         state: EnvironmentState::Active,
         generation: 5,
         probation: None,
+        trial: None,
         held: false,
         hosts: vec!["shop.example".into()],
         paths: vec![("/".into(), "web".into())],

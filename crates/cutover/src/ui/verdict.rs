@@ -15,6 +15,7 @@ pub fn line(story: &Story, ending: &Ending, typed: &str, clock: &Clock) -> Strin
     if story.kind().is_none_or(|it| !matches!(it, Kind::Stop)) {
         parts.push(traffic(ending.traffic.as_ref()));
     }
+    parts.extend(judged(story, ending));
     if ending.outcome == Outcome::DeployedUntidy {
         parts.push("something of the old release is left over".to_owned());
     }
@@ -65,6 +66,12 @@ fn by_release(traffic: &Traffic) -> String {
     }
     let one = |it: &Served| format!("{}: {}", it.version, number(it.requests));
     format!(" ({})", traffic.served.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+/// What the last watch found.
+fn judged(story: &Story, ending: &Ending) -> Option<String> {
+    let deployed = matches!(ending.outcome, Outcome::Deployed | Outcome::DeployedUntidy);
+    story.verdict.as_ref().filter(|_| deployed).map(|it| daemon::logs::plain(it))
 }
 
 fn back(story: &Story, ending: &Ending, typed: &str, clock: &Clock) -> Option<String> {

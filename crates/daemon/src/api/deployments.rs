@@ -167,6 +167,18 @@ pub async fn abort(
     Ok(Json(Accepted { deployment, known: true }))
 }
 
+/// `POST /v1/deployments/ID/promote`
+pub async fn promote(
+    State(controller): State<Controller>,
+    Path(id): Path<String>,
+    Query(which): Query<Which>,
+    Json(asked): Json<Asked>,
+) -> Result<Json<Accepted>, Refusal> {
+    let deployment = find(&controller, &id, &which).await?.id;
+    controller.engine.promote(&deployment, &asked.by).await?;
+    Ok(Json(Accepted { deployment, known: true }))
+}
+
 /// `POST /v1/deployments/ID/resume`
 pub async fn resume(
     State(controller): State<Controller>,

@@ -19,6 +19,7 @@
 //! | `GET /v1/deployments/ID` | | `DeploymentRecord` |
 //! | `GET /v1/deployments/ID/events?after=SEQUENCE` | | `Progress` lines until it ended |
 //! | `POST /v1/deployments/ID/abort` | [`Asked`] | [`Accepted`] |
+//! | `POST /v1/deployments/ID/promote` | [`Asked`] | [`Accepted`] |
 //! | `POST /v1/deployments/ID/resume` | [`Asked`] | [`Accepted`] |
 //! | `GET /v1/status` | | [`StatusReport`] |
 //! | `POST /v1/releases/prune` | `prune::Asked` | `prune::Report` |
@@ -44,7 +45,7 @@ use model::{
     id::DeploymentId,
     name::EnvironmentId,
     outlook::Outlook,
-    plan::{Plan, ReleaseLabel},
+    plan::{Plan, ReleaseLabel, Share},
     release::difference::Difference,
     saved::{Brief, Keeps},
     service::EnvironmentSpec,
@@ -144,7 +145,7 @@ pub struct Marked {
     pub before: Option<Mark>,
 }
 
-/// Who asks for an abort or a resume.
+/// Who asks for an abort, a resume or a promotion.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
@@ -396,6 +397,17 @@ pub struct ProxyReport {
     pub connections: u64,
 }
 
+/// A release that is watched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialReport {
+    /// Requests to the new.
+    pub requests: u64,
+    /// Of these: 5xx or no answer.
+    pub failed: u64,
+    /// How far it has come, where it comes by batches or stages.
+    pub share: Option<Share>,
+}
+
 /// One environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EnvironmentReport {
@@ -411,6 +423,9 @@ pub struct EnvironmentReport {
     pub generation: u64,
     /// The generation that it would return to, while on probation.
     pub probation: Option<u64>,
+    /// What is seen of it while it is watched.
+    #[serde(default)]
+    pub trial: Option<TrialReport>,
     /// Requests wait.
     pub held: bool,
     /// Host names.

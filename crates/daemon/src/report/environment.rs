@@ -1,7 +1,7 @@
 //! One environment's part of the report.
 
 use super::{Sources, jobs::jobs, memory::resident_bytes};
-use crate::api::words::{EnvironmentReport, EnvironmentState, InstanceReport, STATIC};
+use crate::api::words::{EnvironmentReport, EnvironmentState, InstanceReport, STATIC, TrialReport};
 use drivers::router::EmbeddedRouter;
 use engine::port::{releases::Releases, router::InForce, runtime::Life};
 use model::{
@@ -12,7 +12,7 @@ use model::{
     instance::Instance,
     journal::Outcome,
     name::EnvironmentId,
-    plan::{Kind, ReleaseLabel},
+    plan::{Kind, ReleaseLabel, Step},
     release::Standing,
     roster::{Roster, is_committed},
 };
@@ -60,6 +60,7 @@ pub async fn report(
         state,
         generation: in_force.routes.as_ref().map_or(0, |it| it.generation.0),
         probation: in_force.probation.map(|it| it.0),
+        trial: trial(sources, id, active.as_ref()),
         held: in_force.routes.as_ref().is_some_and(|it| it.hold.is_some()),
         hosts: in_force.routes.iter().flat_map(|it| it.hosts.clone()).collect(),
         paths: paths(&in_force),
@@ -337,6 +338,23 @@ fn link_problems(
         problems.push(format!("`current` points at {current}, but {} serves", label.version));
     }
     problems
+}
+
+/// What the proxy sees of what is on probation, and how far the deployment has brought it.
+fn trial(
+    sources: &Sources<'_>,
+    id: &EnvironmentId,
+    active: Option<&DeploymentRecord>,
+) -> Option<TrialReport> {
+    let known = sources.proxy.as_ref()?.environments.get(&id.stem())?;
+    let probation = known.probation.as_ref()?;
+    let steps = active.iter().filter_map(|it| it.plan.as_ref()).flat_map(|it| &it.steps);
+    let mut shares = steps.filter_map(|it| match it {
+        Step::Switch { to, share, .. } if to.0 == known.generation => *share,
+        _ => None,
+    });
+    let share = shares.next_back();
+    Some(TrialReport { requests: probation.requests, failed: probation.failures, share })
 }
 
 fn count_requests(sources: &Sources<'_>, report: &mut EnvironmentReport) {

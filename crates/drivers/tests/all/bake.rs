@@ -1,7 +1,14 @@
 //! What is watched while a release is on probation.
 
 use crate::world::{EPOCH, World, eventually, get, health_check, silent, staged};
-use model::{failure::Blame, id::Generation, instance::Instance, service::Millis};
+use engine::port::prober::Baked;
+use model::{
+    bake::{BakeRule, OnUndecided, REQUESTS_MIN},
+    failure::Blame,
+    id::Generation,
+    instance::Instance,
+    service::Millis,
+};
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -45,15 +52,30 @@ async fn a_good_release_is_watched_long_enough_and_too_little_traffic_is_said() 
     let ids = [instance.id];
     let prober = &world.local.prober;
     let begun = Instant::now();
-    let nonce =
-        prober.bake(&world.environment, Generation(2), &ids, Millis(1_500), &note).await.unwrap();
+    let (environment, rule) = (&world.environment, BakeRule::default());
+    let bake = async |ms, rule| {
+        prober.bake(environment, Generation(2), &ids, Millis(ms), &rule, &note).await
+    };
+    let Baked { nonce, verdict } = bake(1_500, rule).await.unwrap();
     assert!(begun.elapsed() >= Duration::from_millis(1_000), "{:?}", begun.elapsed());
     let in_force = world.local.router.in_force(&world.environment).await.unwrap();
     assert_eq!(nonce, in_force.nonce);
-    assert!(notes.lock().unwrap().last().unwrap().starts_with("undecided: 0 requests"));
-    get(&world.public_address(), "shop.test", "/");
-    prober.bake(&world.environment, Generation(2), &ids, Millis(1), &note).await.unwrap();
-    assert!(notes.lock().unwrap().last().unwrap().starts_with("1 requests, 0 failed"));
+    assert_eq!(verdict, "undecided: 0 requests, 0 failed; it stays all the same");
+    for _ in 0..REQUESTS_MIN - 1 {
+        get(&world.public_address(), "shop.test", "/");
+    }
+    let back = BakeRule { on_undecided: OnUndecided::Rollback, ..rule };
+    let failure = bake(1, back).await.unwrap_err();
+    assert!(failure.message.contains("undecided: 59 requests"), "{failure:?}");
+    let hold = BakeRule { on_undecided: OnUndecided::Hold, ..rule };
+    let (held, ()) = tokio::join!(bake(1, hold), async {
+        eventually("it waits for more", async || {
+            notes.lock().unwrap().iter().any(|it| it.starts_with("undecided: 59 requests"))
+        })
+        .await;
+        get(&world.public_address(), "shop.test", "/");
+    });
+    assert!(held.unwrap().verdict.starts_with("good: 60 requests, 0 failed"));
 }
 
 #[tokio::test]
@@ -62,8 +84,9 @@ async fn an_exit_ends_the_bake_at_once() {
     let instance = on_trial(&world, "dies", 60_000).await;
     let ids = [instance.id];
     let begun = Instant::now();
-    let environment = &world.environment;
-    let baked = world.local.prober.bake(environment, Generation(2), &ids, Millis(30_000), &silent);
+    let (environment, rule) = (&world.environment, BakeRule::default());
+    let baked =
+        world.local.prober.bake(environment, Generation(2), &ids, Millis(30_000), &rule, &silent);
     let failure = baked.await.unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     assert_eq!(failure.blame, Blame::Release);
@@ -75,8 +98,9 @@ async fn a_fall_back_of_the_proxy_ends_the_bake_with_its_reason() {
     let world = World::new();
     let instance = on_trial(&world, "good", 1_000).await;
     let ids = [instance.id];
-    let environment = &world.environment;
-    let baked = world.local.prober.bake(environment, Generation(2), &ids, Millis(30_000), &silent);
+    let (environment, rule) = (&world.environment, BakeRule::default());
+    let baked =
+        world.local.prober.bake(environment, Generation(2), &ids, Millis(30_000), &rule, &silent);
     let failure = baked.await.unwrap_err();
     assert_eq!(failure.blame, Blame::Release);
     assert!(failure.message.contains("the proxy went back"), "{failure:?}");

@@ -196,6 +196,7 @@ impl World {
 
     pub fn routes(&self, generation: u64, instances: &[&Instance]) -> Routes {
         let path = PathRoute {
+            weights: vec![],
             path: "/".to_owned(),
             service: "web".parse().unwrap(),
             instances: instances.iter().map(|it| (*it).clone()).collect(),
@@ -285,6 +286,8 @@ pub fn service(mode: &str) -> ServiceSpec {
         checks: vec![],
         strategy: Strategy::BlueGreen,
         rolling: Rolling::default(),
+        canary: Default::default(),
+        verdict: Default::default(),
         drain: Millis::seconds(5),
         stop_signal: StopSignal::SigTerm,
         quiet_signal: None,

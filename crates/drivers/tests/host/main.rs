@@ -16,7 +16,8 @@ fn run_proxy(root: PathBuf) -> ExitCode {
     let Ok((listeners, addresses)) = proxy::listeners_from_environment() else {
         return ExitCode::FAILURE;
     };
-    match proxy::run(proxy::ProxyOptions { root, listeners, addresses }) {
+    match proxy::run(proxy::ProxyOptions { root, listeners, addresses, waits: proxy::is_to_wait() })
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

@@ -25,9 +25,9 @@ impl Execution<'_> {
     ) -> Result<Result<(), Failure>, Failure> {
         let work = async {
             match &self.plan.steps[step] {
-                Step::Bake { generation, instances, for_at_least } => {
+                Step::Bake { generation, instances, for_at_least, rule } => {
                     let time = self.bake_time(*for_at_least, step, attempt).await?;
-                    self.bake(*generation, instances, time).await
+                    self.bake(*generation, instances, time, rule).await
                 }
                 Step::Confirm { confirms, by } => self.confirm(ledger, *confirms, by).await,
                 Step::Switch { from, to, .. } => Ok(self.switch(step, *from, *to, attempt).await),

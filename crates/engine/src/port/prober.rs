@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use model::{
+    bake::BakeRule,
     check::Checks,
     failure::Failure,
     id::{Generation, InstanceId, ReleaseId},
@@ -63,15 +64,26 @@ pub trait Prober: Send + Sync {
         Ok(())
     }
     /// Watches the generation in force for so long; the exit of an instance, or the router's own
-    /// fall-back, ends it at once.  Returns the router's start nonce.
+    /// fall-back, ends it at once.  At its end what was seen is judged by the rule: a failure where
+    /// the release shall go.
     async fn bake(
         &self,
         environment: &EnvironmentId,
         generation: Generation,
         instances: &[InstanceId],
         for_at_least: Millis,
+        rule: &BakeRule,
         note: &Note,
-    ) -> Result<String, Failure>;
+    ) -> Result<Baked, Failure>;
+}
+
+/// A watch after which the release stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Baked {
+    /// The router's start nonce.
+    pub nonce: String,
+    /// What was found, in words.
+    pub verdict: String,
 }
 
 /// Told what is waited for.

@@ -42,6 +42,8 @@ pub fn web() -> ServiceSpec {
         checks: vec![check],
         strategy: Strategy::BlueGreen,
         rolling: Rolling::default(),
+        canary: Default::default(),
+        verdict: Default::default(),
         drain: Millis::seconds(30),
         stop_signal: StopSignal::SigTerm,
         quiet_signal: None,

@@ -8,9 +8,10 @@ use crate::{
 use async_trait::async_trait;
 use engine::{
     deploy::Engine,
-    port::prober::{Note, Prober},
+    port::prober::{Baked, Note, Prober},
 };
 use model::{
+    bake::BakeRule,
     check::Checks,
     failure::Failure,
     id::{Generation, InstanceId, ReleaseId},
@@ -77,9 +78,10 @@ impl Prober for Patient {
         generation: Generation,
         instances: &[InstanceId],
         time: Millis,
+        rule: &BakeRule,
         note: &Note,
-    ) -> Result<String, Failure> {
-        self.0.bake(environment, generation, instances, time, note).await
+    ) -> Result<Baked, Failure> {
+        self.0.bake(environment, generation, instances, time, rule, note).await
     }
 }
 

@@ -103,6 +103,7 @@ impl Journal for Life {
                 started_at_ms: None,
                 ended_at_ms: None,
                 failure: None,
+                verdict: None,
             };
             record.steps = plan.steps.iter().map(step).collect();
             Ok(1)

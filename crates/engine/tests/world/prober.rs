@@ -2,8 +2,9 @@
 
 use crate::state::{Life, refused};
 use async_trait::async_trait;
-use engine::port::prober::{Note, Prober};
+use engine::port::prober::{Baked, Note, Prober};
 use model::{
+    bake::BakeRule,
     check::Checks,
     failure::{Blame, Failure},
     id::{Generation, InstanceId, ReleaseId},
@@ -86,15 +87,16 @@ impl Prober for Life {
         generation: Generation,
         instances: &[InstanceId],
         _: Millis,
+        _: &BakeRule,
         _: &Note,
-    ) -> Result<String, Failure> {
+    ) -> Result<Baked, Failure> {
         self.call(|it| {
             if it.routes.as_ref().is_none_or(|it| it.generation != generation) {
                 return Err(refused("watch what is not in force"));
             }
             match instances.iter().find(|id| !it.running.contains_key(*id)) {
                 Some(id) => Err(dead(id)),
-                None => Ok(it.starts.to_string()),
+                None => Ok(Baked { nonce: it.starts.to_string(), verdict: "good".to_owned() }),
             }
         })
         .await

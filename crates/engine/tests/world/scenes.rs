@@ -8,6 +8,7 @@ use crate::{
     state::State,
 };
 use model::{
+    canary::Canary,
     deployment::{Change, Request},
     plan::WayBack,
     service::{Millis, Rolling, ServiceSpec, Strategy},
@@ -45,14 +46,13 @@ pub fn scenes() -> Vec<Scene> {
         request,
         way_back: WayBack::Warm,
     };
-    let two = [deploy(1, &small), deploy(2, &small)];
-    let two_cool = [deploy(1, &cool), deploy(2, &cool)];
+    let two_of = |spec| [deploy(1, spec), deploy(2, spec)];
+    let (two, two_cool) = (two_of(&small), two_of(&cool));
     let rolled = [deploy(1, &rolling(2, 1)), deploy(2, &rolling(2, 1))];
     let both = spec(vec![ServiceSpec { instances: 2, ..web() }, api()]);
     let of_two = [deploy(1, &both), deploy_only(2, &both, "api")];
     let of_three = [&of_two[..], &[deploy_only(3, &both, "web")]].concat();
-    let kept = backed_up(&small);
-    let two_kept = [deploy(1, &kept), deploy(2, &kept)];
+    let two_kept = two_of(&backed_up(&small));
     let stopped = [deploy(1, &small), request(2, Change::Stop)];
     let mut all = vec![
         scene("first deployment", &[], deploy(1, &plain)),
@@ -82,6 +82,7 @@ pub fn scenes() -> Vec<Scene> {
         scene("migrated", &[deploy(1, &migrated())], deploy(2, &migrated())),
         scene("start", &stopped, request(3, Change::Start)),
     ];
+    all.extend(canaries());
     for scene in all.iter_mut().filter(|it| it.name.contains("recreate")) {
         scene.way_back = WayBack::Cold;
     }
@@ -89,4 +90,27 @@ pub fn scenes() -> Vec<Scene> {
         scene.state.data = "of now".into();
     }
     all
+}
+
+fn canaries() -> Vec<Scene> {
+    let canary = Canary { stages: vec![5, 50], ..Canary::default() };
+    let alone = spec(vec![
+        ServiceSpec { strategy: Strategy::Canary, instances: 2, canary, ..web() },
+        worker(),
+    ]);
+    let by_both = spec(vec![
+        ServiceSpec { strategy: Strategy::Rolling, instances: 2, ..web() },
+        ServiceSpec { strategy: Strategy::Canary, ..api() },
+    ]);
+    let scene = |name, before: &[Request], request| Scene {
+        name,
+        state: world(before),
+        request,
+        way_back: WayBack::Warm,
+    };
+    vec![
+        scene("canary", &[deploy(1, &alone)], deploy(2, &alone)),
+        scene("canary beside rolling", &[deploy(1, &by_both)], deploy(2, &by_both)),
+        scene("canary, first deployment", &[], deploy(1, &alone)),
+    ]
 }

@@ -9,6 +9,7 @@ pub use traffic::public_requests;
 
 use super::{Desired, Observed, Wanted, batch::Batches, fleet::Fleet, numbers::Numbers};
 use crate::{
+    bake::{BakeRule, HOLD_MAX, OnUndecided},
     build, hook,
     id::Generation,
     instance::Instance,
@@ -247,11 +248,9 @@ impl Draft<'_> {
         }
         let tried = self.fleet.claimed.iter().chain(self.batches.new_until(at));
         let tried = tried.filter(|it| !self.fleet.is_static(it));
-        steps.push(Step::Bake {
-            generation: trial,
-            instances: tried.map(|it| it.id.clone()).collect(),
-            for_at_least: self.bake(at),
-        });
+        let (for_at_least, rule) = self.bake(at);
+        let instances = tried.map(|it| it.id.clone()).collect();
+        steps.push(Step::Bake { generation: trial, instances, for_at_least, rule });
         steps
     }
 
@@ -259,10 +258,12 @@ impl Draft<'_> {
         self.numbers.trials[self.batches.count() - 1]
     }
 
-    /// The longest bake of those services whose instances are new in the batch.
-    fn bake(&self, at: usize) -> Millis {
-        let services = self.batches.new_in(at).iter().filter_map(|it| self.fleet.service(it));
-        services.map(|it| it.bake).max().unwrap_or(Millis(0))
+    /// The longest bake, and the strictest rule, of those services that have a part in the switch.
+    fn bake(&self, at: usize) -> (Millis, BakeRule) {
+        let services = self.fleet.to.iter().flat_map(|it| &it.spec.services);
+        let watched = services.filter_map(|it| self.batches.watch(at, it));
+        let both = |a: (Millis, BakeRule), b: (Millis, BakeRule)| (a.0.max(b.0), a.1.and(b.1));
+        watched.reduce(both).unwrap_or((Millis(0), BakeRule::default()))
     }
 
     /// It lasts until the next batch takes over: the proxy goes on watching while that one starts.
@@ -271,7 +272,9 @@ impl Draft<'_> {
         let next = self.batches.new_in(at + 1).iter().map(|it| self.bring_up_time_max(it).0);
         let last = self.batches.is_last(at);
         let then = if last { self.recheck_time_max().0 } else { next.sum() };
-        Millis(self.bake(at).0 + verify + then + PROBATION_MARGIN.0)
+        let (watched, rule) = self.bake(at);
+        let held = if rule.on_undecided == OnUndecided::Hold { HOLD_MAX.0 } else { 0 };
+        Millis(watched.0 + held + verify + then + PROBATION_MARGIN.0)
     }
 
     /// Nothing is asked where nothing new was started: a warm release serves at once.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys of a service whose values are shown.  Any other is only named: it may hold a secret.
-const SHOWN: [&str; 21] = [
+const SHOWN: [&str; 23] = [
     "command",
     "files",
     "instances",
@@ -18,12 +18,14 @@ const SHOWN: [&str; 21] = [
     "smoke",
     "strategy",
     "rolling",
+    "canary",
     "drain",
     "stop_signal",
     "quiet_signal",
     "grace",
     "start_timeout",
     "bake",
+    "verdict",
     "keep_warm",
     "limits",
     "user",

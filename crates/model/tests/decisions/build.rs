@@ -50,6 +50,8 @@ pub fn service(text: &str) -> ServiceSpec {
         checks: vec![],
         strategy: Strategy::BlueGreen,
         rolling: Rolling::default(),
+        canary: Default::default(),
+        verdict: Default::default(),
         drain: Millis::seconds(30),
         stop_signal: StopSignal::SigTerm,
         quiet_signal: None,

@@ -21,6 +21,7 @@ fn record(status: impl Fn(&str) -> Status) -> DeploymentRecord {
             started_at_ms: Some(1),
             ended_at_ms: Some(2),
             failure: (status == Status::Failed).then(why),
+            verdict: None,
         }
     });
     DeploymentRecord {

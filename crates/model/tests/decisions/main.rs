@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
 mod build;
+mod canary;
 mod cause;
 mod check;
 mod checklist;
@@ -17,5 +18,6 @@ mod recreate;
 mod retention;
 mod rolling;
 mod standing_orders;
+mod verdict;
 mod version;
 mod workers;

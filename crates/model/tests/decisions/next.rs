@@ -277,7 +277,7 @@ fn what_no_sound_executor_writes_is_refused() {
 #[test]
 fn the_last_bake_counts() {
     let plan = &plans()[1];
-    let baked = |it: &str| Record::Baked { nonce: it.into() };
+    let baked = |it: &str| Record::Baked { nonce: it.into(), verdict: None };
     let ledger = Ledger::new(plan).after(&baked("one")).unwrap().after(&baked("two")).unwrap();
     assert_eq!(ledger.nonce.as_deref(), Some("two"));
 }

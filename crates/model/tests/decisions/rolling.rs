@@ -67,7 +67,7 @@ fn each_batch_starts_is_fit_and_takes_over_from_as_many() {
     let of: Vec<u64> = staged.iter().map(|it| it.routes.generation.0).collect();
     assert_eq!(of, [11, 12, 13, 15], "the confirming one is staged when it confirms");
     assert_eq!(plan.generations(), 5);
-    let share = |batch, new| Some(Share { batch, batches: 3, new, all: 3 });
+    let share = |batch, new| Some(Share { batch, batches: 3, new, all: 3, percent: None });
     assert_eq!(shares(&plan), [share(1, 1), share(2, 2), share(3, 3)]);
 }
 

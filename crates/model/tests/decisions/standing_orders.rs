@@ -17,6 +17,7 @@ pub fn record(number: u32, plan: Plan, stage: Stage, done: usize) -> DeploymentR
         started_at_ms: Some(1000),
         ended_at_ms: Some(2000),
         failure: None,
+        verdict: None,
     };
     DeploymentRecord {
         id: deployment(number),

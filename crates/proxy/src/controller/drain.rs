@@ -1,17 +1,19 @@
 //! Waiting until nothing is in flight to instances that are to be stopped.
 
-use super::Controller;
-use crate::control::Answer;
+use super::{Controller, elders, lead};
+use crate::control::{Answer, Ask};
 use crate::limits::{DRAIN_DEADLINE_MAX, DRAIN_GRACE, DRAIN_INTERVAL, DRAIN_JITTER_MAX};
 use crate::plane::instance::Instance;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep};
 
 /// Waits, ends what is left at the deadline, and closes idle connections.
 pub(super) async fn drain(
-    controller: &Controller,
-    instances: &[String],
+    controller: &Rc<Controller>,
+    instances: Vec<String>,
     deadline_ms: u64,
     epoch: u64,
 ) -> Answer {
@@ -20,7 +22,14 @@ pub(super) async fn drain(
         return Answer::Refused { reason, message };
     }
     let begun = Instant::now();
-    let drained = matching(controller, instances);
+    // One that leaves may not have heard of the last swap.
+    lead::follow(controller).await;
+    let elders = spawn_local({
+        let (controller, patience) = (controller.clone(), Duration::from_millis(deadline_ms));
+        let ask = Ask::Drain { instances: instances.clone(), deadline_ms, epoch };
+        async move { elders::drain(&controller, &ask, patience).await }
+    });
+    let drained = matching(controller, &instances);
     let numbers: Vec<u64> = drained.iter().map(|instance| instance.number).collect();
     // No thread may still be claiming by an older table.
     controller.plane.turn().await;
@@ -33,6 +42,7 @@ pub(super) async fn drain(
     }
     controller.plane.forget(&numbers);
     controller.plane.turn().await;
+    let cut = cut + elders.await.unwrap_or(0);
     Answer::Drained { cut, waited_ms: begun.elapsed().as_millis() as u64 }
 }
 

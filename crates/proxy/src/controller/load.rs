@@ -16,24 +16,38 @@ use std::sync::Arc;
 pub(crate) fn load(root: &Path, threads: usize) -> io::Result<State> {
     let directory = routes_directory(root);
     fs::create_dir_all(&directory)?;
+    let mut state = State::new(directory, threads);
+    read(&mut state)?;
+    Ok(state)
+}
+
+/// Reads all environments again.  What has not changed stays as it is, with what waits in its hold.
+pub(super) fn read(state: &mut State) -> io::Result<()> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(&directory)? {
+    for entry in fs::read_dir(&state.directory)? {
         let name = entry?.file_name();
         names.extend(name.to_str().and_then(environment_of).map(str::to_owned));
     }
     names.sort();
-    let mut state = State::new(directory, threads);
+    let mut before = std::mem::take(&mut state.environments);
     let mut claims = Claims::default();
     for name in names {
-        let mut environment = load_environment(&mut state, &name);
+        let mut environment = load_environment(state, &name);
         if let Err(message) = claims.add(&environment.file) {
             state.alert(&name, format!("{name} is not served: {message}"));
             environment = lost(&name, environment.highest, environment.fell_back);
         }
         state.epoch = state.epoch.max(environment.epoch);
-        state.environments.insert(name, environment);
+        // What is lost on disk is served on by whoever has it.
+        let same = |it: &Environment| {
+            let is_lost = environment.file.generation == 0;
+            let on_probation = environment.probation.is_some();
+            is_lost || it.file == environment.file && it.probation.is_some() == on_probation
+        };
+        let kept = before.remove(&name).filter(same).unwrap_or(environment);
+        state.environments.insert(name, kept);
     }
-    Ok(state)
+    Ok(())
 }
 
 fn load_environment(state: &mut State, name: &str) -> Environment {

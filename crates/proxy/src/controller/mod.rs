@@ -5,7 +5,10 @@ mod build;
 mod claims;
 mod drain;
 pub(crate) mod edge;
+mod elders;
 mod install;
+pub(crate) mod lately;
+pub(crate) mod lead;
 mod load;
 mod marker;
 pub(crate) mod monitor;
@@ -13,23 +16,28 @@ mod socket;
 mod status;
 
 pub(crate) use load::load;
-pub(crate) use socket::{bind, serve};
+pub(crate) use socket::{bind, serve, unbind};
 
 use crate::limits::ALERTS_MAX;
 use crate::plane::Plane;
+use crate::plane::connection::Door;
 use crate::plane::hold::HoldGate;
 use crate::plane::instance::{Instance, Release};
 use crate::plane::table::Table;
 use crate::probation::error_test::ErrorTest;
-use crate::probation::trial::Trial;
+use crate::probation::trial::{Baseline, Trial};
 use crate::route_file::{FellBack, RouteFile};
-use std::cell::RefCell;
+use lead::Standing;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs::File;
+use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// The proxy without its traffic.
 pub(crate) struct Controller {
@@ -42,6 +50,11 @@ pub(crate) struct Controller {
     pub(crate) started: Instant,
     pub(crate) addresses: Vec<String>,
     pub(crate) listeners: Arc<[TcpListener]>,
+    pub(crate) standing: Cell<Standing>,
+    /// `standing` has changed.
+    pub(crate) turned: Notify,
+    /// Held while this proxy leads.
+    pub(crate) lock: RefCell<Option<File>>,
 }
 
 /// All environments, and what they share.
@@ -82,6 +95,7 @@ struct Underway {
     /// `None` where its file is lost; then there is no way back.
     fallback: Option<Arc<RouteFile>>,
     trial: Arc<Trial>,
+    baseline: Baseline,
     expires_at: Instant,
 }
 
@@ -134,15 +148,14 @@ impl State {
         let mut ids: Vec<&str> = old.map(|target| target.release.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();
-        let (requests, failures) = ids
-            .iter()
-            .filter_map(|id| self.releases.get(&(file.environment.clone(), (*id).to_owned())))
-            .map(|release| release.record())
-            .fold((0, 0), |sum, record| (sum.0 + record.0, sum.1 + record.1));
+        let of = |id: &&str| self.releases.get(&(file.environment.clone(), (*id).to_owned()));
+        let baseline = Baseline::of(ids.iter().filter_map(of).cloned().collect());
+        let (requests, failures) = baseline.record();
         let test = ErrorTest::against(requests, failures);
         Some(Underway {
             fallback,
             trial: Arc::new(Trial::new(self.threads, test)),
+            baseline,
             expires_at: Instant::now() + Duration::from_millis(probation.expires_ms),
         })
     }
@@ -178,7 +191,14 @@ impl Controller {
         if !unrouted.is_empty() {
             self.plane.forget(&unrouted);
         }
+        elders::follow(self).await;
         settled
+    }
+
+    /// Each listener with the way it is come in by, which its address says.
+    pub(crate) fn doors(&self) -> io::Result<Vec<(TcpListener, Door)>> {
+        let pairs = self.listeners.iter().zip(&self.addresses);
+        pairs.map(|(listener, address)| Ok((listener.try_clone()?, Door::of(address)))).collect()
     }
 }
 

@@ -1,7 +1,9 @@
 //! The control socket: one question a line, one answer a line.
 
 use super::install::{self, Order};
-use super::{Controller, drain, edge, status};
+use super::lead::{self, Standing};
+use super::{Controller, drain, edge, elders, status};
+use crate::client::own_name;
 use crate::control::{Answer, Ask, RefusalReason};
 use crate::limits::{CONTROL_CONNECTIONS_MAX, CONTROL_IDLE_TIMEOUT, CONTROL_LINE_BYTES_MAX};
 use crate::trusted::{Trusted, trusted_path};
@@ -22,7 +24,7 @@ use tokio::time::{Duration, sleep, timeout};
 /// Listeners that can be sent with one line.
 const LISTENERS_MAX: usize = 64;
 
-/// Binds the socket under `root`, in the place of one that a dead proxy has left.
+/// Binds this process's own socket under `root`.
 pub(crate) fn bind(root: &Path) -> io::Result<UnixListener> {
     let directory = root.join("proxy");
     fs::create_dir_all(&directory)?;
@@ -33,8 +35,25 @@ pub(crate) fn bind(root: &Path) -> io::Result<UnixListener> {
     let _missing = fs::remove_file(directory.join(&temporary));
     let listener = UnixListener::bind(short.join(&temporary))?;
     fs::set_permissions(directory.join(&temporary), Permissions::from_mode(0o600))?;
-    fs::rename(directory.join(&temporary), directory.join("control.sock"))?;
+    fs::rename(directory.join(&temporary), directory.join(own_name(std::process::id())))?;
     Ok(listener)
+}
+
+/// Gives this process's socket the name of the one that leads, which may be a dead one's.
+pub(super) fn take_name(root: &Path) -> io::Result<()> {
+    let directory = root.join("proxy");
+    let temporary = directory.join(format!("control.sock.{}.tmp", std::process::id()));
+    let _missing = fs::remove_file(&temporary);
+    fs::hard_link(directory.join(own_name(std::process::id())), &temporary)?;
+    fs::rename(&temporary, directory.join("control.sock"))?;
+    // Two names of one file are not renamed onto each other.
+    let _renamed = fs::remove_file(&temporary);
+    Ok(())
+}
+
+/// Nobody is to ask this process any more.
+pub(crate) fn unbind(root: &Path) {
+    let _missing = fs::remove_file(root.join("proxy").join(own_name(std::process::id())));
 }
 
 /// Answers until the task is dropped.
@@ -77,9 +96,18 @@ async fn converse(controller: &Rc<Controller>, mut stream: UnixStream) -> io::Re
             Ok(Ok(None)) | Err(_) => return Ok(()),
             Ok(Err(error)) => return Err(error),
         };
-        let answer = match line {
-            Ok(line) => answer(controller, &line).await,
-            Err(message) => refused(message.to_owned()),
+        let ask = line.map_err(str::to_owned).and_then(|line| {
+            let unknown = |error| format!("not a question that is known here: {error}");
+            serde_json::from_slice(&line).map_err(unknown)
+        });
+        let answer = match ask {
+            Ok(Ask::Leave { limit_ms }) => {
+                return lead::leave(controller, &mut stream, &mut received, limit_ms).await;
+            }
+            // Whoever asks has to ask the one that leads, in a moment.
+            Ok(ask) if is_order(&ask) && !leads(controller) => return Ok(()),
+            Ok(ask) => answer(controller, ask).await,
+            Err(message) => refused(message),
         };
         let mut text = serde_json::to_vec(&answer)?;
         text.push(b'\n');
@@ -91,8 +119,24 @@ async fn converse(controller: &Rc<Controller>, mut stream: UnixStream) -> io::Re
     }
 }
 
+/// Sends one answer.
+pub(super) async fn say(stream: &mut UnixStream, answer: &Answer) -> io::Result<()> {
+    let mut text = serde_json::to_vec(answer)?;
+    text.push(b'\n');
+    stream.write_all(&text).await
+}
+
+/// Only whoever leads carries it out.
+fn is_order(ask: &Ask) -> bool {
+    matches!(ask, Ask::Install { .. } | Ask::Trust | Ask::Edges)
+}
+
+fn leads(controller: &Controller) -> bool {
+    controller.standing.get() == Standing::Leads
+}
+
 /// A line without its end; in words what is wrong with it; or nothing at the end.
-async fn next_line(
+pub(super) async fn next_line(
     stream: &mut UnixStream,
     received: &mut Vec<u8>,
 ) -> io::Result<Option<Result<Vec<u8>, &'static str>>> {
@@ -112,20 +156,30 @@ async fn next_line(
     }
 }
 
-async fn answer(controller: &Rc<Controller>, line: &[u8]) -> Answer {
-    match serde_json::from_slice(line) {
-        Ok(Ask::Install { environment, generation, expects, epoch }) => {
+async fn answer(controller: &Rc<Controller>, ask: Ask) -> Answer {
+    match ask {
+        Ask::Install { environment, generation, expects, epoch } => {
             let order = Order { environment, generation, expects, epoch };
             install::install(controller, order).await
         }
-        Ok(Ask::Drain { instances, deadline_ms, epoch }) => {
-            drain::drain(controller, &instances, deadline_ms, epoch).await
+        Ask::Drain { instances, deadline_ms, epoch } => {
+            drain::drain(controller, instances, deadline_ms, epoch).await
         }
-        Ok(Ask::Trust) => trust(controller),
-        Ok(Ask::Edges) => edge::reload(controller),
-        Ok(Ask::Status) => Answer::Status(status::status(controller)),
-        Ok(Ask::Listeners) => Answer::Listeners { addresses: controller.addresses.clone() },
-        Err(error) => refused(format!("not a question that is known here: {error}")),
+        Ask::Trust => {
+            let answer = trust(controller);
+            elders::follow(controller).await;
+            answer
+        }
+        Ask::Edges => {
+            let answer = edge::reload(controller);
+            elders::follow(controller).await;
+            answer
+        }
+        Ask::Status => Answer::Status(status::status(controller).await),
+        Ask::Listeners => Answer::Listeners { addresses: controller.addresses.clone() },
+        Ask::Follow => lead::follow(controller).await,
+        Ask::Lead { after, limit_ms } => lead::lead(controller, after, limit_ms).await,
+        Ask::Leave { .. } | Ask::Led => refused("nobody hands over".to_owned()),
     }
 }
 

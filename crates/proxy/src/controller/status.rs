@@ -1,12 +1,18 @@
 //! What is in force and what was served, for whoever asks.
 
-use super::{Controller, Environment};
+use super::{Controller, Environment, elders};
 use crate::control::{EnvironmentStatus, ProbationStatus, Status};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// The proxy's own word.
-pub(super) fn status(controller: &Controller) -> Status {
+/// The proxy's own word, and what is in flight in those before it.
+pub(super) async fn status(controller: &Controller) -> Status {
+    let mut status = own(controller);
+    elders::count(controller, &mut status).await;
+    status
+}
+
+fn own(controller: &Controller) -> Status {
     let state = controller.state.borrow();
     let mut environments: BTreeMap<String, EnvironmentStatus> =
         state.environments.iter().map(|(name, known)| (name.clone(), environment(known))).collect();
@@ -28,6 +34,8 @@ pub(super) fn status(controller: &Controller) -> Status {
         pid: std::process::id(),
         uptime_ms: controller.started.elapsed().as_millis() as u64,
         addresses: controller.addresses.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        leaving: Vec::new(),
         connections: controller.plane.connections() as u64,
         environments,
         alerts: {
@@ -53,6 +61,9 @@ fn environment(known: &Environment) -> EnvironmentStatus {
                 expires_in_ms: left.as_millis() as u64,
                 requests: underway.trial.successes() + failures,
                 failures,
+                times: underway.trial.heads().entries(),
+                before: underway.baseline.before().entries(),
+                beside: underway.baseline.beside().entries(),
             }
         }),
         fell_back: known.fell_back.clone(),

@@ -90,9 +90,9 @@ pub(super) fn choose(
         return gate.enter().map_or(Choice::Refuse(Refusal::HELD), Choice::Hold);
     }
     let Some(route) = &prefix.route else { return Choice::Refuse(Refusal::EMPTY) };
-    match pick(thread, route, tried) {
+    let verifies = request.verify.as_ref() == Some(&thread.plane.nonce);
+    match pick(thread, route, tried, verifies) {
         Some(target) => {
-            let verifies = request.verify.as_ref() == Some(&thread.plane.nonce);
             // Who verifies judges by itself: a trial is of users' traffic.
             let on_trial = target.on_trial && !verifies;
             let trial = prefix.environment.trial.as_ref().filter(|_| on_trial);
@@ -123,8 +123,18 @@ fn is_led(thread: &Thread, request: &Request) -> bool {
         && thread.plane.certificates.load().find(&request.host).is_some()
 }
 
-fn pick<'a>(thread: &Thread, route: &'a Route, tried: &[u64]) -> Option<&'a Target> {
-    let fresh = |target: &&Target| target.weight > 0 && !tried.contains(&target.instance.number);
+/// Who verifies asks what is on trial, however small its share is.
+fn pick<'a>(
+    thread: &Thread,
+    route: &'a Route,
+    tried: &[u64],
+    verifies: bool,
+) -> Option<&'a Target> {
+    let tries = verifies && route.targets.iter().any(|target| target.on_trial);
+    let fresh = |target: &&Target| {
+        let wanted = target.on_trial || !tries;
+        wanted && target.weight > 0 && !tried.contains(&target.instance.number)
+    };
     let by_weight = |targets: &'a [Target]| {
         let total: u64 = targets.iter().filter(fresh).map(|t| u64::from(t.weight)).sum();
         let mut place = (thread.next_pick() * total) >> 32;
@@ -174,10 +184,15 @@ impl Claim {
 
     /// The head of the final response came.
     pub(super) fn answered(&self, status: u16) {
-        match &self.trial {
-            _ if status >= 500 => self.failed(),
-            Some(trial) => trial.succeeded(self.thread.index),
-            None => {}
+        if status >= 500 {
+            return self.failed();
+        }
+        let took = self.started.elapsed();
+        if !self.verifies {
+            self.counters().answered(took);
+        }
+        if let Some(trial) = &self.trial {
+            trial.succeeded(self.thread.index, took);
         }
     }
 

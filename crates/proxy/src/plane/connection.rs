@@ -12,6 +12,7 @@ use crate::http1::request::{self, Peer, Request};
 use crate::limits::{
     CLIENT_IDLE_TIMEOUT, CLIENT_STALL_TIMEOUT, HEAD_TIMEOUT, LINGER_BYTES_MAX, LINGER_TIMEOUT,
 };
+use crate::run::SECURE;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -27,6 +28,13 @@ pub(crate) enum Door {
     Clear,
     /// It begins with a TLS handshake.
     Secure,
+}
+
+impl Door {
+    /// As an address of a listener says.
+    pub(crate) fn of(address: &str) -> Self {
+        if address.starts_with(SECURE) { Door::Secure } else { Door::Clear }
+    }
 }
 
 /// Serves until either side ends it.

@@ -45,6 +45,7 @@ pub(crate) fn add_one(counter: &AtomicU64) {
 }
 
 /// The sum over threads.
+#[derive(Clone)]
 pub(crate) struct HistogramSum {
     buckets: [u64; BUCKETS],
     /// The longest, in microseconds.
@@ -56,9 +57,35 @@ impl HistogramSum {
         HistogramSum { buckets: [0; BUCKETS], max: 0 }
     }
 
+    /// How many values there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    /// Takes away what was there before, of the same histograms.
+    pub(crate) fn subtract(&mut self, earlier: &HistogramSum) {
+        for (from, before) in self.buckets.iter_mut().zip(&earlier.buckets) {
+            *from = from.saturating_sub(*before);
+        }
+    }
+
+    /// Adds another sum.
+    pub(crate) fn add(&mut self, other: &HistogramSum) {
+        for (into, from) in self.buckets.iter_mut().zip(&other.buckets) {
+            *into += from;
+        }
+        self.max = self.max.max(other.max);
+    }
+
+    /// The buckets that hold something: their highest value, and how many.
+    pub(crate) fn entries(&self) -> Vec<(u64, u64)> {
+        let filled = self.buckets.iter().enumerate().filter(|it| *it.1 > 0);
+        filled.map(|(index, count)| (highest_in(index), *count)).collect()
+    }
+
     /// The value that `share` of all are at most; 0 where there are none.
     pub(crate) fn quantile(&self, share: f64) -> u64 {
-        let total: u64 = self.buckets.iter().sum();
+        let total = self.count();
         let rank = (total as f64 * share).ceil() as u64;
         let mut seen = 0;
         for (index, count) in self.buckets.iter().enumerate() {
@@ -110,5 +137,20 @@ mod tests {
         assert!((500..=563).contains(&sum.quantile(0.5)), "{}", sum.quantile(0.5));
         assert_eq!(sum.quantile(1.0), 1000);
         assert_eq!(HistogramSum::new().quantile(0.5), 0);
+    }
+
+    #[test]
+    fn what_came_since_is_the_rest() {
+        let histogram = Histogram::new();
+        (1..=10).for_each(|value| histogram.record(value));
+        let mut before = HistogramSum::new();
+        histogram.add_to(&mut before);
+        [3, 3, 12].iter().for_each(|value| histogram.record(*value));
+        let mut since = HistogramSum::new();
+        histogram.add_to(&mut since);
+        since.subtract(&before);
+        assert_eq!(since.entries(), [(3, 2), (12, 1)]);
+        since.add(&before);
+        assert_eq!(since.count(), 13);
     }
 }

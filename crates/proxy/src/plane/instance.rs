@@ -3,9 +3,10 @@
 use super::histogram::{Histogram, HistogramSum, add_one};
 use crate::control::ReleaseCounters;
 use crate::files::Folder;
+use crate::limits::LATELY_MIN;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A value for each thread, on cache lines of its own.
@@ -83,6 +84,14 @@ pub(crate) struct Release {
     pub(crate) environment: String,
     pub(crate) id: String,
     threads: PerThread<Counters>,
+    lately: Mutex<Lately>,
+}
+
+/// What `heads` were one and two turns ago, so that what the release did lately can be told from
+/// what it did in all.
+struct Lately {
+    last: HistogramSum,
+    before: HistogramSum,
 }
 
 /// One thread's part.
@@ -99,6 +108,8 @@ pub(crate) struct Counters {
     first_routed_at_ms: AtomicU64,
     last_routed_at_ms: AtomicU64,
     times: Histogram,
+    /// To the head of the response, where it was no failure.
+    heads: Histogram,
 }
 
 impl Counters {
@@ -117,6 +128,7 @@ impl Counters {
             first_routed_at_ms: zero(),
             last_routed_at_ms: zero(),
             times: Histogram::new(),
+            heads: Histogram::new(),
         }
     }
 
@@ -134,6 +146,11 @@ impl Counters {
             add_one(class);
         }
         self.times.record(took.as_micros() as u64);
+    }
+
+    /// The head of a response came that is no failure.
+    pub(crate) fn answered(&self, took: Duration) {
+        self.heads.record(took.as_micros() as u64);
     }
 
     pub(crate) fn aborted(&self) {
@@ -172,7 +189,34 @@ impl Release {
             environment: environment.to_owned(),
             id: id.to_owned(),
             threads: PerThread::new(threads, Counters::new),
+            lately: Mutex::new(Lately { last: HistogramSum::new(), before: HistogramSum::new() }),
         }
+    }
+
+    /// Times to the head of a response since the start.
+    pub(crate) fn heads(&self) -> HistogramSum {
+        let mut sum = HistogramSum::new();
+        self.threads.iter().for_each(|part| part.heads.add_to(&mut sum));
+        sum
+    }
+
+    /// As `heads`, of the last one to two turns; of all the time, where that were too few.
+    pub(crate) fn heads_lately(&self) -> HistogramSum {
+        let all = self.heads();
+        let mut recent = all.clone();
+        recent.subtract(&self.lately().before);
+        if recent.count() < LATELY_MIN { all } else { recent }
+    }
+
+    /// Begins another turn.
+    pub(crate) fn turn(&self) {
+        let now = self.heads();
+        let mut lately = self.lately();
+        lately.before = std::mem::replace(&mut lately.last, now);
+    }
+
+    fn lately(&self) -> MutexGuard<'_, Lately> {
+        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn counters(&self, thread: usize) -> &Counters {

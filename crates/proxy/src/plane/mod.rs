@@ -75,7 +75,6 @@ impl Plane {
     pub(crate) fn start(
         table: Table,
         nonce: String,
-        listeners: Vec<(TcpListener, Door)>,
         https_port: u16,
         access: Log,
         count: usize,
@@ -109,16 +108,38 @@ impl Plane {
             closing: AtomicBool::new(false),
         });
         let mut threads = Vec::new();
-        let mut listeners = Some(listeners);
         for (index, receiver) in receivers.into_iter().enumerate() {
-            // The first one accepts for all.
-            let listeners = listeners.take().unwrap_or_default();
             let plane = plane.clone();
             let name = format!("data-{index}");
-            let run = move || thread::run(plane, index, receiver, listeners);
+            let run = move || thread::run(plane, index, receiver);
             threads.push(std::thread::Builder::new().name(name).spawn(run)?);
         }
         Ok(Running { plane, threads })
+    }
+
+    /// Accepts on these, too.
+    pub(crate) fn accept(&self, listeners: Vec<(TcpListener, Door)>) {
+        // The first one accepts for all.
+        let _ended = self.threads[0].sender.send(Message::Accept(listeners));
+    }
+
+    /// Returns when nothing is accepted any more, and all that was is handed over.
+    pub(crate) async fn stop_accepting(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.threads[0].sender.send(Message::StopAccepting(done)).is_ok() {
+            let _ended = stopped.await;
+        }
+    }
+
+    /// From now on each response tells its client to come again on another connection.
+    pub(crate) fn close_gently(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.send_all(|| Message::Go);
+    }
+
+    /// Ends whatever is in flight, spread over `window`.
+    pub(crate) fn end_all(&self, window: Duration) {
+        self.send_all(|| Message::EndAll(window));
     }
 
     /// Client connections open now.
@@ -176,16 +197,14 @@ impl Plane {
 impl Running {
     /// Stops accepting, lets what is in flight end within the shutdown's limit, and returns.
     pub(crate) async fn stop(self) {
-        self.plane.closing.store(true, Ordering::Relaxed);
-        let (done, stopped) = oneshot::channel();
+        self.plane.close_gently();
         // What was accepted has to be handed over before the threads hear of the end.
-        if self.plane.threads[0].sender.send(Message::StopAccepting(done)).is_ok() {
-            let _ended = stopped.await;
-        }
+        self.plane.stop_accepting().await;
         self.plane.send_all(|| Message::Close);
-        for thread in self.threads {
-            let _panicked = thread.join();
-        }
+        let threads = self.threads;
+        let join = move || threads.into_iter().for_each(|it| drop(it.join()));
+        // Meanwhile the control socket is answered.
+        let _panicked = tokio::task::spawn_blocking(join).await;
         self.plane.access.finish();
     }
 }

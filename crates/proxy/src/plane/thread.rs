@@ -5,8 +5,8 @@ use super::pool::Pool;
 use super::{Plane, accept};
 use crate::access::Way;
 use crate::limits::{
-    FILE_THREADS_MAX, POOL_SWEEP_INTERVAL, SCRATCH_BYTES, SHUTDOWN_IDLE_GRACE, SHUTDOWN_INTERVAL,
-    SHUTDOWN_TIMEOUT,
+    DRAIN_GRACE, DRAIN_JITTER_MAX, FILE_THREADS_MAX, POOL_SWEEP_INTERVAL, SCRATCH_BYTES,
+    SHUTDOWN_IDLE_GRACE, SHUTDOWN_INTERVAL, SHUTDOWN_TIMEOUT,
 };
 use std::cell::{Cell, RefCell};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -24,6 +24,8 @@ pub(crate) enum Message {
     Client(TcpStream, SocketAddr, Door),
     /// Tell this client that there are too many.
     Refuse(TcpStream),
+    /// Accept on these, too.
+    Accept(Vec<(TcpListener, Door)>),
     /// Accept no more, and answer once that is so.
     StopAccepting(oneshot::Sender<()>),
     /// Answer, to prove that no task is between reading the table and claiming a target.
@@ -32,6 +34,10 @@ pub(crate) enum Message {
     Forget(Vec<u64>),
     /// End what is in flight to these instances.
     End { instances: Vec<u64>, window: Duration },
+    /// End whatever is in flight, spread over so long.
+    EndAll(Duration),
+    /// Tell clients to come again on another connection, and serve those that are here.
+    Go,
     /// Serve no more.
     Close,
 }
@@ -46,7 +52,7 @@ pub(crate) struct Thread {
     pool_filled: Notify,
     exchanges: RefCell<Exchanges>,
     picks: Cell<u64>,
-    /// Told once, when no more is served.
+    /// Told when clients are to go.
     pub(crate) closing: Notify,
     /// To the access log.
     pub(crate) access: Way,
@@ -119,12 +125,7 @@ impl Thread {
 }
 
 /// Runs until it is told to close.
-pub(crate) fn run(
-    plane: Arc<Plane>,
-    index: usize,
-    inbox: mpsc::UnboundedReceiver<Message>,
-    listeners: Vec<(TcpListener, Door)>,
-) {
+pub(crate) fn run(plane: Arc<Plane>, index: usize, inbox: mpsc::UnboundedReceiver<Message>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(FILE_THREADS_MAX)
@@ -151,17 +152,13 @@ pub(crate) fn run(
     });
     let tasks = LocalSet::new();
     tasks.spawn_local(sweep(thread.clone()));
-    tasks.block_on(&runtime, serve(&thread, inbox, listeners));
+    tasks.block_on(&runtime, serve(&thread, inbox));
 }
 
-async fn serve(
-    thread: &Rc<Thread>,
-    mut inbox: mpsc::UnboundedReceiver<Message>,
-    listeners: Vec<(TcpListener, Door)>,
-) {
+async fn serve(thread: &Rc<Thread>, mut inbox: mpsc::UnboundedReceiver<Message>) {
     let accept =
         |(listener, door)| tokio::task::spawn_local(accept::run(thread.clone(), listener, door));
-    let accepting: Vec<JoinHandle<()>> = listeners.into_iter().map(accept).collect();
+    let mut accepting: Vec<JoinHandle<()>> = Vec::new();
     while let Some(message) = inbox.recv().await {
         match message {
             Message::Client(stream, peer, door) => match tokio::net::TcpStream::from_std(stream) {
@@ -174,8 +171,12 @@ async fn serve(
             Message::Refuse(stream) => {
                 tokio::task::spawn_local(refuse(thread.clone(), stream));
             }
+            Message::Accept(listeners) => accepting.extend(listeners.into_iter().map(accept)),
             Message::StopAccepting(done) => {
-                accepting.iter().for_each(JoinHandle::abort);
+                for task in accepting.drain(..) {
+                    task.abort();
+                    let _aborted = task.await;
+                }
                 // The asker may have given up.
                 let _gone = done.send(());
             }
@@ -185,7 +186,11 @@ async fn serve(
             Message::Forget(instances) => {
                 thread.pool.borrow_mut().retain(|number| !instances.contains(&number));
             }
-            Message::End { instances, window } => end(thread, &instances, window),
+            Message::End { instances, window } => {
+                end(thread, |instance| instances.contains(&instance), window);
+            }
+            Message::EndAll(window) => end(thread, |instance| instance > 0, window),
+            Message::Go => thread.closing.notify_waiters(),
             Message::Close => break,
         }
     }
@@ -195,13 +200,18 @@ async fn serve(
 
 /// Lets requests in flight end.  Idle clients have a moment as well: one may be sending right now,
 /// and its next response tells it to come again on another connection.
-async fn close(thread: &Thread) {
+async fn close(thread: &Rc<Thread>) {
     let handle = &thread.plane.threads[thread.index];
     let begun = tokio::time::Instant::now();
+    let mut is_ended = false;
     while handle.connections.load(Ordering::Relaxed) > 0 {
         let idle = thread.in_flight() == 0 && begun.elapsed() >= SHUTDOWN_IDLE_GRACE;
-        if idle || begun.elapsed() >= SHUTDOWN_TIMEOUT {
+        if idle || begun.elapsed() >= SHUTDOWN_TIMEOUT + DRAIN_JITTER_MAX + DRAIN_GRACE {
             return;
+        }
+        if !is_ended && begun.elapsed() >= SHUTDOWN_TIMEOUT {
+            is_ended = true;
+            end(thread, |instance| instance > 0, DRAIN_JITTER_MAX);
         }
         tokio::time::sleep(SHUTDOWN_INTERVAL).await;
     }
@@ -237,13 +247,13 @@ async fn refuse(thread: Rc<Thread>, stream: TcpStream) {
 }
 
 /// Marks the requests, each after a part of the window, and wakes their tasks.
-fn end(thread: &Rc<Thread>, instances: &[u64], window: Duration) {
+fn end(thread: &Rc<Thread>, is_meant: impl Fn(u64) -> bool, window: Duration) {
     let exchanges = thread.exchanges.borrow();
     let marked: Vec<(usize, u64)> = exchanges
         .entries
         .iter()
         .enumerate()
-        .filter(|(_, entry)| instances.contains(&entry.instance))
+        .filter(|(_, entry)| is_meant(entry.instance))
         .map(|(slot, entry)| (slot, entry.serial))
         .collect();
     let count = marked.len() as u32;

@@ -123,6 +123,23 @@ mod tests {
         assert!(after[500] < 40, "median {}", after[500]);
     }
 
+    /// How it decides: of many probations of a length, how many are left, and after how many
+    /// requests in the middle.
+    #[test]
+    fn one_in_ten_that_fails_is_left_soon_and_surely() {
+        let mut random = Random(0x5eed_cafe_f00d_0003);
+        let test = ErrorTest::against(10_000, 10);
+        for (rate, requests, least_per_mille, middle) in
+            [(1.0, 5, 1000, 3), (0.5, 40, 999, 8), (0.1, 150, 950, 60), (0.05, 600, 950, 250)]
+        {
+            let mut after: Vec<u64> =
+                (0..4_000).filter_map(|_| left_after(rate, &test, requests, &mut random)).collect();
+            after.sort_unstable();
+            assert!(after.len() >= 4 * least_per_mille, "{} of 4 000 at {rate}", after.len());
+            assert!(after[2_000] <= middle, "{} at {rate}", after[2_000]);
+        }
+    }
+
     #[test]
     fn an_old_release_that_always_failed_leaves_nothing_to_tell() {
         let mut test = ErrorTest::against(1_000, 1_000);

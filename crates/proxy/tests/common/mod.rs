@@ -13,6 +13,8 @@ use proxy::route_file::{
     Confirms, FORMAT, Hold, Probation, Route, RouteFile, RouteTarget, generation_path, live_path,
     routes_directory,
 };
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -74,6 +76,16 @@ impl Proxy {
         let mut proxy = Proxy { directory, root, address: listen.to_owned(), child };
         proxy.address = proxy.await_status().addresses[0].clone();
         proxy
+    }
+
+    /// Another proxy with the listeners of this one, that waits to lead; and its socket's answers.
+    pub fn successor(&self) -> Successor {
+        let mut command = Command::new(program());
+        command.arg("--root").arg(&self.root).arg("--inherit").env("CUTOVER_WAITS", "1");
+        let child = command.stdin(Stdio::null()).spawn().unwrap();
+        let successor = Successor { root: self.root.clone(), child };
+        eventually("the successor answers", || successor.try_ask(&Ask::Status));
+        successor
     }
 
     fn await_status(&self) -> Status {
@@ -203,9 +215,69 @@ impl Drop for Proxy {
     }
 }
 
-fn spawn(root: &Path, listen: &str, descriptors: Option<u64>) -> Child {
+/// A proxy that has not led yet, in a process of its own; killed when dropped.
+pub struct Successor {
+    root: PathBuf,
+    child: Child,
+}
+
+impl Successor {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn try_ask(&self, ask: &Ask) -> Option<Answer> {
+        ask_one(&self.root, self.pid(), ask)
+    }
+
+    /// Has it lead after `elder`, which then may finish what it has for so long.
+    pub fn lead(&self, elder: u32, limit_ms: u64) -> Answer {
+        self.try_ask(&Ask::Lead { after: Some(elder), limit_ms }).unwrap()
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn has_exited(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+}
+
+impl Drop for Successor {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
+/// Asks one process, whether it leads or not; None where it closes without a word.
+pub fn ask_one(root: &Path, pid: u32, ask: &Ask) -> Option<Answer> {
+    let mut stream = own_socket(root, pid)?;
+    stream.write_all(format!("{}\n", serde_json::to_string(ask).unwrap()).as_bytes()).ok()?;
+    answer_of(&mut stream)
+}
+
+pub fn own_socket(root: &Path, pid: u32) -> Option<UnixStream> {
+    let stream = UnixStream::connect(root.join(format!("proxy/control.{pid}.sock"))).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    Some(stream)
+}
+
+pub fn answer_of(stream: &mut UnixStream) -> Option<Answer> {
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).ok()?;
+    serde_json::from_str(&line).ok()
+}
+
+fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let program = test.ancestors().nth(2).unwrap().join("examples/standalone");
+    test.ancestors().nth(2).unwrap().join("examples/standalone")
+}
+
+fn spawn(root: &Path, listen: &str, descriptors: Option<u64>) -> Child {
+    let program = program();
     let mut command = match descriptors {
         Some(limit) => {
             let mut command = Command::new("prlimit");

@@ -61,13 +61,8 @@ pub(super) fn inherit(place: &Place) -> Result<Option<(Process, Listeners)>, Str
 }
 
 /// Who listens on the proxy's control socket now.
-pub(super) fn who_answers(place: &Place) -> Option<Process> {
+pub(super) fn who_leads(place: &Place) -> Option<Process> {
     owner(&open(place).ok()?)
-}
-
-/// The control socket is there, and nobody listens on it.
-pub(super) fn is_socket_dead(place: &Place) -> bool {
-    open(place).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 fn open(place: &Place) -> io::Result<OwnedFd> {

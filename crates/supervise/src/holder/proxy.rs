@@ -69,8 +69,8 @@ impl Holder {
     }
 
     /// Starts the proxy with the listeners held now; a failure counts as a crash.
-    fn start(&mut self) {
-        match self.spawn() {
+    pub(super) fn start(&mut self) {
+        match self.spawn(false) {
             Ok(proxy) => {
                 self.proxy = Some(proxy);
                 self.enter(HolderState::Serving);
@@ -79,7 +79,8 @@ impl Holder {
         }
     }
 
-    pub(super) fn spawn(&self) -> Result<Proxy, String> {
+    /// One that `waits` accepts nothing before it is told to lead.
+    pub(super) fn spawn(&self, waits: bool) -> Result<Proxy, String> {
         let listeners = self.listeners.as_ref().ok_or("no listener is open")?;
         let (out, error) = self.output.ends().map_err(|error| error.to_string())?;
         let mut command = Command::new(&self.spec.program);
@@ -89,6 +90,9 @@ impl Holder {
         }
         command.env("LISTEN_FDS", listeners.descriptors.len().to_string());
         command.env("CUTOVER_LISTEN", listeners.addresses.join(","));
+        if waits {
+            command.env("CUTOVER_WAITS", "1");
+        }
         command.process_group(0).stdin(Stdio::null()).stdout(out).stderr(error);
         let seated = self.seats.seated(&listeners.descriptors);
         let before = BeforeExec {
@@ -121,6 +125,9 @@ impl Holder {
     pub(super) fn proxy_ended(&mut self) {
         self.proxy = None;
         self.output.finish();
+        if self.stopping.is_none() && self.candidate_leads() {
+            return self.take_candidate(Instant::now());
+        }
         if self.stopping.is_none() {
             self.crashed("the proxy ended without being asked; see proxy.log".to_owned());
         }

@@ -1,6 +1,9 @@
 //! The loop: waits for whatever comes first, and does what is due.
 
-use super::{Holder, HolderAnswer, HolderAsk, HolderState, Stopping, replace::Candidate};
+use super::{
+    Holder, HolderAnswer, HolderAsk, HolderState, Stopping,
+    replace::{Candidate, Unsure},
+};
 use crate::{RoleError, output::Stream, process, socket::ClientId, wait};
 use rustix::process::Signal;
 use std::{
@@ -40,7 +43,8 @@ impl Holder {
             let report = self.output.report_dropped(now);
             let kill_at = self.stopping.as_ref().map(|stopping| stopping.kill_at);
             let look_at = self.candidate.as_ref().map(Candidate::look_at);
-            let wait = [self.retry_at, kill_at, look_at]
+            let sure_at = self.unsure.as_ref().map(Unsure::look_at);
+            let wait = [self.retry_at, kill_at, look_at, sure_at]
                 .into_iter()
                 .flatten()
                 .map(|at| at.saturating_duration_since(now))
@@ -72,7 +76,7 @@ impl Holder {
         match source {
             Source::Output(stream) => self.output.take(stream),
             Source::Proxy => self.proxy_ended(),
-            Source::Candidate => self.candidate_ended("it ended at once"),
+            Source::Candidate => self.candidate_exited(),
             Source::Leaving(pid) => self.left(pid),
             Source::Listener => self.server.accept(),
             Source::Client(id) => self.listen_to(id),
@@ -87,7 +91,9 @@ impl Holder {
                     self.server.answer(client, &answer);
                 }
                 Ok(HolderAsk::Stop) => self.stop(client),
-                Ok(HolderAsk::Replace { program }) => self.replace(client, program),
+                Ok(HolderAsk::Replace { program, limit_ms }) => {
+                    self.replace(client, program, limit_ms);
+                }
                 Err(error) => {
                     let message = format!("not understood: {error}");
                     self.server.answer(client, &HolderAnswer::Refused { message });

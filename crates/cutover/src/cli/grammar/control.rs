@@ -101,20 +101,24 @@ pub struct Lift {
 /// `promote`
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "cutover promote [OPTIONS] FROM TO",
+    override_usage = "cutover promote [OPTIONS] FROM TO\n       cutover promote TARGET",
     after_help = "The very content that FROM serves goes to TO, with the configuration of TO.  It is
 refused where FROM's deployment was not accepted, or FROM is not healthy.
 
-Example:
+With TARGET alone: the release that is being watched there is watched no longer,
+at the stage where it is; the deployment goes on with the next.
+
+Examples:
+  cutover promote production
   cutover promote staging production --reason \"tested by ann\""
 )]
 pub struct Promote {
-    /// The environment that serves it.
+    /// The environment that serves it, or whose release is being watched.
     #[arg(value_name = "FROM")]
     pub from: String,
     /// The environment that shall.
     #[arg(value_name = "TO")]
-    pub to: String,
+    pub to: Option<String>,
     #[command(flatten)]
     pub insisted: Insisted,
     /// Open `age` secrets with the identities in this file.

@@ -120,7 +120,8 @@ pub(super) fn refused(doing: &str, reason: RefusalReason, message: &str) -> Fail
         | RefusalReason::Epoch
         | RefusalReason::Nonce
         | RefusalReason::Unfit
-        | RefusalReason::Disk => Blame::Platform,
+        | RefusalReason::Disk
+        | RefusalReason::Turn => Blame::Platform,
     };
     let failure = Failure::new(blame, format!("{doing}: the proxy refused: {message}"));
     match reason {

@@ -17,7 +17,7 @@ use std::path::Path;
 
 /// Of what the proxy answers for itself.
 const NO_ADDRESS: &str = "127.0.0.1:0";
-/// Each target's share.
+/// Each target's share, where nothing else is said.
 const WEIGHT: u16 = 1;
 
 /// As the proxy reads it.
@@ -53,7 +53,7 @@ pub(super) fn to_file(
 }
 
 fn route(layout: &Layout, environment: &EnvironmentId, path: &PathRoute) -> Result<Route, Failure> {
-    let target = |instance: &Instance| {
+    let target = |(at, instance): (usize, &Instance)| {
         let files = path.files.as_ref().map(|it| files(layout, environment, instance, it));
         let nobody = || files.is_some().then(|| NO_ADDRESS.to_owned());
         let address = instance.address().or_else(nobody).ok_or_else(|| {
@@ -64,14 +64,14 @@ fn route(layout: &Layout, environment: &EnvironmentId, path: &PathRoute) -> Resu
             address,
             release: instance.release.0.clone(),
             version: instance.version.clone(),
-            weight: WEIGHT,
+            weight: path.weights.get(at).copied().unwrap_or(WEIGHT),
             files,
         })
     };
     Ok(Route {
         path: path.path.clone(),
         service: path.service.to_string(),
-        targets: path.instances.iter().map(target).collect::<Result<_, Failure>>()?,
+        targets: path.instances.iter().enumerate().map(target).collect::<Result<_, Failure>>()?,
         upstream_keepalive: path.upstream_keepalive,
     })
 }
@@ -142,6 +142,7 @@ impl EmbeddedRouter {
                 path: route.path.clone(),
                 service: service.clone(),
                 instances: instances.collect::<Result<_, Failure>>()?,
+                weights: weights(&route.targets),
                 files: route.targets.iter().find_map(|it| served(it.files.as_ref()?)),
                 upstream_keepalive: route.upstream_keepalive,
             })
@@ -156,6 +157,12 @@ impl EmbeddedRouter {
                 .map(|it| Hold { requests_max: it.requests_max, wait: Millis(it.wait_ms) }),
         })
     }
+}
+
+/// None where they are all the same.
+fn weights(targets: &[RouteTarget]) -> Vec<u16> {
+    let all: Vec<u16> = targets.iter().map(|it| it.weight).collect();
+    if all.iter().all(|it| *it == WEIGHT) { vec![] } else { all }
 }
 
 fn instance(

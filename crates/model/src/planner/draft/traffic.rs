@@ -90,11 +90,13 @@ impl Draft<'_> {
 
     fn paths(&self, at: usize, service: &ServiceSpec) -> Vec<PathRoute> {
         let instances = self.batches.serving(at, service);
+        let weights = self.batches.weights(at, service, &instances);
         let files = service.files.as_ref().map(|it| self.files(service, it, &instances));
         let path = |path: &String| PathRoute {
             path: path.clone(),
             service: service.name.clone(),
             instances: instances.clone(),
+            weights: weights.clone(),
             files: files.clone(),
             upstream_keepalive: service.upstream_keepalive,
         };
@@ -131,6 +133,7 @@ impl Draft<'_> {
 fn emptied(mut routes: Routes) -> Routes {
     for path in &mut routes.paths {
         path.instances.clear();
+        path.weights.clear();
     }
     routes
 }
