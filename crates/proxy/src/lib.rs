@@ -4,6 +4,7 @@
 //! down or replaced.
 
 pub mod access;
+pub mod address;
 pub mod certificate;
 pub mod challenge;
 pub mod client;
@@ -15,6 +16,7 @@ mod files;
 pub mod http1;
 pub mod http2;
 pub mod limits;
+pub mod links;
 mod listeners;
 pub mod maintenance;
 mod plane;

@@ -110,8 +110,7 @@ fn ask_on(address: &str, done: &AtomicBool, failed: &AtomicU64) -> u64 {
                     kept = None;
                 }
             }
-            other => {
-                eprintln!("failed: {other:?}");
+            _ => {
                 failed.fetch_add(1, Ordering::SeqCst);
                 kept = None;
             }

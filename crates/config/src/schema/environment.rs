@@ -133,8 +133,10 @@ static NGINX: Shape = Shape {
     keys: &[
         Key(
             "to",
-            Kind::OneOf(&["proxy", "services"]),
-            "What its server blocks lead to.  Default: proxy.",
+            Kind::OneOf(&["proxy", "sockets", "services"]),
+            "What its server blocks lead to: the proxy; straight to instances with `listen: \
+             socket`, and the proxy for all else; or services at addresses that stay.  Default: \
+             proxy.",
         ),
         Key(
             "listen",

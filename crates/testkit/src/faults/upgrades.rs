@@ -66,7 +66,8 @@ fn upgrade(scene: &mut Scene, file: &Path) {
     scene.remember(&ran);
     ran.expect(0);
     for it in roles(&scene.stand) {
-        let takes_part = ["controller", "holder", "proxy"].contains(&it["role"].as_str().unwrap());
+        let role = it["role"].as_str().unwrap_or_default();
+        let takes_part = ["controller", "holder", "proxy"].contains(&role);
         assert!(!takes_part || it["same"] == true, "{it} runs another build");
     }
 }
