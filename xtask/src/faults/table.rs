@@ -80,7 +80,7 @@ mod tests {
         }
         assert!(
             std::fs::read_to_string(path).unwrap() == made,
-            "docs/faults.md is of another time"
+            "docs/faults.md is of another time: run this test with FAULTS=write"
         );
     }
 
