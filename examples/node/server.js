@@ -186,9 +186,15 @@ function listen() {
     console.error(`cannot listen: ${error.message}`);
     process.exit(1);
   });
-  const port = broken.has('listen_wrong_port') ? 0 : Number(process.env.PORT || 3000);
-  server.listen({ port, host: process.env.HOST || '127.0.0.1', backlog: 1024 }, () => {
-    console.log(`listening on ${server.address().address}:${server.address().port}`);
+  const place = process.env.PORT || '3000';
+  const lost = broken.has('listen_wrong_port');
+  const port = lost ? 0 : Number(place);
+  const host = process.env.HOST || '127.0.0.1';
+  // With `listen: socket` it is the path of a socket.
+  const where = place.startsWith('/') && !lost ? { path: place } : { port, host };
+  server.listen({ ...where, backlog: 1024 }, () => {
+    const at = server.address();
+    console.log(`listening on ${typeof at === 'string' ? at : `${at.address}:${at.port}`}`);
   });
   process.on('SIGTERM', () => {
     if (!broken.has('ignore_sigterm')) stop(server);

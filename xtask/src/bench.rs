@@ -4,6 +4,7 @@ mod backup;
 mod config;
 mod deploy;
 mod nginx;
+mod proxy;
 mod staging;
 
 use anyhow::{Result, bail};
@@ -15,10 +16,11 @@ pub fn run(words: &[&str]) -> Result<()> {
         ["deploy", rest @ ..] => deploy::run(rest),
         ["nginx", rest @ ..] => nginx::run(rest),
         ["config", rest @ ..] => config::run(rest),
+        ["proxy", rest @ ..] => proxy::run(rest),
         ["staging", rest @ ..] => staging::run(rest),
         _ => bail!(
-            "what can be measured: `cargo xtask bench backup`, `config`, `deploy`, `nginx` and \
-             `staging`"
+            "what can be measured: `cargo xtask bench backup`, `config`, `deploy`, `nginx`, \
+             `proxy` and `staging`"
         ),
     }
 }

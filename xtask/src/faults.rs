@@ -1,6 +1,6 @@
 //! The fault matrix: runs rows, prints what came of them, and writes `docs/faults.md`.
 //!
-//! What a row came to in its full size is kept under `target/faults`, row by row, and the document
+//! What a row came to in its full size is kept in `docs/faults.json`, row by row, and the document
 //! is written anew after each: a run that is ended early, or that is asked for a few rows only,
 //! leaves what it found beside what was found before.
 

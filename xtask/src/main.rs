@@ -40,6 +40,9 @@ cargo xtask WORD
   bench nginx
            counts what fails behind nginx in deployments, `pm2 reload` and `nginx -s reload`,
            writes docs/benchmarks.md [--deployments 50] [--requests 50000] [--rate 700]
+  bench proxy
+           measures the proxy beside nginx, HAProxy and Caddy, writes docs/benchmarks.md
+           [--pairs 7] [--seconds 2] [--json] [--only CASE]
   bench staging
            measures the staging of many files beside `cp -a`, writes docs/benchmarks.md
            [--runs 9] [--json]

@@ -27,6 +27,18 @@ impl<'a> Words<'a> {
         Ok(number)
     }
 
+    /// The word after `name`, if it was typed.
+    ///
+    /// # Errors
+    /// If nothing follows it.
+    pub fn word(&mut self, name: &str) -> Result<Option<&'a str>> {
+        let Some(at) = self.left.iter().position(|it| *it == name) else { return Ok(None) };
+        let value = self.left.get(at + 1).copied();
+        let value = value.with_context(|| format!("{name} needs a word"))?;
+        self.left.drain(at..=at + 1);
+        Ok(Some(value))
+    }
+
     /// Whether the flag was typed.
     pub fn flag(&mut self, name: &str) -> bool {
         let before = self.left.len();
@@ -55,6 +67,7 @@ mod tests {
         let mut words = Words::new(&["--json", "--runs", "7", "--what"]);
         assert_eq!(words.number("--runs", 20).unwrap(), 7);
         assert_eq!(words.number("--other", 20).unwrap(), 20);
+        assert_eq!(words.word("--only").unwrap(), None);
         assert!(words.flag("--json"));
         assert!(!words.flag("--json"));
         assert!(words.end().unwrap_err().to_string().contains("--what"));

@@ -6,7 +6,7 @@ use crate::{
         environment::EnvironmentDraft,
         nginx::{Leads, NginxDraft},
         project::ProjectDraft,
-        service::ServiceDraft,
+        service::{ServiceDraft, StrategyDraft},
     },
     judge,
     problem::{Problem, Severity, any_error},
@@ -15,6 +15,7 @@ use crate::{
 use model::{
     name::Name,
     nginx::{Challenges, Front, FrontSpec, Location, Tls, Upstream, text::is_plain},
+    service::{ServiceSpec, Socket, Strategy},
 };
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -26,6 +27,8 @@ const PROGRAM: &str = "nginx";
 const LISTEN: &str = "0.0.0.0:80";
 /// TLS, when nobody says.
 const LISTEN_TLS: &str = "0.0.0.0:443";
+/// What the system allows.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// Who may say for whom a request came, where nginx stands in front on this machine.
 const TRUSTED: [&str; 2] = ["127.0.0.1", "::1"];
 
@@ -47,7 +50,9 @@ impl Document {
     ///
     /// # Errors
     /// All problems: of the file, and of words that cannot stand in a file of nginx.
-    pub fn fronting(&self, is_root: bool) -> Result<Fronting, Vec<Problem>> {
+    ///
+    /// `links` is the directory of the links to sockets, in the state directory.
+    pub fn fronting(&self, is_root: bool, links: &str) -> Result<Fronting, Vec<Problem>> {
         if any_error(self.problems()) {
             return Err(self.problems().to_vec());
         }
@@ -59,7 +64,8 @@ impl Document {
         if self.root.nginx.is_none() && self.root.listen.is_none() {
             unnamed_proxy(&proxy, &mut report);
         }
-        let mut hosts = Hosts { draft, proxy, report, front: empty(draft) };
+        let links = links.to_owned();
+        let mut hosts = Hosts { draft, proxy, links, report, front: empty(draft) };
         for (project, inner) in &self.root.projects {
             for (name, environment) in &inner.environments {
                 hosts.take(project, inner, name, environment);
@@ -89,6 +95,23 @@ impl Document {
             listen,
             listen_tls: tls.map_or(vec![], |it| it.listen),
         })
+    }
+
+    /// Says of services that listen at sockets by how many links nginx goes straight there.
+    pub(crate) fn lead_past_the_proxy(
+        &self,
+        environment: &EnvironmentDraft,
+        services: &mut [ServiceSpec],
+    ) {
+        let asked = self.root.nginx.as_ref().and_then(|it| it.to.as_ref());
+        if environment.domains().is_empty() || asked.is_none_or(|it| it.value != Leads::Sockets) {
+            return;
+        }
+        let led = |it: &&mut ServiceSpec| !it.routes.is_empty() && it.strategy != Strategy::Canary;
+        for service in services.iter_mut().filter(led) {
+            let links = Some(service.instances.max(1));
+            service.socket = service.socket.map(|_| Socket { links });
+        }
     }
 
     /// Whose word the proxy takes on who its clients are; None: nothing is said, and what was said
@@ -151,6 +174,10 @@ fn program(draft: &NginxDraft) -> Vec<String> {
     given.unwrap_or_else(|| vec![PROGRAM.to_owned()])
 }
 
+fn is_canary(service: &ServiceDraft) -> bool {
+    service.strategy.as_ref().is_some_and(|it| it.value == StrategyDraft::Canary)
+}
+
 /// An address that is listened at everywhere is reached on this machine.
 fn reached(listen: &str) -> String {
     match listen.parse::<SocketAddr>() {
@@ -189,6 +216,8 @@ struct Hosts<'d> {
     draft: &'d NginxDraft,
     /// Where the proxy is reached.
     proxy: String,
+    /// The directory of links to sockets.
+    links: String,
     report: Report,
     front: Front,
 }
@@ -206,10 +235,8 @@ impl Hosts<'_> {
         }
         let tenant = format!("{project}.{name}");
         let locations = match self.draft.to.as_ref().map_or(Leads::Proxy, |it| it.value) {
-            Leads::Proxy => {
-                self.upstream(&tenant, self.proxy.clone(), self.standby(), true);
-                vec![Location { path: String::new(), upstream: tenant }]
-            }
+            Leads::Proxy => self.by_proxy(tenant),
+            Leads::Sockets => self.by_sockets(tenant, name, inner, environment),
             Leads::Services => self.services(&tenant, name, inner, environment),
         };
         for domain in environment.domains() {
@@ -231,6 +258,83 @@ impl Hosts<'_> {
         }
     }
 
+    fn by_proxy(&mut self, tenant: String) -> Vec<Location> {
+        self.upstream(&tenant, vec![self.proxy.clone()], self.standby(), true);
+        vec![Location { path: String::new(), upstream: tenant }]
+    }
+
+    /// Straight to who listens at sockets, and to the proxy where nobody does, or all refuse.
+    fn by_sockets(
+        &mut self,
+        tenant: String,
+        environment: &Name,
+        inner: &ProjectDraft,
+        over: &EnvironmentDraft,
+    ) -> Vec<Location> {
+        let mut locations = vec![];
+        for (name, service) in judge::laid(inner, over) {
+            let upstream = match service.at_socket() {
+                Some(listen) if !service.routes().is_empty() && is_canary(&service) => {
+                    self.say_who_shares_out(&name, listen);
+                    tenant.clone()
+                }
+                Some(listen) if !service.routes().is_empty() => {
+                    self.say_what_is_lost(&name, listen);
+                    let count = judge::instances(&service, environment).max(1);
+                    let link = |it| format!("unix:{}/{tenant}/{name}.{it}", self.links);
+                    let links: Vec<String> = (1..=count).map(link).collect();
+                    let upstream = format!("{tenant}.{name}");
+                    self.expect_short(&links, listen);
+                    self.upstream(&upstream, links, Some(self.proxy.clone()), false);
+                    upstream
+                }
+                _ => tenant.clone(),
+            };
+            locations.extend(self.locations(&service, &upstream));
+        }
+        let rest = self.by_proxy(tenant);
+        let has_root = locations.iter().any(|it| it.path.is_empty());
+        locations.extend(rest.into_iter().filter(|_| !has_root));
+        locations
+    }
+
+    fn say_what_is_lost(&mut self, name: &Name, listen: &Placed<bool>) {
+        let message = format!(
+            "nginx goes straight to `{name}`: its requests are not counted by release, and answers \
+             that fail lead no release back"
+        );
+        self.report
+            .add(Severity::Note, listen.place, listen.path.clone(), message)
+            .hint("`nginx: { to: proxy }` leads them by the proxy, which counts them");
+    }
+
+    fn say_who_shares_out(&mut self, name: &Name, listen: &Placed<bool>) {
+        let message = format!(
+            "nginx leads to `{name}` by the proxy: the shares of `strategy: canary` are the proxy's"
+        );
+        self.report
+            .add(Severity::Note, listen.place, listen.path.clone(), message)
+            .hint("use `blue-green` or `rolling`, and nginx goes straight there");
+    }
+
+    fn expect_short(&mut self, links: &[String], listen: &Placed<bool>) {
+        let paths = links.iter().map(|it| it.strip_prefix("unix:").unwrap_or(it));
+        let longest = paths.max_by_key(|it| it.len()).unwrap_or_default().to_owned();
+        let message = if longest.len() > SOCKET_PATH_BYTES_MAX {
+            format!(
+                "the link {longest} has {} bytes, and a socket's path {SOCKET_PATH_BYTES_MAX}",
+                longest.len()
+            )
+        } else if !is_plain(&longest) || longest.contains(':') {
+            format!("the link {longest} cannot stand in a file of nginx")
+        } else {
+            return;
+        };
+        self.report
+            .error(listen.place, listen.path.clone(), message)
+            .hint("use another state directory (`--root`), or lead to the proxy");
+    }
+
     fn services(
         &mut self,
         tenant: &str,
@@ -250,18 +354,25 @@ impl Hosts<'_> {
             }
             let Some(server) = self.server(&name, &service, environment) else { continue };
             let upstream = format!("{tenant}.{name}");
-            self.upstream(&upstream, server, None, false);
-            for route in service.routes() {
-                if is_plain(&route.value) && !route.value.contains('%') {
-                    let path = route.value.trim_end_matches('/').to_owned();
-                    locations.push(Location { path, upstream: upstream.clone() });
-                    continue;
-                }
-                let message = format!("the path `{}` cannot stand in a file of nginx", route.value);
-                self.report
-                    .error(route.place, route.path.clone(), message)
-                    .hint("use letters, digits and `-._~/`, or lead to the proxy");
+            self.upstream(&upstream, vec![server], None, false);
+            locations.extend(self.locations(&service, &upstream));
+        }
+        locations
+    }
+
+    /// One for each route of the service.
+    fn locations(&mut self, service: &ServiceDraft, upstream: &str) -> Vec<Location> {
+        let mut locations = Vec::new();
+        for route in service.routes() {
+            if is_plain(&route.value) && !route.value.contains('%') {
+                let path = route.value.trim_end_matches('/').to_owned();
+                locations.push(Location { path, upstream: upstream.to_owned() });
+                continue;
             }
+            let message = format!("the path `{}` cannot stand in a file of nginx", route.value);
+            self.report
+                .error(route.place, route.path.clone(), message)
+                .hint("use letters, digits and `-._~/`, or lead to the proxy");
         }
         locations
     }
@@ -292,7 +403,13 @@ impl Hosts<'_> {
         self.draft.standby.as_ref().map(|it| it.value.clone())
     }
 
-    fn upstream(&mut self, name: &str, server: String, standby: Option<String>, keepalive: bool) {
-        self.front.upstreams.insert(name.to_owned(), Upstream { server, standby, keepalive });
+    fn upstream(
+        &mut self,
+        name: &str,
+        servers: Vec<String>,
+        standby: Option<String>,
+        keepalive: bool,
+    ) {
+        self.front.upstreams.insert(name.to_owned(), Upstream { servers, standby, keepalive });
     }
 }

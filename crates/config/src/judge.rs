@@ -3,6 +3,7 @@
 
 mod files;
 mod pm2;
+mod socket;
 mod systemd;
 
 use crate::{
@@ -151,6 +152,7 @@ fn judge_service(
     judge_kind(service, routed, report);
     pm2::judge(service, report);
     systemd::judge(service, report);
+    socket::judge(service, report);
     for check in service.checks.iter().flat_map(|it| &it.value) {
         judge_check(check, service, report);
     }

@@ -24,8 +24,8 @@ use model::{
     name::{EnvironmentId, Name},
     schedule::{Overlap, Schedule},
     service::{
-        EnvironmentSpec, Limits, Millis, Readiness, Rolling, ServiceSpec, StopSignal, Strategy,
-        VersionScheme,
+        EnvironmentSpec, Limits, Millis, Readiness, Rolling, ServiceSpec, Socket, StopSignal,
+        Strategy, VersionScheme,
     },
     shared::Shared,
 };
@@ -156,7 +156,8 @@ impl Document {
             },
             report,
         };
-        let services = filling.services();
+        let mut services = filling.services();
+        self.lead_past_the_proxy(environment, &mut services);
         let builds = filling.builds(&services);
         let mut requires = project.requires.clone();
         requires.extend(environment.requires.clone());
@@ -234,7 +235,6 @@ fn refuse_unbuilt(service: &ServiceDraft, report: &mut Report) {
     let keys = [
         (&service.image, "`image`", "give a `command` that runs the files of the source"),
         (&service.volumes, "`volumes`", "let the program use a directory of its own"),
-        (&service.listen, "listen `socket`", "let the service listen on the port in PORT"),
     ];
     for (key, what, instead) in keys {
         if let Some(at) = key {
@@ -406,6 +406,7 @@ fn filled(name: &Name, laid: &ServiceDraft, merged: Merged, environment: &Name) 
         schedule: schedule(laid),
         routes: laid.routes().iter().map(|it| it.value.clone()).collect(),
         port: laid.port.as_ref().map(|it| it.value),
+        socket: laid.at_socket().map(|_| Socket::default()),
         readiness: laid.readiness.as_ref().map_or(readiness, |it| it.value.clone()),
         health: laid.health.as_ref().and_then(|it| it.value.spec()),
         smoke: tests.map(|it| it.value.0.clone()).collect(),

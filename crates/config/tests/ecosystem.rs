@@ -66,7 +66,12 @@ fn what_it_says_holds_where_nothing_else_is_said() {
     assert_eq!(pm2.log_date_format.as_deref(), Some("YYYY-MM-DD HH:mm:ss"));
     assert_eq!((service.start_timeout, service.grace), (Millis(8000), Millis(5000)));
     let notes = render::human(&production.notes);
-    assert!(notes.contains("`out_file` in ecosystem.config.js is not taken over"), "{notes}");
+    for key in ["out_file", "cwd"] {
+        let told = format!("`{key}` in ecosystem.config.js is not taken over");
+        assert!(notes.contains(&told), "{key}: {notes}");
+    }
+    // The command says the same.
+    assert!(!notes.contains("`script`"), "{notes}");
 
     let staging = resolved("staging", "", FILE).unwrap();
     assert_eq!((asked(&staging).mode, asked(&staging).workers), (Mode::Fork, 1));
@@ -89,4 +94,18 @@ fn what_cannot_be_taken_is_told_at_its_place() {
     assert!(said.contains("in fork mode PM2's processes cannot share a port"), "{said}");
     let said = resolved("production", "", "").unwrap_err();
     assert!(said.contains("ecosystem.config.js"), "{said}");
+}
+
+#[test]
+fn what_has_its_place_elsewhere_is_told_by_name_and_without_values() {
+    let file = "module.exports = { apps: [{ name: 'web', script: 'other.js', args: '--port 80', \
+                watch: true, autorestart: false, max_restarts: 3, env: { API_KEY: 'hush' }, \
+                env_production: { A: 'b' }, source_map_support: true, ignore_watch: null }] };";
+    let notes = render::human(&resolved("production", "", file).unwrap().notes);
+    let told = ["script", "args", "watch", "autorestart", "max_restarts", "env", "env_production"];
+    for key in told.into_iter().chain(["source_map_support"]) {
+        let told = format!("`{key}` in ecosystem.config.js is not taken over");
+        assert!(notes.contains(&told), "{key}: {notes}");
+    }
+    assert!(!notes.contains("hush") && !notes.contains("ignore_watch"), "{notes}");
 }

@@ -1,13 +1,13 @@
 //! What nginx is told of a configuration, and what cannot be told.
 #![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
-use config::{Document, Fronting, Problem, render};
+use config::{Document, EnvFiles, EnvReadError, EnvText, Fronting, Problem, render};
 use model::nginx::text::files;
 use std::{fmt::Write, path::Path, time::Instant};
 
 fn fronting(text: &str) -> Result<Fronting, Vec<Problem>> {
     let (document, problems) = Document::read("cutover.yml", text);
-    document.ok_or(problems)?.fronting(true)
+    document.ok_or(problems)?.fronting(true, "/var/lib/cutover/links")
 }
 
 fn accepted(text: &str) -> Fronting {
@@ -49,7 +49,7 @@ fn a_projects_file_as_it_stands_leads_to_the_proxy() {
 fn containers_may_be_led_to_by_their_names() {
     let found = accepted(&format!("nginx: {{ to: services }}\n{}", tenants()));
     let upstreams: Vec<&str> =
-        found.front.upstreams.values().map(|it| it.server.as_str()).collect();
+        found.front.upstreams.values().map(|it| it.servers[0].as_str()).collect();
     assert_eq!(
         upstreams,
         [
@@ -76,6 +76,69 @@ projects:
     services: { web: { command: [x], routes: [/] } }
     environments: { production: { domains: [shop.example] } }
 ";
+
+struct NoFiles;
+
+impl EnvFiles for NoFiles {
+    fn read(&self, _path: &str) -> Result<EnvText, EnvReadError> {
+        Err(EnvReadError::Missing)
+    }
+}
+
+const AT_SOCKETS: &str = "
+proxy: { listen: [\"127.0.0.1:8080\"] }
+nginx: { to: sockets }
+projects:
+  shop:
+    services:
+      web: { command: [x], routes: [/], listen: socket, instances: 2 }
+      api: { command: [y], routes: [/api] }
+    environments: { production: { domains: [shop.example] } }
+";
+
+#[test]
+fn sockets_are_led_to_by_links_and_all_else_by_the_proxy() {
+    let found = accepted(AT_SOCKETS);
+    assert!(found.notes[0].message.contains("not counted by release"), "{:?}", found.notes);
+    let all = files(&found.front);
+    let group = "upstream shop.production.web {
+    server unix:/var/lib/cutover/links/shop.production/web.1 max_fails=0;
+    server unix:/var/lib/cutover/links/shop.production/web.2 max_fails=0;
+    server 127.0.0.1:8080 max_fails=0 backup;
+}
+";
+    assert!(all[0].text.contains(group), "{}", all[0].text);
+    let site = &all[1].text;
+    for (location, upstream) in [("/", "shop.production.web"), ("= /api", "shop.production")] {
+        let line = format!("location {location} {{\n        proxy_pass http://{upstream};");
+        assert!(site.contains(&line), "{line} is not in {site}");
+    }
+    // How many links there are is the release's to know.
+    let (document, _) = Document::read("cutover.yml", AT_SOCKETS);
+    let id = "shop/production".parse().unwrap();
+    let spec = document.unwrap().resolve(&id, &NoFiles, true).unwrap().spec;
+    let links = |at: usize| spec.services[at].socket.map(|it| it.links);
+    assert_eq!((links(0), links(1)), (Some(Some(2)), None));
+
+    let (document, _) = Document::read("cutover.yml", AT_SOCKETS);
+    let far = format!("/{}", "x".repeat(100));
+    let said = render::human(&document.unwrap().fronting(true, &far).unwrap_err());
+    assert!(said.contains("and a socket's path 107"), "{said}");
+}
+
+#[test]
+fn a_socket_goes_with_processes_of_ours() {
+    let said = |keys: &str| {
+        let text = AT_SOCKETS.replace("listen: socket, instances: 2", keys);
+        refused(&text.replace("to: sockets", "to: proxy"))
+    };
+    let both = said("listen: socket, port: 3000, strategy: recreate");
+    assert!(both.contains("cutover.yml:7:") && both.contains("not at both"), "{both}");
+    for runtime in ["pm2", "systemd"] {
+        let text = said(&format!("listen: socket, runtime: {runtime}"));
+        assert!(text.contains("goes with `runtime: process`"), "{text}");
+    }
+}
 
 #[test]
 fn tls_is_ended_where_certificates_are_named() {
@@ -160,7 +223,7 @@ fn a_thousand_tenants_take_no_time() {
     let (document, _) = Document::read("projects.yml", &text);
     let document = document.unwrap();
     let began = Instant::now();
-    let fronting = document.fronting(true).unwrap();
+    let fronting = document.fronting(true, "/var/lib/cutover/links").unwrap();
     let all = files(&fronting.front);
     println!("{} files of 1,000 tenants: {:?}", all.len(), began.elapsed());
     assert_eq!(all.len(), 1001);

@@ -1,6 +1,7 @@
 //! Deployments behind nginx, and a repository of its files.
 #![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
+use rustix::process::Signal;
 use std::{
     fs,
     io::{Read, Write},
@@ -10,10 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 use testkit::{
-    app::{App, built},
+    app::{App, built, get_from},
     nginx::Nginx,
     ports,
-    stand::{HOST, Layout, Ran, Stand, TARGET, assert_clean},
+    stand::{HOST, Layout, Ran, Stand, TARGET, assert_clean, kill},
 };
 
 const MOMENT: Duration = Duration::from_secs(30);
@@ -113,6 +114,59 @@ fn deployments_behind_nginx_lose_no_request() {
     assert!(fs::read_to_string(&file).unwrap().contains("server_tokens on;"));
     stand.cutover(&["nginx", "apply", "--discard-edits"]).expect(0);
     stand.cutover(&["nginx", "diff"]).expect(0);
+}
+
+/// Of each request, the servers that nginx asked for it.
+const UPSTREAMS: &str = "log_format upstreams \"$upstream_addr\";\n";
+
+#[test]
+fn deployments_straight_to_sockets_lose_no_request() {
+    let more = vec!["listen: socket".to_owned()];
+    let layout =
+        Layout { app: App::Node, bake_s: 0.2, keep_warm_s: 0.0, more, ..Layout::default() };
+    let stand = Stand::new(layout);
+    let (nginx, address) = front(&stand, ", to: sockets");
+    deploy(&stand, "1.0.0");
+    let line = format!("include {}/ours/current/*/*.conf;", stand.folder.path().display());
+    let upstreams = stand.folder.path().join("upstreams");
+    let log = format!("{UPSTREAMS}access_log {} upstreams;", upstreams.display());
+    nginx.configure(&format!("{log}\n{line}"));
+    let said = stand.cutover(&["nginx", "apply"]).expect(0).text();
+    assert!(said.contains("nginx goes straight to `web`"), "{said}");
+
+    let load = stand.load_with(|it| {
+        // nginx ends no stream politely.
+        (it.target, it.websocket_clients, it.event_clients) = (address, 0, 0);
+    });
+    for version in ["1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0"] {
+        deploy(&stand, version);
+    }
+    load.until_more(100, MOMENT);
+    let summary = load.stop().unwrap();
+    assert_clean(&summary);
+    assert!(summary.versions.len() == 6, "{:?}", summary.versions.keys());
+    let text = fs::read_to_string(&upstreams).unwrap();
+    let straight = text.lines().filter(|it| it.starts_with("unix:") && !it.contains(", ")).count();
+    let all = text.lines().count();
+    println!("{} requests, {straight} of {all} straight", summary.requests);
+    assert!(straight * 10 > all * 9, "nginx went by the proxy: {straight} of {all}");
+
+    // Nobody behind a link: the proxy stands behind it, and says so in its own words.
+    stand.cutover(&["maintenance", "on", TARGET]).expect(0);
+    assert!(get_from(address, HOST, "/api/version").unwrap().starts_with("HTTP/1.1 503"));
+    stand.cutover(&["maintenance", "off", TARGET]).expect(0);
+    assert!(get_from(address, HOST, "/api/version").unwrap().contains("1.5.0"));
+
+    // What that costs is said before; and one that is killed is asked for elsewhere.
+    let from = stand.release("1.6.0", "").display().to_string();
+    let said = stand.cutover(&["plan", TARGET, "1.6.0", "--from", &from]).expect(0).text();
+    assert!(said.contains("nginx goes straight to web"), "{said}");
+    let all = stand.instances("serving");
+    let (_, pid) = all.iter().find(|(id, _)| id.contains(".web.1.")).unwrap();
+    kill(*pid, Signal::KILL);
+    for _ in 0..10 {
+        assert!(get_from(address, HOST, "/api/version").unwrap().contains("1.5.0"));
+    }
 }
 
 fn echo(address: SocketAddr) -> String {

@@ -3,11 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 use rustix::process::Signal;
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    process::{Command, Stdio},
+    time::Duration,
+};
 use testkit::{
     load::FaultKind,
     machine::Machine,
-    stand::{Layout, Stand, TARGET, assert_clean, kill},
+    stand::{HOST, Layout, Stand, TARGET, assert_clean, kill},
     time::eventually,
 };
 
@@ -119,6 +124,10 @@ fn units_of_instances_are_switched_refused_limited_and_rolled_back() {
         ..Layout::default()
     });
     stand.deploy("1.0.0", "").expect(0);
+    let listed = stand.cutover(&["--json", "ps"]).expect(0).out;
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!((&listed[0]["runtime"], &listed[0]["mode"]), (&"systemd".into(), &"systemd".into()));
+    assert_eq!(listed[0]["unit"], instance_units(&machine)[0].as_str());
     let load = stand.load();
     stand.deploy("2.0.0", "").expect(0);
     let aborted = stand.deploy("3.0.0", "exit1").expect(ABORTED).text();
@@ -153,6 +162,78 @@ fn units_of_instances_are_switched_refused_limited_and_rolled_back() {
     stand.down().expect(0);
     assert_eq!(instance_units(&machine), Vec::<String>::new());
     assert!(fs::read_dir(stand.root.join("run")).unwrap().next().is_none());
+}
+
+/// Makes a key that only root reads, in a home, and a certificate where such lie; adds them to the
+/// configuration.
+fn secured(stand: &Stand, machine: &Machine) -> SocketAddr {
+    let address: SocketAddr = (Ipv4Addr::LOCALHOST, testkit::ports::free()).into();
+    let make = format!(
+        "set -e; umask 077; mkdir -p /home/keeper /etc/letsencrypt/live/shop; \
+         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
+         -subj /CN={HOST} -addext subjectAltName=DNS:{HOST} -keyout /home/keeper/key.pem \
+         -out /etc/letsencrypt/live/shop/fullchain.pem; chown -R nobody /home/keeper"
+    );
+    let made = machine.run("sh", &["-c", &make]);
+    assert!(made.status.success(), "{made:?}");
+    let https = format!(
+        "proxy: {{ https: {{ listen: [\"{address}\"], redirect: false, certificates: {{ {HOST}: \
+         {{ certificate: /etc/letsencrypt/live/shop/fullchain.pem, key: /home/keeper/key.pem }} \
+         }} }}, "
+    );
+    let text = fs::read_to_string(stand.config()).unwrap();
+    fs::write(stand.config(), text.replacen("proxy: { ", &https, 1)).unwrap();
+    address
+}
+
+/// Whose certificate is presented there.
+fn presented(address: SocketAddr) -> String {
+    let mut client = Command::new("openssl");
+    client.args(["s_client", "-servername", HOST, "-connect", &address.to_string()]);
+    let output = client.stdin(Stdio::null()).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_deployment_outlives_systemd_and_is_taken_back_after_a_crash() {
+    let (mut stand, mut machine) = installed(Layout {
+        instances: 1,
+        bake_s: 2.0,
+        more: vec!["runtime: systemd".to_owned()],
+        ..Layout::default()
+    });
+    let address = secured(&stand, &machine);
+    stand.cutover(&["setup"]).expect(0);
+    stand.deploy("1.0.0", "").expect(0);
+    // The proxy's unit is hardened, and reads them all the same.
+    assert!(presented(address).contains(HOST), "{}", presented(address));
+    let begun = |stand: &Stand, version: &str| {
+        let from = stand.release(version, "").display().to_string();
+        let (going, out, _) = stand.start(&["deploy", TARGET, version, "--from", &from]);
+        eventually("the traffic is switched", SOON, || {
+            fs::read_to_string(&out).unwrap().contains("✓ switch").then_some(())
+        });
+        going
+    };
+    let load = stand.load();
+    let mut going = begun(&stand, "2.0.0");
+    machine.systemctl(&["daemon-reexec"]);
+    assert_eq!(going.ended(SOON).code(), Some(0));
+    assert_clean(&load.stop().unwrap());
+    assert_eq!(stand.serving(), ["2.0.0"]);
+    let going = begun(&stand, "3.0.0");
+    machine.crash();
+    drop(going);
+    stand.through = machine.through();
+    stand.until_answers("2.0.0", SOON);
+    eventually("the deployment is at its end", SOON, || {
+        let environment = stand.environment();
+        (environment["active"].is_null() && environment["attention"].is_null()).then_some(())
+    });
+    assert_eq!(stand.serving(), ["2.0.0"]);
+    assert!(presented(address).contains(HOST), "{}", presented(address));
+    assert_eq!(instance_units(&machine).len(), 1, "{:?}", instance_units(&machine));
+    stand.deploy("4.0.0", "").expect(0);
 }
 
 /// What serves besides the application.

@@ -112,7 +112,7 @@ impl Environment {
         let worked = instances.iter().find(|it| Some(&it.version) == linked.as_ref());
         let current = routed.first().or(worked).map(label);
         let is_kept = |it: &Instance| {
-            let works = it.port.is_none() && current.as_ref().is_some_and(|to| to.id == it.release);
+            let works = !it.listens() && current.as_ref().is_some_and(|to| to.id == it.release);
             works || routed.iter().any(|mine| mine.id == it.id)
         };
         let (mut kept, left): (Vec<Instance>, Vec<Instance>) =

@@ -104,6 +104,7 @@ fn instance(layout: &Layout, directory: &Path) -> Option<Instance> {
         number,
         slot,
         port: told("PORT").and_then(|it| it.parse().ok()),
+        socket: spec.listen.is_some(),
         id,
     })
 }

@@ -3,8 +3,10 @@
 use model::{
     backup::BackupName,
     id::{DeploymentId, Generation, InstanceId, ReleaseId},
+    instance::Instance,
     name::{EnvironmentId, Name},
 };
+use proxy::{address::UNIX, links};
 use std::path::{Path, PathBuf};
 
 /// All paths under one `--root`.
@@ -87,6 +89,27 @@ impl Layout {
     /// What the instance was told to run.
     pub fn instance_spec(&self, instance: &InstanceId) -> PathBuf {
         self.instance(instance).join("spec.json")
+    }
+
+    /// The directory in which the instance makes its socket: its own user's.
+    pub fn socket_directory(&self, instance: &InstanceId) -> PathBuf {
+        links::socket_directory(&self.root, &instance.0)
+    }
+
+    /// Where the instance listens, if it does at a socket.
+    pub fn socket(&self, instance: &InstanceId) -> PathBuf {
+        links::socket_path(&self.root, &instance.0)
+    }
+
+    /// The directories of the links by which nginx goes straight to instances.
+    pub fn links(&self) -> PathBuf {
+        self.root.join(links::DIRECTORY)
+    }
+
+    /// Where the instance answers: `127.0.0.1:PORT` or `unix:PATH`; none: nowhere.
+    pub fn address(&self, instance: &Instance) -> Option<String> {
+        let at_socket = || format!("{UNIX}{}", self.socket(&instance.id).display());
+        instance.address().or_else(|| instance.socket.then(at_socket))
     }
 
     /// How PM2 runs the instance, where it does.

@@ -12,9 +12,11 @@ mod ports;
 pub mod public;
 mod ready;
 mod smoke;
+mod straight;
 pub mod usage;
+mod way;
 
-use crate::{router::EmbeddedRouter, runtime::ChosenRuntime};
+use crate::{layout::Layout, router::EmbeddedRouter, runtime::ChosenRuntime};
 use async_trait::async_trait;
 use bake::Watch;
 use engine::port::prober::{Baked, Note, Prober};
@@ -49,6 +51,10 @@ impl LocalProber {
     /// Of instances of this runtime, behind this router.
     pub fn new(runtime: ChosenRuntime, router: EmbeddedRouter) -> LocalProber {
         LocalProber { runtime, router }
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        self.runtime.layout()
     }
 }
 

@@ -111,8 +111,8 @@ pub(crate) fn to_run(sight: &Sight, unfinished: Option<&DeploymentRecord>) -> Ve
     if let Some(record) = unfinished {
         all.retain(|it| !gives_way(record, it));
     }
-    // What has neither a port nor work to do is no process: the router serves its files.
-    all.retain(|it| it.port.is_some() || sight.roster.workers.contains(&it.id));
+    // What neither listens nor has work to do is no process: the router serves its files.
+    all.retain(|it| it.listens() || sight.roster.workers.contains(&it.id));
     all
 }
 

@@ -29,7 +29,10 @@ pub fn sentence(step: &Step) -> String {
         Step::StageRoutes { staged } => {
             let numbers: Vec<Generation> = staged.iter().map(|it| it.routes.generation).collect();
             let routes = listed(&numbers);
-            format!("Write routes {routes}; none of them is in force yet.{}", files(staged))
+            format!(
+                "Write routes {routes}; none of them is in force yet.{}",
+                (files(staged) + &straight(staged))
+            )
         }
         Step::Announce { generation } => format!(
             "Answer 503 with Retry-After until the first release serves (routes {generation})."
@@ -110,6 +113,25 @@ fn files(staged: &[StagedRoutes]) -> String {
         return String::new();
     }
     format!("  The proxy serves files itself: {}.", all.join(", "))
+}
+
+/// Where nginx goes past the proxy, and what that costs.
+fn straight(staged: &[StagedRoutes]) -> String {
+    let tried = staged.iter().filter(|it| it.probation.is_some());
+    let mut all: Vec<&str> = vec![];
+    for path in tried.flat_map(|it| &it.routes.paths).filter(|it| it.links.is_some()) {
+        if !all.contains(&path.service.as_str()) {
+            all.push(path.service.as_str());
+        }
+    }
+    if all.is_empty() {
+        return String::new();
+    }
+    format!(
+        "  nginx goes straight to {}: those requests are not counted by release, and answers that \
+         fail lead nothing back.",
+        all.join(", ")
+    )
 }
 
 fn sent(share: Option<&Share>) -> String {
@@ -287,6 +309,7 @@ fn link(current: Option<&str>, previous: Option<&str>) -> String {
 fn at(instance: &Instance) -> String {
     match instance.port {
         Some(port) => format!("{} on port {port}", instance.id),
+        None if instance.socket => format!("{} at its socket", instance.id),
         None => instance.id.to_string(),
     }
 }

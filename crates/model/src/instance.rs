@@ -25,12 +25,20 @@ pub struct Instance {
     pub number: u16,
     /// Blue or green: the other one than what serves now.
     pub slot: Slot,
-    /// Where it answers on 127.0.0.1; none: it has no traffic.
+    /// Where it answers on 127.0.0.1; none: it has no traffic, or answers at a socket.
     pub port: Option<u16>,
+    /// Whether it answers at a Unix socket of its own, whose path the host makes of its id.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub socket: bool,
 }
 
 impl Instance {
-    /// `127.0.0.1:PORT`.
+    /// Whether it takes connections, at a port or at a socket.
+    pub fn listens(&self) -> bool {
+        self.socket || self.port.is_some()
+    }
+
+    /// `127.0.0.1:PORT`; none: it has no port.
     pub fn address(&self) -> Option<String> {
         self.port.map(|it| format!("127.0.0.1:{it}"))
     }

@@ -50,9 +50,9 @@ pub enum Challenges {
 /// Servers of which any may answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
-    /// `ADDRESS:PORT`, `NAME:PORT` or `unix:PATH`.
-    pub server: String,
-    /// Asked where the server does not answer.
+    /// `ADDRESS:PORT`, `NAME:PORT` or `unix:PATH`; they take turns.
+    pub servers: Vec<String>,
+    /// Asked where none of them answers.
     pub standby: Option<String>,
     /// Whether connections to it are kept.
     pub keepalive: bool,

@@ -384,6 +384,16 @@ impl Plan {
         })
     }
 
+    /// Whether another program, such as nginx, is led straight to what it switches to.
+    pub fn leads_past_the_proxy(&self) -> bool {
+        let staged = self.steps.iter().flat_map(|it| match it {
+            Step::StageRoutes { staged } => staged.as_slice(),
+            _ => &[],
+        });
+        let mut tried = staged.filter(|it| it.probation.is_some()).flat_map(|it| &it.routes.paths);
+        tried.any(|it| it.links.is_some())
+    }
+
     /// The generations that it needs: one is staged only when it confirms.
     pub fn generations(&self) -> u64 {
         let staged = self.steps.iter().map(|it| match it {

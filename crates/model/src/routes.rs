@@ -42,6 +42,9 @@ pub struct PathRoute {
     pub files: Option<ServedFiles>,
     /// Whether the proxy keeps connections to them.
     pub upstream_keepalive: bool,
+    /// So many links lead nginx straight to the instances; none: it goes by the proxy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<u16>,
 }
 
 /// Bounds of a hold.

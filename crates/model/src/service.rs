@@ -141,6 +141,9 @@ pub struct ServiceSpec {
     pub routes: Vec<String>,
     /// A fixed port instead of one from our range.
     pub port: Option<u16>,
+    /// Its instances listen at Unix sockets; none: at ports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<Socket>,
     /// How it says that it is ready.
     pub readiness: Readiness,
     /// Asked before the switch; none: readiness is enough.
@@ -190,6 +193,15 @@ pub struct ServiceSpec {
     /// Brings its database to the state that its code needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrate: Option<MigrateSpec>,
+}
+
+/// That a service's instances listen at Unix sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Socket {
+    /// nginx goes straight to them, by so many links; none: only the proxy goes there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<u16>,
 }
 
 /// How an instance says that it is ready.

@@ -4,6 +4,7 @@
 //! down or replaced.
 
 pub mod access;
+pub mod address;
 pub mod certificate;
 pub mod challenge;
 pub mod client;
@@ -15,10 +16,12 @@ mod files;
 pub mod http1;
 pub mod http2;
 pub mod limits;
+pub mod links;
 mod listeners;
 pub mod maintenance;
 mod plane;
 mod probation;
+pub mod rate;
 pub mod route_file;
 mod run;
 pub mod trusted;

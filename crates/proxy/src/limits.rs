@@ -78,6 +78,14 @@ pub const DRAIN_JITTER_MAX: Duration = Duration::from_secs(1);
 pub const DRAIN_GRACE: Duration = Duration::from_secs(4);
 /// How often a drain looks whether nothing is in flight any more.
 pub const DRAIN_INTERVAL: Duration = Duration::from_millis(5);
+/// How often a drain looks whether anybody is connected to a socket yet.
+pub const LEFT_INTERVAL: Duration = Duration::from_millis(25);
+/// So many looks in a row must find nobody.
+pub const LEFT_LOOKS: u32 = 4;
+/// Between two tries of a socket whose queue is full.
+pub const SOCKET_QUEUE_PAUSE: Duration = Duration::from_millis(5);
+/// What the system allows a socket's path.
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// How often the targets of a probation are probed.
 pub const PROBE_INTERVAL: Duration = Duration::from_millis(250);
 /// A probe that is neither taken nor refused this long counts as taken.

@@ -61,6 +61,10 @@ pub struct Route {
     pub targets: Vec<RouteTarget>,
     /// Whether connections to the targets are kept for the next request.
     pub upstream_keepalive: bool,
+    /// So many links lead others straight to the targets, where these listen at sockets: see
+    /// [`crate::links`].  None: nobody is led past the proxy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<u16>,
 }
 
 /// One instance that answers for a route.
@@ -69,7 +73,7 @@ pub struct Route {
 pub struct RouteTarget {
     /// The instance's id: the key of its pool and its in-flight count.
     pub instance: String,
-    /// `127.0.0.1:20001`.
+    /// `127.0.0.1:20001`, or `unix:` and the whole path of a socket.
     pub address: String,
     /// The release's id: the key of its counters.
     pub release: String,

@@ -53,6 +53,8 @@ struct Instance {
     ending: Option<Ending>,
     stopping: Option<Stopping>,
     start_at: Option<Instant>,
+    /// When the child's socket is looked for; none: it is open, or it has none.
+    open_at: Option<Instant>,
     backoff: Backoff,
     _lock: File,
 }
@@ -108,6 +110,7 @@ fn open(directory: &Path, id: &str, adopt: bool) -> Result<Instance, RoleError> 
         ending: None,
         stopping: None,
         start_at: None,
+        open_at: None,
         backoff: Backoff::default(),
         spec,
         _lock: lock,

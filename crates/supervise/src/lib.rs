@@ -16,6 +16,7 @@ pub mod holder_spec;
 mod instance;
 pub mod kin;
 pub mod limits;
+mod listen;
 pub mod message;
 pub mod notify;
 mod output;

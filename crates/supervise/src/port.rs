@@ -1,7 +1,8 @@
-//! Who listens on a TCP port: asked before anything is sent to an instance's address.
+//! Who listens on a TCP port or at a Unix socket: asked before anything is sent to an instance's
+//! address.
 
 use crate::{family, process};
-use std::{collections::HashSet, fs};
+use std::{collections::HashSet, fs, path::Path};
 
 /// A process that listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,32 @@ pub fn port_owner(port: u16) -> Option<PortOwner> {
 pub fn listener_belongs_to(port: u16, token: &str) -> Belongs {
     let listening: Vec<Listener> =
         listeners(port).into_iter().filter(|one| one.is_reached_locally).collect();
+    belongs_to(listening.iter().map(|one| one.inode).collect(), token)
+}
+
+/// Whether what listens at the Unix socket `path`, as its owner named it when it was bound, are
+/// processes whose environment holds `token`, or descendants of such.
+pub fn socket_belongs_to(path: &Path, token: &str) -> Belongs {
+    let table = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    belongs_to(table.lines().filter_map(|line| local_listener(line, path)).collect(), token)
+}
+
+/// The inode of a socket that listens there.
+fn local_listener(line: &str, path: &Path) -> Option<u64> {
+    const LISTENS: u32 = 1 << 16;
+    const FIELDS_FROM_FLAGS_TO_INODE: usize = 2;
+    // What is bound to no path has one field less; a path may hold spaces.
+    let (head, bound) = line.split_once('/')?;
+    if path.to_str()?.strip_prefix('/')? != bound {
+        return None;
+    }
+    let mut fields = head.split_ascii_whitespace().skip(3);
+    let flags = u32::from_str_radix(fields.next()?, 16).ok()?;
+    let inode = fields.nth(FIELDS_FROM_FLAGS_TO_INODE)?.parse().ok()?;
+    (flags & LISTENS != 0).then_some(inode)
+}
+
+fn belongs_to(listening: HashSet<u64>, token: &str) -> Belongs {
     if listening.is_empty() {
         return Belongs::NobodyListens;
     }
@@ -48,7 +75,7 @@ pub fn listener_belongs_to(port: u16, token: &str) -> Belongs {
     let mut members: HashSet<u32> =
         all.iter().map(|one| one.pid).filter(|pid| process::has_token(*pid, token)).collect();
     family::add_descendants(&mut members, &all);
-    let mut strange: HashSet<u64> = listening.iter().map(|one| one.inode).collect();
+    let mut strange = listening;
     for pid in &members {
         for inode in socket_inodes(*pid) {
             strange.remove(&inode);
@@ -148,6 +175,23 @@ mod tests {
         ] {
             assert_eq!(is_loopback_or_any(address), expected, "{address}");
         }
+    }
+
+    #[test]
+    fn who_listens_at_a_socket_is_known_by_the_name_it_was_bound_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("a socket"), folder.path().join("another"));
+        assert_eq!(socket_belongs_to(&path, "no-such-token"), Belongs::NobodyListens);
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let client = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        let Belongs::No { pid, .. } = socket_belongs_to(&path, "no-such-token") else {
+            panic!("a stranger listens");
+        };
+        assert_eq!(pid, std::process::id());
+        assert_eq!(socket_belongs_to(&other, "no-such-token"), Belongs::NobodyListens);
+        drop(listener);
+        assert_eq!(socket_belongs_to(&path, "no-such-token"), Belongs::NobodyListens);
+        drop(client);
     }
 
     #[test]

@@ -38,6 +38,10 @@ pub struct InstanceSpec {
     /// It is stopped after so long, whoever watches; none: it may run for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_limit_ms: Option<u64>,
+    /// The Unix socket at which it is to listen: one that an earlier life left is removed before it
+    /// starts, and its own is opened to all who may enter the directory.  None: it listens at none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen: Option<PathBuf>,
     /// Where its output goes.
     pub output: Output,
     /// Names of variables whose values are masked in its output.

@@ -96,7 +96,7 @@ pub const ROWS: [Row; 41] = [
     row(20, "command line killed: the deployment goes on, `attach` shows it", client_killed::run),
     row(21, "reboot in probation: the old release serves", reboot::in_probation),
     row(22, "reboot after confirm: the new release serves", reboot::after_confirm),
-    row(23, "proxy, daemon and proxy, holder, both, `supervise` killed", data_plane::run),
+    row(23, "proxy, daemon and proxy, holder, `supervise` killed", data_plane::run),
     row(24, "proxy killed around the rename of a route file", route_file::killed_at_rename),
     row(25, "route file cut, bit flipped, checksum wrong; old epoch", route_file::broken),
     row(26, "another build takes over under load: nothing is lost", upgrades::under_load),

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fs};
 use testkit::faults::Report;
 
-const FILE: &str = "target/faults/rows.json";
+/// Beside the document that is made of it, so that both say the same in every clone.
+const FILE: &str = "docs/faults.json";
 
 /// By the row's first number.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -64,9 +65,8 @@ impl Kept {
     }
 
     pub fn write(&self) -> Result<()> {
-        let path = program::root().join(FILE);
-        fs::create_dir_all(path.with_file_name(""))?;
-        fs::write(&path, serde_json::to_vec_pretty(self)?)
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        fs::write(program::root().join(FILE), text)
             .with_context(|| format!("{FILE} cannot be written"))
     }
 }

@@ -70,6 +70,20 @@ fn cell(text: &str) -> String {
 mod tests {
     use super::*;
 
+    /// `FAULTS=write` writes it anew, after a title or a reason was changed.
+    #[test]
+    fn the_document_is_made_of_what_is_kept() {
+        let path = crate::program::root().join("docs/faults.md");
+        let made = document(&Kept::read());
+        if std::env::var("FAULTS").is_ok_and(|it| it == "write") {
+            std::fs::write(&path, &made).unwrap();
+        }
+        assert!(
+            std::fs::read_to_string(path).unwrap() == made,
+            "docs/faults.md is of another time: run this test with FAULTS=write"
+        );
+    }
+
     #[test]
     fn every_row_stands_once_run_or_open() {
         let ran = Ran {

@@ -31,6 +31,9 @@ pub(crate) enum Leads {
     Proxy,
     /// The services themselves.
     Services,
+    /// Instances that listen at sockets, by links, with our proxy behind them; and our proxy for
+    /// all else.
+    Sockets,
 }
 
 /// The key `nginx.tls`.
@@ -56,7 +59,8 @@ impl NginxDraft {
             "program",
         ];
         let Some(table) = Table::read(field, &known, &[], report) else { return draft };
-        let leads = [("proxy", Leads::Proxy), ("services", Leads::Services)];
+        let leads =
+            [("proxy", Leads::Proxy), ("services", Leads::Services), ("sockets", Leads::Sockets)];
         draft.to = table.get("to").and_then(|it| scalar::choice(it, &leads, report));
         draft.listen = table.get("listen").and_then(|it| scalar::list(it, report, fixed_listen));
         draft.standby = table.get("standby").and_then(|it| fixed_listen(it, report));

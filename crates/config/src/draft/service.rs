@@ -186,7 +186,8 @@ pub(crate) struct ServiceDraft {
     pub(crate) image: Option<Placed<()>>,
     pub(crate) volumes: Option<Placed<()>>,
     pub(crate) migrate: Option<Placed<MigrateSpec>>,
-    pub(crate) listen: Option<Placed<()>>,
+    /// Whether it is at a socket.
+    pub(crate) listen: Option<Placed<bool>>,
     /// Keys that were there but wrong: what depends on them is not judged.
     pub(crate) broken: Vec<&'static str>,
 }
@@ -317,6 +318,11 @@ impl ServiceDraft {
 
     /// This one's values where it has them, else those of the base.  Lists are taken whole;
     /// `env`, `health` and `limits` key by key.
+    /// Where it says that it listens at a socket.
+    pub(crate) fn at_socket(&self) -> Option<&Placed<bool>> {
+        self.listen.as_ref().filter(|it| it.value)
+    }
+
     pub(crate) fn over(&self, base: &ServiceDraft) -> ServiceDraft {
         macro_rules! laid {
             ($($key:ident)*) => {
@@ -449,10 +455,8 @@ fn signal<T: Copy>(
 }
 
 /// `port` is what every service does and needs no word; a socket is not built.
-fn listen(field: &Field<'_>, report: &mut Report) -> Option<Placed<()>> {
-    let forms = [("port", false), ("socket", true)];
-    let found = scalar::choice(field, &forms, report)?;
-    found.value.then(|| found.with(()))
+fn listen(field: &Field<'_>, report: &mut Report) -> Option<Placed<bool>> {
+    scalar::choice(field, &[("port", false), ("socket", true)], report)
 }
 
 /// For probes, whose times have a bound of their own.

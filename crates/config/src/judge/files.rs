@@ -65,7 +65,7 @@ fn keys_of_processes(service: &ServiceDraft) -> Vec<Option<(Place, String)>> {
         service.env_file.as_ref().map(at),
         service.migrate.as_ref().map(at),
         service.volumes.as_ref().map(at),
-        service.listen.as_ref().map(at),
+        service.at_socket().map(at),
         service.upstream_keepalive.as_ref().map(at),
     ]
 }

@@ -19,9 +19,60 @@ const WORKERS_MAX: u64 = 64;
 /// Below it every start would be one too much.
 const MEMORY_BYTES_MIN: u64 = 16 << 20;
 const HOUR_MS: u64 = 3_600_000;
-/// Where PM2 would write: here it writes to the environment's own logs.
-const LOG_FILES: [&str; 7] =
-    ["out_file", "error_file", "out", "error", "output", "log_file", "log"];
+/// What is taken, and what makes no difference here.
+const TAKEN: [&str; 12] = [
+    "name",
+    "namespace",
+    "exec_mode",
+    "instances",
+    "wait_ready",
+    "listen_timeout",
+    "kill_timeout",
+    "max_memory_restart",
+    "log_date_format",
+    "merge_logs",
+    "combine_logs",
+    "time",
+];
+const LOGS: &str = "`cutover logs` shows what it writes, masked and kept within bounds";
+const COMMAND: &str = "`command` of the service says what is run";
+const RESTARTS: &str = "what ends is started again once it is confirmed, with pauses from 100 ms \
+                        to 15 s; `cutover stop` keeps it down";
+const USER: &str = "`user` of the service says as whom it runs";
+/// What has its place elsewhere, and where.
+const ELSEWHERE: [(&str, &str); 31] = [
+    ("script", COMMAND),
+    ("args", COMMAND),
+    ("interpreter", COMMAND),
+    ("exec_interpreter", COMMAND),
+    ("interpreter_args", COMMAND),
+    ("node_args", COMMAND),
+    ("cwd", "it runs in its release's own directory, which stays as it is"),
+    ("out_file", LOGS),
+    ("error_file", LOGS),
+    ("out", LOGS),
+    ("error", LOGS),
+    ("output", LOGS),
+    ("log_file", LOGS),
+    ("log", LOGS),
+    ("log_type", LOGS),
+    ("disable_logs", LOGS),
+    ("watch", "a release does not change while it runs: deploy the next one"),
+    ("ignore_watch", "a release does not change while it runs: deploy the next one"),
+    ("watch_options", "a release does not change while it runs: deploy the next one"),
+    ("autorestart", RESTARTS),
+    ("max_restarts", RESTARTS),
+    ("min_uptime", RESTARTS),
+    ("restart_delay", RESTARTS),
+    ("exp_backoff_restart_delay", RESTARTS),
+    ("stop_exit_codes", RESTARTS),
+    ("cron_restart", "`cutover restart` by your own clock drops no request"),
+    ("cron", "`cutover restart` by your own clock drops no request"),
+    ("user", USER),
+    ("uid", USER),
+    ("gid", USER),
+    ("force", "each instance has a name of its own, so there is nothing to force"),
+];
 
 /// What cannot be taken from the file, and what to do.
 type Untaken = (String, &'static str);
@@ -34,22 +85,21 @@ impl Filling<'_> {
         let app = self.app_of(&file.value, asked.app.as_ref(), name);
         let is_node = laid.command.as_ref().and_then(|it| it.value.first());
         let is_node = is_node.is_some_and(|it| it.rsplit('/').next() == Some("node"));
+        let command = laid.command.as_ref().map(|it| it.value.clone()).unwrap_or_default();
         let overlaid = app.and_then(|app| {
-            let logs = LOG_FILES.into_iter().find(|it| !app[*it].is_null());
-            Ok((overlaid(asked, &app, &file, is_node)?, logs))
+            let untaken = untaken(&app, &command);
+            Ok((overlaid(asked, &app, &file, is_node)?, untaken))
         });
-        let (asked, logs) = match overlaid {
+        let (asked, untaken) = match overlaid {
             Ok(found) => found,
             Err((message, hint)) => {
                 self.report.error(file.place, file.path, message).hint(hint);
                 return laid;
             }
         };
-        if let Some(key) = logs {
+        for (key, hint) in untaken {
             let message = format!("`{key}` in {} is not taken over", file.value);
-            self.report
-                .add(Severity::Note, file.place, file.path.clone(), message)
-                .hint("`cutover logs` shows what it writes, masked and kept within bounds");
+            self.report.add(Severity::Note, file.place, file.path.clone(), message).hint(hint);
         }
         let laid = ServiceDraft { pm2: Some(file.with(asked)), ..laid };
         judge::in_pm2(&laid, &mut self.report);
@@ -90,6 +140,29 @@ impl Filling<'_> {
             (format!("{file} has no app for `{wanted}`: it has {known}"), "name one as `app`")
         })
     }
+}
+
+/// What the app says that holds nowhere here, and where it is said instead.
+fn untaken(app: &Value, command: &[String]) -> Vec<(String, &'static str)> {
+    let runs = |script: &str| {
+        let script = script.trim_start_matches("./");
+        command.iter().any(|it| it.trim_start_matches("./") == script)
+    };
+    let said = app.as_object().into_iter().flatten().filter(|(key, value)| {
+        let is_off = value.is_null() || **value == Value::Bool(false) && *key != "autorestart";
+        let is_same = *key == "script" && value.as_str().is_some_and(runs);
+        !is_off && !is_same && !TAKEN.contains(&key.as_str())
+    });
+    let hint = |key: &str| {
+        let known = ELSEWHERE.iter().find(|it| it.0 == key).map(|it| it.1);
+        let variables = "write its variables under `env` of the service, or into an env file";
+        match known {
+            Some(hint) => hint,
+            None if key == "env" || key.starts_with("env_") => variables,
+            None => "nothing here goes by it: leave it out where PM2 no longer needs it",
+        }
+    };
+    said.map(|(key, _)| (key.clone(), hint(key))).collect()
 }
 
 /// What is asked of PM2 here, and else by the app.

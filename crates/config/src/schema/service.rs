@@ -128,7 +128,8 @@ pub(super) static SERVICE: Shape = Shape {
         Key(
             "listen",
             Kind::OneOf(&["port", "socket"]),
-            "The service listens on a `port`; a `socket` may be checked, not yet deployed.",
+            "It listens at a `port`, or at a Unix `socket`: PORT holds a path then.  Default: \
+             port.",
         ),
         Key(
             "upstream_keepalive",

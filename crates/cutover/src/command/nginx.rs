@@ -52,7 +52,8 @@ pub fn run(session: &Session, act: &NginxAct) -> Result<u8, Halt> {
 
 /// What nginx is to be told; warnings are printed.
 fn nginx(session: &Session, configuration: &Configuration) -> Result<Nginx, Halt> {
-    let fronting = configuration.document.fronting(is_root()).map_err(Halt::Problems)?;
+    let fronting =
+        configuration.document.fronting(is_root(), &links(session)).map_err(Halt::Problems)?;
     for note in &fronting.notes {
         session.ui.note(config::render::human(std::slice::from_ref(note)).trim_end());
     }
@@ -61,6 +62,11 @@ fn nginx(session: &Session, configuration: &Configuration) -> Result<Nginx, Halt
         program: fronting.program,
         front: fronting.front,
     })
+}
+
+/// The directory of the links to sockets.
+fn links(session: &Session) -> String {
+    session.layout().links().display().to_string()
 }
 
 /// Prints what somebody changed, and says so.

@@ -31,6 +31,9 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 pub async fn run(session: &Session, args: &Setup) -> Result<u8, Halt> {
     let program = env::current_exe()
         .map_err(|it| Failure::new(Blame::Platform, format!("find this program: {it}")))?;
+    if args.user {
+        return Err(of_a_user());
+    }
     let root = session.root.clone();
     let units = Units { root, program, name: args.name.to_string() };
     if args.dry_run {
@@ -60,6 +63,19 @@ pub async fn run(session: &Session, args: &Setup) -> Result<u8, Halt> {
     let started = take_over(session, &units, &written).await?;
     say(session, &units, &written, &started);
     Ok(0)
+}
+
+/// What `systemctl --user` runs ends when its user logs out for the last time, unless somebody
+/// with rights asked for lingering; it may bind no low port, and starts nothing before a login.
+fn of_a_user() -> Halt {
+    Halt::usage(
+        "set up units of a user: they end with that user's last session, and come back at a login, \
+         not at a boot",
+    )
+    .hint(
+        "`sudo cutover setup` makes units of the host; instances may still run as a user (`user`)",
+    )
+    .hint("without root: run `cutover daemon` by your own init or `@reboot` in crontab")
 }
 
 async fn blocking<T: Send + 'static>(

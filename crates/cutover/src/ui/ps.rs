@@ -45,7 +45,7 @@ pub fn table(environments: &[EnvironmentReport], now_ms: u64) -> String {
                 instance.role.clone(),
                 plain(&status(instance)),
                 or_none(instance.pid.map(|it| it.to_string())),
-                or_none(instance.port.map(|it| it.to_string())),
+                or_none(place(instance)),
                 instance.restarts.to_string(),
                 or_none(uptime_ms(instance, now_ms).map(duration)),
                 or_none(instance.memory_bytes.map(bytes)),
@@ -97,10 +97,12 @@ pub fn objects(
                 "version": it.version,
                 "pid": it.pid,
                 "port": it.port,
+                "socket": it.socket,
                 "slot": it.slot,
                 "instances": count(&it.service),
                 "mode": mode(it),
-                "runtime": if it.pm2.is_empty() { "process" } else { "pm2" },
+                "runtime": runtime(it),
+                "unit": it.unit,
                 "pm2": it.pm2.iter().map(|one| in_pm2(it, one)).collect::<Vec<_>>(),
                 "memory_bytes": it.memory_bytes,
                 "cpu_percent": cpu.get(&it.id),
@@ -115,12 +117,27 @@ pub fn objects(
     environments.iter().flat_map(of).chain(jobs).collect()
 }
 
+/// Its port, or that it listens at a socket, whose path would be too long here.
+fn place(instance: &InstanceReport) -> Option<String> {
+    let socket = || instance.socket.as_ref().map(|_| "socket".to_owned());
+    instance.port.map(|it| it.to_string()).or_else(socket)
+}
+
 /// How it runs: as PM2 calls it where PM2 runs it.
 fn mode(instance: &InstanceReport) -> &str {
     match instance.pm2.first() {
         _ if instance.status == STATIC => "static",
         Some(one) => one.exec_mode.as_str(),
-        None => "process",
+        None => runtime(instance),
+    }
+}
+
+/// Who runs it.
+fn runtime(instance: &InstanceReport) -> &'static str {
+    match (&instance.unit, instance.pm2.is_empty()) {
+        (Some(_), _) => "systemd",
+        (None, false) => "pm2",
+        (None, true) => "process",
     }
 }
 
@@ -145,8 +162,11 @@ fn in_pm2(instance: &InstanceReport, one: &Listed) -> Value {
     })
 }
 
-/// PM2's own word for it is added where PM2 runs it.
+/// PM2's own word for it is added where PM2 runs it; and that systemd does.
 fn status(instance: &InstanceReport) -> String {
+    if instance.unit.is_some() {
+        return format!("{} (systemd)", instance.status);
+    }
     let said: Vec<String> =
         instance.pm2.iter().map(|it| format!("{} {}", it.pm_id, it.status)).collect();
     if said.is_empty() {

@@ -42,6 +42,7 @@ fn instance(number: u16) -> Instance {
         number,
         slot: Slot::Green,
         port: Some(20_000 + number),
+        socket: false,
     }
 }
 

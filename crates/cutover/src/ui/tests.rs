@@ -156,12 +156,14 @@ fn instance(number: u16, role: &str, status: &str) -> InstanceReport {
         status: status.into(),
         pid: (status == "running").then_some(4000 + u32::from(number)),
         port: Some(20_000 + number),
+        socket: None,
         slot: "green".into(),
         restarts: u32::from(number) - 1,
         since_ms: Some(sample::BEGAN_MS),
         memory_bytes: Some(64_000_000),
         in_flight: 3,
         warm_until_ms: (role == "warm").then_some(sample::BEGAN_MS + 660_000),
+        unit: None,
         pm2: vec![],
     }
 }

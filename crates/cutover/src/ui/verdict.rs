@@ -5,7 +5,7 @@ use crate::story::{Ending, Story};
 use model::{
     deployment::{Served, Traffic},
     journal::Outcome,
-    plan::Kind,
+    plan::{Kind, Plan},
 };
 
 /// `deployed shop/production 1.3.0 in 4.2s · … · back: …`; `typed` is how the user calls the
@@ -14,6 +14,9 @@ pub fn line(story: &Story, ending: &Ending, typed: &str, clock: &Clock) -> Strin
     let mut parts = vec![format!("{} in {}", claim(story, ending), duration(story.took_ms()))];
     if story.kind().is_none_or(|it| !matches!(it, Kind::Stop)) {
         parts.push(traffic(ending.traffic.as_ref()));
+        if story.plan.as_ref().is_some_and(Plan::leads_past_the_proxy) {
+            parts.push("requests past the proxy are not counted".to_owned());
+        }
     }
     parts.extend(judged(story, ending));
     if ending.outcome == Outcome::DeployedUntidy {

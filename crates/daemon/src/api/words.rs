@@ -548,6 +548,9 @@ pub struct InstanceReport {
     pub pid: Option<u32>,
     /// Where it answers.
     pub port: Option<u16>,
+    /// The Unix socket at which it answers, instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<String>,
     /// Blue or green.
     pub slot: String,
     /// Times it was started again.
@@ -560,6 +563,9 @@ pub struct InstanceReport {
     pub in_flight: u64,
     /// Kept warm until then, Unix time in ms.
     pub warm_until_ms: Option<u64>,
+    /// The unit that systemd runs it in; none: systemd does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
     /// What PM2 lists of it, where PM2 runs it; empty: it does not, or says nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pm2: Vec<Listed>,

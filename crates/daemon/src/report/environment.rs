@@ -52,7 +52,7 @@ pub async fn report(
     }
     let roster = Roster::new(&history);
     let instances = instances(sources, id, &in_force, &roster, active.as_ref());
-    let instances = in_pm2(sources, instances).await?;
+    let instances = by_others(sources, instances).await?;
     let state = state(&in_force, &instances, active.is_some(), attention.is_some());
     let mut report = EnvironmentReport {
         id: id.clone(),
@@ -208,16 +208,18 @@ fn instances(
     reports
 }
 
-/// What PM2 says of those that it runs: it is asked over a socket, and waited for.
-async fn in_pm2(
+/// What PM2 says of those that it runs, which is asked over a socket, and waited for; and which
+/// units systemd has.
+async fn by_others(
     sources: &Sources<'_>,
     mut reports: Vec<InstanceReport>,
 ) -> Result<Vec<InstanceReport>, Failure> {
-    let pm2 = sources.local.pm2.clone();
+    let (pm2, systemd) = (sources.local.pm2.clone(), sources.local.systemd.clone());
     let asked = tokio::task::spawn_blocking(move || {
         let ids: Vec<_> = reports.iter().map(|it| InstanceId(it.id.clone())).collect();
         let mut listed = pm2.listed_of(&ids);
         for (report, id) in reports.iter_mut().zip(&ids) {
+            report.unit = systemd.unit(id);
             report.pm2 = listed.remove(id).unwrap_or_default();
         }
         reports
@@ -242,12 +244,14 @@ fn one(
         status: String::new(),
         pid: None,
         port: instance.port,
+        socket: instance.socket.then(|| sources.layout.socket(&instance.id).display().to_string()),
         slot: instance.slot.to_string(),
         restarts: 0,
         since_ms: None,
         memory_bytes: None,
         in_flight: in_flight.copied().unwrap_or(0),
         warm_until_ms: None,
+        unit: None,
         pm2: vec![],
     };
     fill(&mut report, life.unwrap_or(&Life::Absent));
@@ -265,12 +269,14 @@ fn stray(name: &str, lead: &str, life: &Life) -> InstanceReport {
         status: String::new(),
         pid: None,
         port: None,
+        socket: None,
         slot: String::new(),
         restarts: 0,
         since_ms: None,
         memory_bytes: None,
         in_flight: 0,
         warm_until_ms: None,
+        unit: None,
         pm2: vec![],
     };
     fill(&mut report, life);

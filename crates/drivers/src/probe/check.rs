@@ -107,7 +107,7 @@ impl LocalProber {
         let timeout = check.timeout;
         match &check.question {
             Question::Tcp { address: Some(address) } => {
-                let mut filler = Filler::new(instance, release)?;
+                let mut filler = Filler::new(self.layout(), instance, release)?;
                 let filled = filler.text(address).map_err(|what| {
                     Failure::new(Blame::Request, format!("connect to {address}: {what}"))
                 })?;

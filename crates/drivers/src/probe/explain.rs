@@ -10,7 +10,7 @@ use model::{
     instance::Instance,
 };
 use std::time::Duration;
-use supervise::port::Belongs;
+use supervise::port::{Belongs, socket_belongs_to};
 
 /// Of the instance's output.
 pub(super) const LINES_SHOWN: usize = 50;
@@ -44,8 +44,8 @@ impl LocalProber {
     /// Adds who listens, the instance's state and its last lines.
     pub(super) async fn explained(&self, instance: &Instance, failure: Failure) -> Failure {
         let mut failure = failure;
-        if let Some(port) = instance.port {
-            failure = failure.evidence(self.who_listens(instance, port).await);
+        if let Some(address) = self.layout().address(instance) {
+            failure = failure.evidence(self.who_listens(instance, &address).await);
         }
         match self.runtime.observe(&instance.id).await {
             Ok(Life::Exited(exited)) => {
@@ -71,27 +71,37 @@ impl LocalProber {
         with_lines(failure, &instance.id, &lines)
     }
 
-    async fn who_listens(&self, instance: &Instance, port: u16) -> String {
-        match self.listener(instance, port).await {
-            Ok(Belongs::Yes) => format!("{} listens on port {port}", instance.id),
-            Ok(Belongs::No { pid, name }) => format!("{name} (pid {pid}) listens on port {port}"),
-            Ok(Belongs::NobodyListens) => format!("nobody listens on port {port}"),
+    async fn who_listens(&self, instance: &Instance, address: &str) -> String {
+        let at = match instance.port {
+            Some(port) => format!("on port {port}"),
+            None => format!("at {address}"),
+        };
+        match self.listener(instance).await {
+            Ok(Belongs::Yes) => format!("{} listens {at}", instance.id),
+            Ok(Belongs::No { pid, name }) => format!("{name} (pid {pid}) listens {at}"),
+            Ok(Belongs::NobodyListens) => format!("nobody listens {at}"),
             Err(failure) => failure.message,
         }
     }
 
-    /// Whose the listener on the instance's port is.
-    pub(super) async fn listener(
-        &self,
-        instance: &Instance,
-        port: u16,
-    ) -> Result<Belongs, Failure> {
+    /// Whose the listener at the instance's port or socket is.
+    pub(super) async fn listener(&self, instance: &Instance) -> Result<Belongs, Failure> {
         let token = self.token(&instance.id)?;
-        self.runtime.listener(&instance.id, port, token).await
+        match instance.port {
+            Some(port) => self.runtime.listener(&instance.id, port, token).await,
+            None => {
+                let path = self.layout().socket(&instance.id);
+                blocking(move || Ok(socket_belongs_to(&path, &token))).await
+            }
+        }
     }
 
-    /// Why nobody listens on the instance's port, as far as it can be seen.
-    pub(super) async fn why_nobody_listens(&self, instance: &Instance, port: u16) -> String {
+    /// Why nobody listens where the instance should, as far as it can be seen.
+    pub(super) async fn why_nobody_listens(&self, instance: &Instance) -> String {
+        let Some(port) = instance.port else {
+            return "let it listen at the socket whose path is in PORT, under that very name"
+                .to_owned();
+        };
         let Ok(token) = self.token(&instance.id) else { return String::new() };
         let found = blocking(move || Ok(ports::listened_on_by(&token))).await.unwrap_or_default();
         cause::of_listening(Listening { host: HOST, port, found: &found })

@@ -1,6 +1,9 @@
 //! Fills placeholders of requests, and keeps what was filled in out of everything that is shown.
 
-use crate::runtime::process::{placeholders_filled, variables};
+use crate::{
+    layout::Layout,
+    runtime::process::{placeholders_filled, variables},
+};
 use model::{failure::Failure, instance::Instance, release::Release};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt::Write};
@@ -9,6 +12,7 @@ const HIDDEN: &str = "[secret]";
 
 /// What one sequence knows.
 pub(super) struct Filler<'a> {
+    layout: &'a Layout,
     instance: &'a Instance,
     release: &'a Release,
     variables: BTreeMap<String, String>,
@@ -26,9 +30,20 @@ enum Place {
 }
 
 impl<'a> Filler<'a> {
-    pub(super) fn new(instance: &'a Instance, release: &'a Release) -> Result<Self, Failure> {
-        let variables = variables(instance, release)?;
-        Ok(Filler { instance, release, variables, captured: BTreeMap::new(), secrets: vec![] })
+    pub(super) fn new(
+        layout: &'a Layout,
+        instance: &'a Instance,
+        release: &'a Release,
+    ) -> Result<Self, Failure> {
+        let variables = variables(layout, instance, release)?;
+        Ok(Filler {
+            layout,
+            instance,
+            release,
+            variables,
+            captured: BTreeMap::new(),
+            secrets: vec![],
+        })
     }
 
     pub(super) fn capture(&mut self, name: &str, value: String) {
@@ -99,7 +114,7 @@ impl<'a> Filler<'a> {
                 Some(value) => (value.clone(), true),
                 None => {
                     let whole = format!("{{{name}}}");
-                    (placeholders_filled(&whole, self.instance, self.release), false)
+                    (placeholders_filled(self.layout, &whole, self.instance, self.release), false)
                 }
             },
         };

@@ -53,7 +53,12 @@ impl LocalProber {
                 );
                 continue;
             }
-            self.verify_one(environment, &question, release).await.map_err(|failure| Failure {
+            let straight = self.straight(environment, &request.path).await?;
+            let verified = match &straight {
+                Some(straight) => self.verify_straight(straight, &question, release).await,
+                None => self.verify_one(environment, &question, release).await,
+            };
+            verified.map_err(|failure| Failure {
                 blame: Blame::Platform,
                 ..failure.hint("nginx stands in front: see its error log, and `cutover nginx diff`")
             })?;
@@ -90,9 +95,17 @@ async fn refuses(address: &str) -> bool {
     matches!(tried, Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused)
 }
 
+/// By TLS or in clear, as the question says.
+pub(super) async fn asked(question: &Question) -> Result<Response, Silence> {
+    match question.scheme {
+        "https" => ask_by_tls(question).await,
+        _ => question.ask().await,
+    }
+}
+
 /// As [`Question::ask`], by TLS.  Whose certificate it is does not matter here: it is this
 /// machine's own nginx that is asked, and what counts is who answers behind it.
-pub(super) async fn ask_by_tls(question: &Question) -> Result<Response, Silence> {
+async fn ask_by_tls(question: &Question) -> Result<Response, Silence> {
     let begun = Instant::now();
     let deadline = tokio::time::Instant::from_std(begun + question.timeout);
     let silent = |what: String| Silence { what, seen: None };

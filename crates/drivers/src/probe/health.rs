@@ -3,11 +3,12 @@
 use super::{
     LocalProber,
     http::{Question, REFUSED, Response, Silence},
+    way,
 };
 use crate::{
     account,
     host::{self, Command},
-    runtime::process::{HOST, placeholders_filled, service_of, variables},
+    runtime::process::{placeholders_filled, service_of, variables},
 };
 use model::{
     cause::{self, Answer},
@@ -19,7 +20,7 @@ use model::{
 };
 use std::{ffi::OsString, time::Duration};
 use supervise::port::Belongs;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 
 impl LocalProber {
     pub(super) async fn ask_once(
@@ -47,19 +48,19 @@ impl LocalProber {
     /// Where the instance answers, once its listener is known to be its own.
     pub(super) async fn own_address(&self, instance: &Instance) -> Result<String, Failure> {
         let id = &instance.id;
-        let Some(port) = instance.port else {
+        let Some(address) = self.layout().address(instance) else {
             return Err(Failure::new(Blame::Request, format!("ask {id}: it has no port"))
                 .hint("give the service `routes`, or use a `command` probe"));
         };
-        match self.listener(instance, port).await? {
-            Belongs::Yes => Ok(format!("{HOST}:{port}")),
+        match self.listener(instance).await? {
+            Belongs::Yes => Ok(address),
             Belongs::NobodyListens => {
-                let message = format!("ask {id}: nobody listens on its port {port} any more");
+                let message = format!("ask {id}: nobody listens at {address} any more");
                 // Whoever asks is told of an exit at once: so it lives.
                 Err(Failure::new(Blame::Release, message).hint(cause::of_refusal(true)))
             }
             Belongs::No { pid, name } => {
-                let message = format!("ask {id}: its port {port} is held by {name} (pid {pid})");
+                let message = format!("ask {id}: {address} is held by {name} (pid {pid})");
                 Err(Failure::new(Blame::Platform, message))
             }
         }
@@ -72,8 +73,10 @@ impl LocalProber {
         time_limit: Duration,
         argv: &[String],
     ) -> Result<(), Failure> {
-        let argv: Vec<String> =
-            argv.iter().map(|it| placeholders_filled(it, instance, release)).collect();
+        let argv: Vec<String> = argv
+            .iter()
+            .map(|it| placeholders_filled(self.layout(), it, instance, release))
+            .collect();
         let Some((program, arguments)) = argv.split_first() else {
             return Err(Failure::new(Blame::Request, "ask by a command that is empty"));
         };
@@ -83,7 +86,7 @@ impl LocalProber {
             if is_in_release { directory.join(program).into() } else { program.into() };
         let mut command = Command::new(program, time_limit).arguments(arguments);
         command.directory = Some(directory);
-        command.environment = variables(instance, release)?;
+        command.environment = variables(self.layout(), instance, release)?;
         let user = service_of(instance, release)?.user.as_deref();
         command.user = user.map(account::account).transpose()?.map(|it| (it.uid, it.gid));
         let shown = command.shown();
@@ -97,7 +100,7 @@ impl LocalProber {
 
 /// That somebody accepts there.
 pub(super) async fn connected(address: &str, time_limit: Millis) -> Result<(), Failure> {
-    let what = match timeout(time_limit.duration(), TcpStream::connect(address)).await {
+    let what = match timeout(time_limit.duration(), way::to(address)).await {
         Ok(Ok(_)) => return Ok(()),
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no connection within {} ms", time_limit.0),

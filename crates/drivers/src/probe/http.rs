@@ -1,9 +1,11 @@
 //! One HTTP request, bounded in time and in bytes.  Redirects are told, not followed.
 
+use super::way;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, body::Incoming, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
+use proxy::address::UNIX;
 use std::{
     fmt::{self, Write},
     io,
@@ -11,7 +13,6 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
     task::JoinHandle,
     time::timeout_at,
 };
@@ -22,6 +23,8 @@ pub(super) const BODY_BYTES_MAX: usize = 1024 * 1024;
 const BODY_BYTES_SHOWN: usize = 512;
 /// Of a silence.
 pub(super) const REFUSED: &str = "refused the connection";
+/// Said instead of an address that is a path.
+const LOCAL: &str = "localhost";
 const HEADERS_SHOWN: usize = 20;
 const HEADER_CHARACTERS_SHOWN: usize = 200;
 
@@ -31,7 +34,7 @@ pub(super) struct Question {
     /// `http` or `https`.
     pub(super) scheme: &'static str,
     pub(super) method: String,
-    /// `127.0.0.1:20001`.
+    /// `127.0.0.1:20001`, or `unix:` and a path.
     pub(super) address: String,
     /// Sent as `Host`; none: the address.
     pub(super) host: Option<String>,
@@ -91,7 +94,7 @@ impl Question {
         let begun = Instant::now();
         let deadline = tokio::time::Instant::now() + self.timeout;
         let silent = |what: String| Silence { what, seen: None };
-        let stream = match timeout_at(deadline, TcpStream::connect(&self.address)).await {
+        let stream = match timeout_at(deadline, way::to(&self.address)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(silent(unconnected(&error))),
             Err(_) => return Err(silent(format!("took no connection {}", self.limit()))),
@@ -141,7 +144,10 @@ impl Question {
 
     /// None if a part of it cannot be sent.
     fn request(&self) -> Option<Request<Full<Bytes>>> {
-        let host = self.host.as_deref().unwrap_or(&self.address);
+        // A socket has no name that could stand in a request.
+        let at_port = !self.address.starts_with(UNIX);
+        let named = if at_port { self.address.as_str() } else { LOCAL };
+        let host = self.host.as_deref().unwrap_or(named);
         let mut request = Request::builder();
         if let Some(nonce) = &self.verify {
             request = request.header("x-cutover-verify", nonce);

@@ -4,11 +4,7 @@
 //! release: the count of the new one must rise with our request.  Where old and new serve together
 //! it is asked again until the new one's turn comes.
 
-use super::{
-    LocalProber,
-    front::ask_by_tls,
-    http::{Question, Response, Silence},
-};
+use super::{LocalProber, front::asked, http::Question};
 use engine::port::router::Router;
 use model::{
     edge::SECURE,
@@ -25,7 +21,7 @@ use std::{
 /// For one request.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 /// For the release to answer each request.
-const TIME_MAX: Duration = Duration::from_secs(10);
+pub(super) const TIME_MAX: Duration = Duration::from_secs(10);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Between two tries where another release answered: nothing is wrong with that yet.
@@ -58,13 +54,6 @@ pub async fn time_of(address: &str, nonce: &str, request: &PublicRequest) -> Opt
 /// A request to ourselves goes by the loopback address.
 pub(super) fn reachable(address: &str) -> String {
     address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
-}
-
-async fn asked(question: &Question) -> Result<Response, Silence> {
-    match question.scheme {
-        "https" => ask_by_tls(question).await,
-        _ => question.ask().await,
-    }
 }
 
 impl LocalProber {

@@ -1,7 +1,7 @@
 //! From a process that runs to an instance that may get traffic.
 
-use super::{LocalProber, Notes};
-use crate::{clock::unix_ms, runtime::process::HOST};
+use super::{LocalProber, Notes, way};
+use crate::clock::unix_ms;
 use engine::port::runtime::{Life, Runtime};
 use model::{
     failure::{Blame, Failure},
@@ -12,7 +12,7 @@ use model::{
 };
 use std::time::{Duration, Instant};
 use supervise::port::Belongs;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 
 /// At first it is asked so often …
 const ASK_INTERVAL_MIN: Duration = Duration::from_millis(20);
@@ -85,16 +85,16 @@ impl LocalProber {
             }
             _ => {}
         }
-        let Some(port) = instance.port else { return Ok(None) };
+        let Some(address) = self.layout().address(instance) else { return Ok(None) };
         // Nothing is ever sent to an address before its listener is known to be the instance's.
-        match self.listener(instance, port).await? {
+        match self.listener(instance).await? {
             Belongs::Yes => {}
-            Belongs::NobodyListens => return Ok(Some(Missing::Listener { port })),
-            Belongs::No { pid, name } => return Ok(Some(Missing::Ours { port, pid, name })),
+            Belongs::NobodyListens => return Ok(Some(Missing::Listener { address })),
+            Belongs::No { pid, name } => return Ok(Some(Missing::Ours { address, pid, name })),
         }
-        match timeout(CONNECT_WAIT, TcpStream::connect((HOST, port))).await {
+        match timeout(CONNECT_WAIT, way::to(&address)).await {
             Ok(Ok(_)) => Ok(None),
-            _ => Ok(Some(Missing::Listener { port })),
+            _ => Ok(Some(Missing::Listener { address })),
         }
     }
 
@@ -114,9 +114,7 @@ impl LocalProber {
         );
         let failure = Failure::new(Blame::Release, message);
         let failure = match missing {
-            Missing::Listener { port } => {
-                failure.hint(self.why_nobody_listens(instance, *port).await)
-            }
+            Missing::Listener { .. } => failure.hint(self.why_nobody_listens(instance).await),
             Missing::Notification => failure.hint(
                 "make it send `READY=1` to the socket named by NOTIFY_SOCKET, or use \
                  `readiness: port`",
@@ -187,8 +185,8 @@ enum Missing {
     Notification,
     Life(Millis),
     Line(String),
-    Listener { port: u16 },
-    Ours { port: u16, pid: u32, name: String },
+    Listener { address: String },
+    Ours { address: String, pid: u32, name: String },
 }
 
 impl Missing {
@@ -200,9 +198,9 @@ impl Missing {
                 format!("it has not lived {} s yet", least.duration().as_secs_f64())
             }
             Missing::Line(pattern) => format!("it has written no line like `{pattern}` yet"),
-            Missing::Listener { port } => format!("nobody accepts on {HOST}:{port} yet"),
-            Missing::Ours { port, pid, name } => {
-                format!("its port {port} is held by {name} (pid {pid}), which is not the instance")
+            Missing::Listener { address } => format!("nobody accepts on {address} yet"),
+            Missing::Ours { address, pid, name } => {
+                format!("{address} is held by {name} (pid {pid}), which is not the instance")
             }
         }
     }

@@ -53,7 +53,7 @@ impl LocalProber {
         way: &Way,
         tests: &[SmokeTest],
     ) -> Result<(), Failure> {
-        let mut filler = Filler::new(instance, release)?;
+        let mut filler = Filler::new(self.layout(), instance, release)?;
         for (index, test) in tests.iter().enumerate() {
             if let Err(failure) = one(&mut filler, way, test).await {
                 let failure = self.explained(instance, failure).await;

@@ -1,7 +1,7 @@
 //! Each instance by the runtime that its release names, and by the one that started it afterwards.
 
 use super::{Pm2Runtime, ProcessRuntime, SystemdRuntime, process::service_of};
-use crate::{blocking::blocking, file};
+use crate::{blocking::blocking, file, layout::Layout};
 use async_trait::async_trait;
 use engine::port::runtime::{Life, Runtime, Stopped};
 use model::{
@@ -65,6 +65,10 @@ impl ChosenRuntime {
 
     pub(crate) fn spec(&self, instance: &InstanceId) -> Result<Option<InstanceSpec>, Failure> {
         self.process.spec(instance)
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        self.process.layout()
     }
 
     pub(crate) fn directory(&self, instance: &Instance) -> PathBuf {

@@ -10,6 +10,7 @@ mod lines;
 mod migrate;
 mod one_off;
 mod sight;
+mod socket;
 
 pub use build::HostBuilder;
 pub use one_off::OneOffProcesses;

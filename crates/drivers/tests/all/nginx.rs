@@ -132,7 +132,7 @@ impl Drop for Stage {
 /// Leads one path of a host to an address.
 fn lead(nginx: &mut Nginx, host: &str, path: &str, address: &str) {
     let name = format!("to.{}", address.replace(':', "."));
-    let upstream = Upstream { server: address.to_owned(), standby: None, keepalive: false };
+    let upstream = Upstream { servers: vec![address.to_owned()], standby: None, keepalive: false };
     nginx.front.upstreams.insert(name.clone(), upstream);
     let location = Location { path: path.to_owned(), upstream: name };
     nginx.front.hosts.entry(host.to_owned()).or_default().push(location);

@@ -60,6 +60,25 @@ contract! {
     an_unknown_user_cannot_be_enforced
 }
 
+#[test]
+fn a_unit_that_is_not_ours_is_left_as_it_is() {
+    crate::machine::inside("runtime::a_unit_that_is_not_ours_is_left_as_it_is", async || {
+        let world = World::in_systemd();
+        let (release, instance) = world.started("good").await;
+        let runtime = &world.local.runtime;
+        runtime.stop(&instance.id, EPOCH).await.unwrap();
+        let unit = format!("/run/systemd/system/cutover-{}.service", instance.id);
+        let theirs = "[Service]\nExecStart=/bin/sleep 600\n";
+        std::fs::write(&unit, theirs).unwrap();
+        let refused = runtime.start(&instance, &release, EPOCH).await.unwrap_err();
+        assert!(refused.message.contains("it is not ours"), "{refused:?}");
+        assert_eq!(refused.blame, Blame::Platform);
+        runtime.stop(&instance.id, EPOCH).await.unwrap();
+        assert_eq!(std::fs::read_to_string(&unit).unwrap(), theirs);
+        assert_eq!(runtime.observe(&instance.id).await.unwrap(), Life::Absent);
+    });
+}
+
 async fn running_pid(runtime: &Arc<dyn Runtime>, instance: &Instance) -> u32 {
     match runtime.observe(&instance.id).await.unwrap() {
         Life::Running(running) => running.pid,

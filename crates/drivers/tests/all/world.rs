@@ -170,6 +170,7 @@ impl World {
             number,
             slot: Slot::Green,
             port: Some(free_port()),
+            socket: false,
         }
     }
 
@@ -202,6 +203,7 @@ impl World {
             instances: instances.iter().map(|it| (*it).clone()).collect(),
             files: None,
             upstream_keepalive: true,
+            links: None,
         };
         Routes {
             generation: Generation(generation),
@@ -280,6 +282,7 @@ pub fn service(mode: &str) -> ServiceSpec {
         schedule: None,
         routes: vec!["/".to_owned()],
         port: None,
+        socket: None,
         readiness: Readiness::Port,
         health: None,
         smoke: vec![],

@@ -138,7 +138,7 @@ impl Execution<'_> {
 /// How an instance that served before is known to be back: it is ready.
 pub(crate) fn readiness(instance: &Instance, release: &Release) -> ReadyCheck {
     let service = release.spec.services.iter().find(|it| it.name == instance.service);
-    let fallback = if instance.port.is_some() { Readiness::Port } else { Readiness::Running };
+    let fallback = if instance.listens() { Readiness::Port } else { Readiness::Running };
     ReadyCheck {
         readiness: service.map_or(fallback, |it| it.readiness.clone()),
         start_timeout: service.map_or(START_TIMEOUT, |it| it.start_timeout),

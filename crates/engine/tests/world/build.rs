@@ -36,6 +36,7 @@ pub fn web() -> ServiceSpec {
         schedule: None,
         routes: vec!["/".into()],
         port: None,
+        socket: None,
         readiness: Readiness::Port,
         health: None,
         smoke: vec![SmokeTest::get("/")],

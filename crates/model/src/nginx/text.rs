@@ -95,7 +95,7 @@ fn base(front: &Front) -> String {
         group(&mut text, name, upstream);
     }
     if let Some(Challenges::Address(address)) = &front.challenges {
-        let upstream = Upstream { server: address.clone(), standby: None, keepalive: false };
+        let upstream = Upstream { servers: vec![address.clone()], standby: None, keepalive: false };
         group(&mut text, CHALLENGES, &upstream);
     }
     if front.answers_others {
@@ -134,15 +134,19 @@ const CHALLENGES: &str = "cutover_challenges";
 
 fn group(text: &mut String, name: &str, upstream: &Upstream) {
     line(text, 0, &format!("upstream {name} {{"));
-    match &upstream.standby {
-        None => {
-            // With one server there is nobody else to ask, and a pause would be an outage.
-            line(text, 1, &format!("server {} max_fails=0;", upstream.server));
-        }
-        Some(standby) => {
-            line(text, 1, &format!("server {} max_fails=1 fail_timeout=1s;", upstream.server));
-            line(text, 1, &format!("server {standby} backup;"));
-        }
+    for server in &upstream.servers {
+        // Where a link leads is another's a moment later, and with one server there is nobody else
+        // to ask: a pause would be an outage.
+        let patience = match &upstream.standby {
+            Some(_) if !server.starts_with("unix:") => "max_fails=1 fail_timeout=1s",
+            _ => "max_fails=0",
+        };
+        line(text, 1, &format!("server {server} {patience};"));
+    }
+    if let Some(standby) = &upstream.standby {
+        let linked = upstream.servers.iter().any(|it| it.starts_with("unix:"));
+        let patience = if linked { " max_fails=0" } else { "" };
+        line(text, 1, &format!("server {standby}{patience} backup;"));
     }
     if upstream.keepalive {
         line(text, 1, &format!("keepalive {KEEPALIVE_CONNECTIONS};"));

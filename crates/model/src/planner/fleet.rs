@@ -147,6 +147,7 @@ impl<'a> Fleet<'a> {
             slot,
             // Filled in when it is known who leaves.
             port: needs_port(service).then_some(service.port.unwrap_or(0)),
+            socket: listens(service) && service.socket.is_some(),
         });
         self.fresh.extend(fresh);
         Ok(())
@@ -197,6 +198,10 @@ impl<'a> Fleet<'a> {
 
 /// Whether a service's instances are given a port.
 pub(super) fn needs_port(service: &ServiceSpec) -> bool {
+    listens(service) && service.socket.is_none()
+}
+
+fn listens(service: &ServiceSpec) -> bool {
     let asked = service.health.as_ref().map(|it| &it.probe);
     let listens = !service.routes.is_empty()
         || service.port.is_some()

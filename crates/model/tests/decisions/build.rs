@@ -38,6 +38,7 @@ pub fn service(text: &str) -> ServiceSpec {
         schedule: None,
         routes: vec!["/".into()],
         port: None,
+        socket: None,
         readiness: Readiness::Port,
         health: Some(HealthSpec {
             probe: Probe::Http { path: "/health".into(), status: 200 },

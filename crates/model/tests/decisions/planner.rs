@@ -221,6 +221,16 @@ fn a_rollback_leaves_no_link_to_what_was_no_good() {
         _ => None,
     });
     assert_eq!(previous, Some(Some("v1".into())));
+    // Forward again: what is left for it was good.
+    let second = after(&third, &roll_back(4, &release(1, &spec)));
+    let plan = planned(&second, &roll_back(5, &release(2, &spec)));
+    let linked = plan.steps.iter().any(|it| match it {
+        Step::Link { current, previous } => {
+            (current.as_deref(), previous.as_deref()) == (Some("v2"), Some("v1"))
+        }
+        _ => false,
+    });
+    assert!(linked, "{:?}", words(&plan.steps));
 }
 
 #[test]

@@ -1,9 +1,14 @@
 //! Waiting until nothing is in flight to instances that are to be stopped.
 
-use super::{Controller, elders, lead};
+use super::lead::{self, Standing};
+use super::{Controller, elders};
 use crate::control::{Answer, Ask};
-use crate::limits::{DRAIN_DEADLINE_MAX, DRAIN_GRACE, DRAIN_INTERVAL, DRAIN_JITTER_MAX};
+use crate::limits::{
+    DRAIN_DEADLINE_MAX, DRAIN_GRACE, DRAIN_INTERVAL, DRAIN_JITTER_MAX, LEFT_INTERVAL, LEFT_LOOKS,
+};
+use crate::links;
 use crate::plane::instance::Instance;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +48,12 @@ pub(super) async fn drain(
     controller.plane.forget(&numbers);
     controller.plane.turn().await;
     let cut = cut + elders.await.unwrap_or(0);
+    // Ours and theirs are gone: what is left at their sockets came by links.
+    let cut = cut
+        + match controller.standing.get() {
+            Standing::Leaves(_) => 0,
+            _ => wait_until_left(&controller.root, &instances, begun + patience).await,
+        };
     Answer::Drained { cut, waited_ms: begun.elapsed().as_millis() as u64 }
 }
 
@@ -58,5 +69,25 @@ fn in_flight(instances: &[Arc<Instance>]) -> u64 {
 async fn wait_until_idle(instances: &[Arc<Instance>], deadline: Instant) {
     while in_flight(instances) > 0 && Instant::now() < deadline {
         sleep(DRAIN_INTERVAL).await;
+    }
+}
+
+/// Waits until nobody is connected to the instances' sockets; gives how many are at the deadline.
+/// Who looked a link up before it was led anew may connect a moment after: so nobody must be seen
+/// several times in a row.
+async fn wait_until_left(root: &Path, instances: &[String], deadline: Instant) -> u64 {
+    let sockets: Vec<PathBuf> = instances.iter().map(|it| links::socket_path(root, it)).collect();
+    if !sockets.iter().any(|it| it.exists()) {
+        return 0;
+    }
+    let mut quiet = 0;
+    loop {
+        let left: u64 = sockets.iter().map(|it| links::connections(it)).sum();
+        quiet = if left == 0 { quiet + 1 } else { 0 };
+        // Those who only just looked a link up are waited for in any case.
+        if quiet >= LEFT_LOOKS || (left > 0 && Instant::now() >= deadline) {
+            return left;
+        }
+        sleep(LEFT_INTERVAL).await;
     }
 }

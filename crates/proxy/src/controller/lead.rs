@@ -73,6 +73,8 @@ impl Controller {
         let doors = self.doors()?;
         socket::take_name(&self.root)?;
         *self.lock.borrow_mut() = Some(lock);
+        // They may lead where another proxy led them, or one that was killed.
+        self.lead_links(&mut self.state.borrow_mut());
         self.plane.accept(doors);
         self.stand(Standing::Leads);
         Ok(())

@@ -19,6 +19,7 @@ pub(crate) use load::load;
 pub(crate) use socket::{bind, serve, unbind};
 
 use crate::limits::ALERTS_MAX;
+use crate::links;
 use crate::plane::Plane;
 use crate::plane::connection::Door;
 use crate::plane::hold::HoldGate;
@@ -168,6 +169,7 @@ impl Controller {
         let mut state = self.state.borrow_mut();
         let table = build::table(&mut state);
         self.plane.table.store(Arc::new(table));
+        self.lead_links(&mut state);
         let gates: Vec<Arc<HoldGate>> =
             state.environments.values().filter_map(|kept| kept.gate.clone()).collect();
         let before = std::mem::replace(&mut state.gates, gates);
@@ -175,6 +177,28 @@ impl Controller {
             if !state.gates.iter().any(|other| Arc::ptr_eq(other, &gate)) {
                 gate.release();
             }
+        }
+    }
+
+    /// Leads all links as what is in force says.  What cannot be led is told, and no reason to
+    /// serve otherwise: who comes by an old link is served until a drain's deadline, and who finds
+    /// nobody behind one asks us.
+    fn lead_links(&self, state: &mut State) {
+        if self.lock.borrow().is_none() {
+            // Another proxy leads.
+            return;
+        }
+        let failed: Vec<(String, String)> = state
+            .environments
+            .iter()
+            .filter_map(|(name, known)| {
+                let open = state.edges.policy(name).maintenance.is_none();
+                let error = links::lead(&self.root, &known.file, open).err()?;
+                Some((name.clone(), format!("{name}: its links cannot be led anew: {error}")))
+            })
+            .collect();
+        for (name, text) in failed {
+            state.alert(&name, text);
         }
     }
 

@@ -8,16 +8,14 @@
 //! a restart would come to the same verdict.
 
 use super::{Controller, marker};
+use crate::address::Address;
 use crate::limits::{PROBE_INTERVAL, PROBE_NUDGE_INTERVAL, PROBE_TIMEOUT};
 use crate::probation::trial::Trial;
 use crate::route_file::{FellBack, RouteFile, RouteTarget};
 use std::collections::BTreeSet;
-use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
@@ -26,8 +24,8 @@ struct Subject {
     environment: String,
     generation: u64,
     fallback: u64,
-    candidates: Vec<SocketAddr>,
-    fallback_targets: Vec<SocketAddr>,
+    candidates: Vec<Address>,
+    fallback_targets: Vec<Address>,
     expires_at: Instant,
     trial: Arc<Trial>,
 }
@@ -67,7 +65,7 @@ fn subject(controller: &Controller, environment: &str) -> Option<Subject> {
     })
 }
 
-fn addresses(file: &RouteFile) -> Vec<SocketAddr> {
+fn addresses(file: &RouteFile) -> Vec<Address> {
     let listening = file.targets().filter(|target| target.files.is_none());
     listening.filter_map(|target| target.address.parse().ok()).collect()
 }
@@ -117,13 +115,9 @@ async fn verdict(subject: &Subject) -> Option<(String, bool)> {
 }
 
 /// Whether there are targets, and all refuse.
-async fn all_refuse(targets: &[SocketAddr]) -> bool {
+async fn all_refuse(targets: &[Address]) -> bool {
     for target in targets {
-        let tried = timeout(PROBE_TIMEOUT, TcpStream::connect(target)).await;
-        let refused = matches!(
-            tried, Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused
-        );
-        if !refused {
+        if !timeout(PROBE_TIMEOUT, target.refuses()).await.unwrap_or(false) {
             return false;
         }
     }

@@ -1,7 +1,9 @@
 //! What is in force and what was served, for whoever asks.
 
 use super::{Controller, Environment, elders};
+use crate::address::Address;
 use crate::control::{EnvironmentStatus, ProbationStatus, Status};
+use crate::links;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -21,8 +23,16 @@ fn own(controller: &Controller) -> Status {
             status.releases.insert(release.id.clone(), release.sum());
         }
     }
+    let leads = controller.lock.borrow().is_some();
     for instance in state.instances.values() {
-        let in_flight = instance.in_flight();
+        // Others may be led there without us; who leads counts them.
+        let linked =
+            leads && state.environments.get(&instance.release.environment).is_some_and(linked);
+        let straight = match &instance.address {
+            Address::Socket(path) if linked => links::connections(path),
+            Address::Socket(_) | Address::Port(_) => 0,
+        };
+        let in_flight = instance.in_flight().max(straight);
         if let Some(status) = environments.get_mut(&instance.release.environment)
             && in_flight > 0
         {
@@ -47,6 +57,10 @@ fn own(controller: &Controller) -> Status {
         },
         certificates: state.edges.certificates(),
     }
+}
+
+fn linked(known: &Environment) -> bool {
+    known.file.routes.iter().any(|it| it.links.is_some())
 }
 
 fn environment(known: &Environment) -> EnvironmentStatus {

@@ -1,6 +1,7 @@
 //! The response on its way to the client.
 
 use super::claim::Claim;
+use super::stream::Reader;
 use super::thread::Thread;
 use super::upload::Progress;
 use super::wire::{Sink, poll_read};
@@ -13,7 +14,6 @@ use crate::limits::{
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
-use tokio::net::tcp::ReadHalf;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// What was answered, and what may follow on the two connections.
@@ -113,7 +113,7 @@ impl Download {
         &mut self,
         thread: &Thread,
         claim: &Claim,
-        from: &mut ReadHalf<'_>,
+        from: &mut Reader<'_>,
         to: &mut Sink<'_>,
         progress: &Progress,
     ) -> Ended {
@@ -160,7 +160,7 @@ impl Download {
         &mut self,
         thread: &Thread,
         claim: &Claim,
-        from: &mut ReadHalf<'_>,
+        from: &mut Reader<'_>,
         to: &mut Sink<'_>,
         progress: &Progress,
         context: &mut Context<'_>,

@@ -4,12 +4,14 @@ use super::claim::{Choice, Claim, choose};
 use super::download::{self, Answer, Download};
 use super::files;
 use super::hold::HoldPlace;
-use super::stream::{Reader, Writer};
+use super::stream::Reader;
 use super::table::Policy;
 use super::thread::Thread;
 use super::tunnel;
 use super::upload::{self, Progress, Upload};
+use super::upstream::Upstream;
 use super::wire::Sink;
+use crate::address::Address;
 use crate::http1::Framing;
 use crate::http1::body::Body;
 use crate::http1::challenge;
@@ -22,10 +24,8 @@ use crate::limits::{
     CLIENT_STALL_TIMEOUT, CONNECT_PAUSE, CONNECT_ROUNDS_MAX, CONNECT_TARGETS_MAX, CONNECT_TIMEOUT,
 };
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 /// Bytes of a body that go out with its head.
@@ -71,8 +71,10 @@ pub(super) async fn run(mut client: Client<'_>, request: Request) -> After {
     let mut held_uncounted = false;
     let mut is_retry = false;
     loop {
+        // Whatever is tried for it, it is one request.
+        let is_first = round == 1 && tried.is_empty() && last.is_none() && held_since.is_none();
         let choice = match tried.len() {
-            0..CONNECT_TARGETS_MAX => choose(thread, &request, &tried),
+            0..CONNECT_TARGETS_MAX => choose(thread, &request, &tried, is_first),
             _ => Choice::Exhausted,
         };
         let claim = match choice {
@@ -215,7 +217,7 @@ async fn attempt(
     let is_reused = kept.is_some();
     let mut upstream = match kept {
         Some(stream) => stream,
-        None => match connect(claim.instance.address).await {
+        None => match connect(&claim.instance.address).await {
             Ok(stream) => stream,
             Err(error) => {
                 tracing::debug!(instance = %claim.instance.id, %error, "no connection");
@@ -236,12 +238,9 @@ async fn attempt(
     Attempt::Over(conclude(client, request, claim, upstream, outcome).await)
 }
 
-async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address))
-        .await
-        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+async fn connect(address: &Address) -> io::Result<Upstream> {
+    let connected = timeout(CONNECT_TIMEOUT, Upstream::connect(address)).await;
+    connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// How the two directions of one exchange ended.
@@ -268,11 +267,11 @@ async fn exchange(
     client: &mut Client<'_>,
     request: &Request,
     claim: &Claim,
-    upstream: &mut TcpStream,
+    upstream: &mut Upstream,
 ) -> Outcome {
     let thread = client.thread;
     let (mut from, half) = upstream.split();
-    let mut to = Sink::new(Writer::Clear(half));
+    let mut to = Sink::new(half);
     let mut body = Body::new(request.framing, request.framing);
     request.finish(to.pending(), claim.keepalive);
     if let Err(BadChunk) = cork(client.inbox, &mut body, to.pending()) {
@@ -349,7 +348,7 @@ async fn conclude(
     client: &mut Client<'_>,
     request: &Request,
     claim: Claim,
-    upstream: TcpStream,
+    upstream: Upstream,
     outcome: Outcome,
 ) -> After {
     match outcome {

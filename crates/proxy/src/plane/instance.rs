@@ -1,10 +1,10 @@
 //! What is counted for an instance and for a release, by thread.
 
 use super::histogram::{Histogram, HistogramSum, add_one};
+use crate::address::Address;
 use crate::control::ReleaseCounters;
 use crate::files::Folder;
 use crate::limits::LATELY_MIN;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -34,7 +34,7 @@ pub(crate) struct Instance {
     pub(crate) id: String,
     /// The key of its pools.
     pub(crate) number: u64,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
     pub(crate) release: Arc<Release>,
     /// What is answered with, and nobody is connected to.
     pub(crate) folder: Option<Arc<Folder>>,
@@ -47,7 +47,7 @@ impl Instance {
     pub(crate) fn new(
         id: &str,
         number: u64,
-        address: SocketAddr,
+        address: Address,
         release: Arc<Release>,
         folder: Option<Arc<Folder>>,
         threads: usize,

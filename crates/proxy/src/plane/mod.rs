@@ -17,6 +17,7 @@ pub(crate) mod table;
 pub(crate) mod thread;
 mod tunnel;
 mod upload;
+mod upstream;
 mod wire;
 
 use crate::access::Log;

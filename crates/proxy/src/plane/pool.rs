@@ -1,10 +1,10 @@
 //! Idle connections to instances, kept by one thread.
 
+use super::upstream::Upstream;
 use crate::limits::{POOL_IDLE_TIMEOUT, POOL_PER_INSTANCE_MAX, POOL_UNSAFE_IDLE};
 use rustix::net::RecvFlags;
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
 
 /// By instance number; the last one put in is the first taken out.
 pub(crate) struct Pool {
@@ -29,7 +29,7 @@ impl Kept {
 }
 
 struct Idle {
-    stream: TcpStream,
+    stream: Upstream,
     since: Instant,
     limit: Duration,
 }
@@ -42,7 +42,7 @@ impl Pool {
     /// A connection that is still open.  With `repeatable` the request can be sent once more, so
     /// one that closes right now does no harm; else only one is given that was used a moment ago,
     /// of an instance that has proven to keep its connections longer, and that is seen to be open.
-    pub(crate) fn take(&mut self, number: u64, repeatable: bool) -> Option<TcpStream> {
+    pub(crate) fn take(&mut self, number: u64, repeatable: bool) -> Option<Upstream> {
         let kept = self.instances.get_mut(&number)?;
         let now = Instant::now();
         while let Some(idle) = kept.idle.pop_back() {
@@ -73,7 +73,7 @@ impl Pool {
     }
 
     /// Keeps a connection, for at most as long as the instance says that it will.
-    pub(crate) fn put(&mut self, number: u64, stream: TcpStream, idle_s: Option<u64>) {
+    pub(crate) fn put(&mut self, number: u64, stream: Upstream, idle_s: Option<u64>) {
         // Half of the announced time: the instance counts from an earlier moment.
         let limit = idle_s.map_or(POOL_IDLE_TIMEOUT, |announced| {
             POOL_IDLE_TIMEOUT.min(Duration::from_millis(announced.saturating_mul(500)))
@@ -133,7 +133,7 @@ impl Pool {
 
 /// Whether the instance has neither closed it nor sent anything.  The cheap look asks only what
 /// the runtime has been told so far; the other asks the kernel.
-fn is_open(stream: &TcpStream, cheap: bool) -> bool {
+fn is_open(stream: &Upstream, cheap: bool) -> bool {
     let mut byte = [0];
     if cheap {
         let read = stream.try_read(&mut byte);

@@ -1,4 +1,4 @@
-//! A client's connection, in clear or not, and its two halves.
+//! A client's connection, in clear or not, and the halves of that and of one to an instance.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::unix;
 
 /// What bytes go through that is more than a socket.
 pub(crate) trait Wrapped: AsyncRead + AsyncWrite + Unpin {}
@@ -24,12 +25,16 @@ pub(crate) enum Stream {
 /// What comes.
 pub(crate) enum Reader<'a> {
     Clear(ReadHalf<'a>),
+    /// From an instance that listens at a socket.
+    Local(unix::ReadHalf<'a>),
     Wrapped(&'a RefCell<dyn Wrapped>),
 }
 
 /// What goes.
 pub(crate) enum Writer<'a> {
     Clear(WriteHalf<'a>),
+    /// To an instance that listens at a socket.
+    Local(unix::WriteHalf<'a>),
     Wrapped(&'a RefCell<dyn Wrapped>),
 }
 
@@ -61,6 +66,7 @@ impl AsyncRead for Reader<'_> {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Reader::Clear(half) => Pin::new(half).poll_read(context, buffer),
+            Reader::Local(half) => Pin::new(half).poll_read(context, buffer),
             Reader::Wrapped(cell) => Pin::new(&mut *cell.borrow_mut()).poll_read(context, buffer),
         }
     }
@@ -74,6 +80,7 @@ impl AsyncWrite for Writer<'_> {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Writer::Clear(half) => Pin::new(half).poll_write(context, bytes),
+            Writer::Local(half) => Pin::new(half).poll_write(context, bytes),
             Writer::Wrapped(cell) => Pin::new(&mut *cell.borrow_mut()).poll_write(context, bytes),
         }
     }
@@ -85,6 +92,7 @@ impl AsyncWrite for Writer<'_> {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Writer::Clear(half) => Pin::new(half).poll_write_vectored(context, slices),
+            Writer::Local(half) => Pin::new(half).poll_write_vectored(context, slices),
             Writer::Wrapped(cell) => {
                 Pin::new(&mut *cell.borrow_mut()).poll_write_vectored(context, slices)
             }
@@ -98,7 +106,7 @@ impl AsyncWrite for Writer<'_> {
     /// A socket has nothing to flush; what lies over one may hold what it was given.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Writer::Clear(_) => Poll::Ready(Ok(())),
+            Writer::Clear(_) | Writer::Local(_) => Poll::Ready(Ok(())),
             Writer::Wrapped(cell) => Pin::new(&mut *cell.borrow_mut()).poll_flush(context),
         }
     }
@@ -106,6 +114,7 @@ impl AsyncWrite for Writer<'_> {
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Writer::Clear(half) => Pin::new(half).poll_shutdown(context),
+            Writer::Local(half) => Pin::new(half).poll_shutdown(context),
             Writer::Wrapped(cell) => Pin::new(&mut *cell.borrow_mut()).poll_shutdown(context),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::connection::{self, Door};
 use super::pool::Pool;
+use super::upstream::Upstream;
 use super::{Plane, accept};
 use crate::access::Way;
 use crate::limits::{
@@ -110,7 +111,7 @@ impl Thread {
     }
 
     /// Keeps a connection for the next request.
-    pub(crate) fn keep(&self, instance: u64, stream: tokio::net::TcpStream, idle_s: Option<u64>) {
+    pub(crate) fn keep(&self, instance: u64, stream: Upstream, idle_s: Option<u64>) {
         let mut pool = self.pool.borrow_mut();
         if pool.is_empty() {
             self.pool_filled.notify_one();

@@ -2,8 +2,9 @@
 
 use super::claim::Claim;
 use super::exchange::{After, Client};
-use super::stream::{Reader, Writer};
+use super::stream::Reader;
 use super::thread::Thread;
+use super::upstream::Upstream;
 use super::wire::{Sink, poll_read};
 use crate::http1::request::Request;
 use crate::http1::websocket::{FrameScanner, close_frame};
@@ -11,7 +12,6 @@ use crate::limits::{CLOSE_FRAME_TIMEOUT, TUNNEL_HALF_CLOSED_TIMEOUT};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// One direction.
@@ -47,14 +47,14 @@ pub(super) async fn run(
     client: &mut Client<'_>,
     request: &Request,
     claim: Claim,
-    mut upstream: TcpStream,
+    mut upstream: Upstream,
     early: &[u8],
 ) -> After {
     let thread = client.thread;
     let is_websocket =
         request.upgrade.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("websocket"));
-    let (read, write) = upstream.split();
-    let (mut read, mut sink) = (Reader::Clear(read), Sink::new(Writer::Clear(write)));
+    let (mut read, write) = upstream.split();
+    let mut sink = Sink::new(write);
     let mut up = Pipe::new(&mut client.read, &mut sink, true);
     let mut down = Pipe::new(&mut read, &mut client.sink, false);
     up.take(client.inbox);

@@ -15,6 +15,7 @@ fn sample() -> RouteFile {
         service: "web".to_owned(),
         targets: vec![target],
         upstream_keepalive: true,
+        links: None,
     };
     RouteFile {
         format: FORMAT,

@@ -1,9 +1,9 @@
 //! Whether what a route file says can be served.
 
 use super::{FORMAT, Files, RouteFile};
+use crate::address::Address;
 use crate::http1::host;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::{Component, Path};
 
 /// Longest name of an environment.
@@ -58,9 +58,7 @@ impl RouteFile {
                 if let Some(files) = &target.files {
                     check_files(files)?;
                 }
-                if target.address.parse::<SocketAddr>().is_err() {
-                    return Err(format!("'{}' is not an address with a port", target.address));
-                }
+                target.address.parse::<Address>()?;
             }
         }
         Ok(())

@@ -304,6 +304,7 @@ pub fn shop(generation: u64, targets: &[RouteTarget]) -> RouteFile {
             service: "web".to_owned(),
             targets: targets.to_vec(),
             upstream_keepalive: true,
+            links: None,
         }],
         probation: None,
         confirms: None,

@@ -52,6 +52,7 @@ pub fn instance(name: &str, number: u16, port: u16) -> Instance {
         number: 1,
         slot: Slot::Blue,
         port: Some(port),
+        socket: false,
     }
 }
 

@@ -64,6 +64,7 @@ impl Instance {
         let limit_at = left_ms.and_then(|it| since.checked_add(Duration::from_millis(it)));
         self.running = Some(Running { process, watch, ours: false, since, limit_at, memory_kills });
         let start_ticks = process.start_ticks;
+        self.open_at = self.spec.listen.as_ref().map(|_| since);
         self.status.child = Some(Child { pid: process.pid, start_ticks, started_at_ms });
     }
 

@@ -3,7 +3,7 @@
 use super::{Ending, Instance, notify, record};
 use crate::{
     before_exec::BeforeExec,
-    clock,
+    clock, listen,
     message::{Child, Exit},
     own_log,
     process::{self, Process},
@@ -19,6 +19,10 @@ use std::{
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(10);
+/// Between two looks for the socket at which a child is to listen: this part of its life so far.
+const SOCKET_PART: u32 = 20;
+const SOCKET_PAUSE_MIN: Duration = Duration::from_millis(20);
+const SOCKET_PAUSE_MAX: Duration = Duration::from_millis(500);
 /// A life of this length makes the next delay the first again.
 const BACKOFF_RESET: Duration = Duration::from_secs(60);
 
@@ -74,6 +78,7 @@ impl Instance {
                 });
                 self.status.adopted = false;
                 self.running = Some(running);
+                self.open_at = self.spec.listen.as_ref().map(|_| Instant::now());
                 self.record();
             }
             Err(message) => {
@@ -86,6 +91,10 @@ impl Instance {
 
     fn spawn(&self) -> Result<Running, String> {
         let spec = &self.spec;
+        if let Some(path) = &spec.listen {
+            listen::clear(path)
+                .map_err(|error| format!("its socket {}: {error}", path.display()))?;
+        }
         let (name, arguments) = spec.command.split_first().ok_or("the command is empty")?;
         let file = program::find(name, &spec.directory, &spec.environment)?;
         let (out, error) = self.output.ends().map_err(|error| format!("its output: {error}"))?;
@@ -117,6 +126,35 @@ impl Instance {
         let limit_at =
             spec.time_limit_ms.and_then(|it| since.checked_add(Duration::from_millis(it)));
         Ok(Running { process, watch, ours: true, since, limit_at, memory_kills })
+    }
+
+    /// Opens the child's socket as soon as it is there; gives when to look again.
+    pub(super) fn mind_the_socket(&mut self, now: Instant) -> Option<Instant> {
+        let (at, path) = (self.open_at?, self.spec.listen.as_ref()?);
+        if self.running.is_none() {
+            self.open_at = None;
+            return None;
+        }
+        if at > now {
+            return Some(at);
+        }
+        let own = rustix::process::geteuid().as_raw();
+        let user = self.spec.user.map_or(own, |it| it.uid);
+        self.open_at = match listen::open(path, user) {
+            Ok(listen::Opened::Yes) => None,
+            Ok(listen::Opened::NotYet) => Some(now + self.socket_pause()),
+            Err(error) => {
+                own_log::note(&format!("its socket {} stays closed: {error}", path.display()));
+                None
+            }
+        };
+        self.open_at
+    }
+
+    /// Longer and longer: it may never listen.
+    fn socket_pause(&self) -> Duration {
+        let lived = self.running.as_ref().map_or(Duration::ZERO, |it| it.since.elapsed());
+        (lived / SOCKET_PART).clamp(SOCKET_PAUSE_MIN, SOCKET_PAUSE_MAX)
     }
 
     /// Asks the kernel for everybody who has ended: the child, and orphans that became ours.

@@ -46,15 +46,22 @@ impl Instance {
         if may_start && self.start_at.is_some_and(|at| at <= now) {
             self.start_again();
         }
+        let socket = self.mind_the_socket(now);
         let report = self.output.report_dropped(now);
         let start = self.start_at.filter(|_| may_start);
         let stopping = self.stopping.as_ref().filter(|_| self.running.is_some());
-        [limit, start, self.ending.as_ref().map(|it| it.look_at()), stopping.map(|it| it.look_at())]
-            .into_iter()
-            .flatten()
-            .map(|at| at.saturating_duration_since(now))
-            .chain(report)
-            .fold(WAIT_MAX, Duration::min)
+        [
+            limit,
+            start,
+            socket,
+            self.ending.as_ref().map(|it| it.look_at()),
+            stopping.map(|it| it.look_at()),
+        ]
+        .into_iter()
+        .flatten()
+        .map(|at| at.saturating_duration_since(now))
+        .chain(report)
+        .fold(WAIT_MAX, Duration::min)
     }
 
     fn wait(&self, timeout: Duration) -> Result<Vec<Source>, RoleError> {

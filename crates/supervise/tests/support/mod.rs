@@ -58,6 +58,7 @@ impl Site {
             grace_ms: 500,
             notify: false,
             time_limit_ms: None,
+            listen: None,
             restart: Restart::Never,
             output: Output {
                 out: logs.join("out.log"),

@@ -29,6 +29,9 @@ pub struct Setup {
     /// Remove the units; what serves goes on, and does not come back after a boot.
     #[arg(long)]
     pub remove: bool,
+    /// Refused, with the reason: units of a user end with that user's session.
+    #[arg(long, hide = true)]
+    pub user: bool,
     /// What the units' names begin with, where a host has several state directories.
     #[arg(long, value_name = "NAME", default_value = drivers::units::NAME)]
     pub name: model::name::Name,

@@ -14,8 +14,8 @@ use model::{release::difference::Difference, service::ServiceSpec};
 
 /// What every instance is given, and what it is.
 const INJECTED: [(&str, &str); 15] = [
-    ("PORT", "the instance's port, where it has one"),
-    ("HOST", "127.0.0.1"),
+    ("PORT", "the instance's port, or the path of its socket, where it has one"),
+    ("HOST", "127.0.0.1, but not with a socket"),
     ("PATH", "where programs are"),
     ("HOME", "of the service's user"),
     ("LANG", "C.UTF-8"),

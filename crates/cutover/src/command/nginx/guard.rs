@@ -47,7 +47,7 @@ pub fn check(session: &Session) -> Result<u8, Halt> {
     for path in &changed {
         refused.extend(Found::of(path, &scratch.path().join(path))?);
     }
-    let differences = differences(&repository, scratch.path())?;
+    let differences = differences(&repository, scratch.path(), &super::links(session))?;
     for it in &differences {
         session.ui.out.error(super::shown(it).trim_end());
     }
@@ -73,7 +73,11 @@ pub fn check(session: &Session) -> Result<u8, Halt> {
 }
 
 /// Generated files of the next commit that the configuration of that commit does not come to.
-fn differences(repository: &Repository, scratch: &Path) -> Result<Vec<Difference>, Halt> {
+fn differences(
+    repository: &Repository,
+    scratch: &Path,
+    links: &str,
+) -> Result<Vec<Difference>, Halt> {
     let (file, directory) = repository.told()?;
     let inside = |path: &String| {
         *path == file || ["base/", "conf.d/"].iter().any(|it| below(&directory, path, it))
@@ -90,7 +94,7 @@ fn differences(repository: &Repository, scratch: &Path) -> Result<Vec<Difference
     let text = read(&scratch.join(&file))?;
     let (document, problems) = Document::read(&file, &text);
     let document = document.ok_or(Halt::Problems(problems))?;
-    let fronting = document.fronting(is_root()).map_err(Halt::Problems)?;
+    let fronting = document.fronting(is_root(), links).map_err(Halt::Problems)?;
     let nginx = Nginx { directory: PathBuf::new(), program: vec![], front: fronting.front };
     let at = |path: &str| match directory.as_str() {
         "" => path.to_owned(),

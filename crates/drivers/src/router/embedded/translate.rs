@@ -12,6 +12,7 @@ use model::{
     routes::{Hold, PathRoute, Routes},
     service::Millis,
 };
+use proxy::address::UNIX;
 use proxy::route_file::{self, Confirms, Probation, Route, RouteFile, RouteTarget};
 use std::path::Path;
 
@@ -56,8 +57,8 @@ fn route(layout: &Layout, environment: &EnvironmentId, path: &PathRoute) -> Resu
     let target = |(at, instance): (usize, &Instance)| {
         let files = path.files.as_ref().map(|it| files(layout, environment, instance, it));
         let nobody = || files.is_some().then(|| NO_ADDRESS.to_owned());
-        let address = instance.address().or_else(nobody).ok_or_else(|| {
-            Failure::new(Blame::Us, format!("route to {}: it has no port", instance.id))
+        let address = layout.address(instance).or_else(nobody).ok_or_else(|| {
+            Failure::new(Blame::Us, format!("route to {}: it listens nowhere", instance.id))
         })?;
         Ok(RouteTarget {
             instance: instance.id.0.clone(),
@@ -73,6 +74,7 @@ fn route(layout: &Layout, environment: &EnvironmentId, path: &PathRoute) -> Resu
         service: path.service.to_string(),
         targets: path.instances.iter().enumerate().map(target).collect::<Result<_, Failure>>()?,
         upstream_keepalive: path.upstream_keepalive,
+        links: path.links,
     })
 }
 
@@ -145,6 +147,7 @@ impl EmbeddedRouter {
                 weights: weights(&route.targets),
                 files: route.targets.iter().find_map(|it| served(it.files.as_ref()?)),
                 upstream_keepalive: route.upstream_keepalive,
+                links: route.links,
             })
         });
         Ok(Routes {
@@ -173,9 +176,10 @@ fn instance(
 ) -> Option<Instance> {
     let id = InstanceId(target.instance.clone());
     let number = target.instance.split('.').nth(3)?.parse().ok()?;
+    let socket = target.address.starts_with(UNIX);
     let port = match target.files {
-        None => Some(target.address.rsplit_once(':')?.1.parse().ok()?),
-        Some(_) => None,
+        None if !socket => Some(target.address.rsplit_once(':')?.1.parse().ok()?),
+        None | Some(_) => None,
     };
     Some(Instance {
         slot: slot(layout, &id),
@@ -186,6 +190,7 @@ fn instance(
         version: target.version.clone(),
         number,
         port,
+        socket,
     })
 }
 

@@ -1,6 +1,6 @@
 //! From a release to a process that runs.
 
-use super::{ProcessRuntime, service_of, sight::Sight, variables};
+use super::{ProcessRuntime, service_of, sight::Sight, socket, variables};
 use crate::{account, file, layout::Layout, machine::port_taken};
 use model::{
     failure::{Blame, Failure},
@@ -57,6 +57,9 @@ impl ProcessRuntime {
         self.stop_now(&instance.id, epoch)?;
         refuse_taken_port(instance)?;
         let spec = self.new_spec(instance, release)?;
+        if let Some(path) = &spec.listen {
+            socket::prepare(self.layout(), &instance.id, path, spec.user)?;
+        }
         file::make_directory(&self.layout().instances(), file::MODE_PRIVATE_DIRECTORY)
             .and_then(|()| client::write_spec(self.layout().root(), &spec))
             .map_err(|error| {
@@ -95,7 +98,8 @@ impl ProcessRuntime {
         let directory = self.directory(instance);
         let directory = fs::canonicalize(&directory)
             .map_err(|error| file::failure("start in", &directory, &error))?;
-        let filled = |it: &String| super::placeholders_filled(it, instance, release);
+        let layout = self.layout();
+        let filled = |it: &String| super::placeholders_filled(layout, it, instance, release);
         let user = service.user.as_deref().map(account::account).transpose()?;
         Ok(InstanceSpec {
             format: FORMAT,
@@ -103,7 +107,7 @@ impl ProcessRuntime {
             token: new_token()?,
             command: service.command.iter().map(filled).collect(),
             directory,
-            environment: variables(instance, release)?,
+            environment: variables(layout, instance, release)?,
             user: user.map(|it| User { uid: it.uid, gid: it.gid }),
             limits: limits(&service.limits),
             stop_signal: service.stop_signal.number(),
@@ -111,6 +115,7 @@ impl ProcessRuntime {
             notify: service.readiness == Readiness::Notify,
             restart: Restart::Never,
             time_limit_ms: None,
+            listen: instance.socket.then(|| layout.socket(&instance.id)),
             output: output(self.layout(), &instance.environment)?,
             redact: secret_names(&release.spec, service),
         })

@@ -171,7 +171,8 @@ impl HostBuilder {
             return Ok(());
         }
         let instance = as_instance(one_off);
-        let filled = |it: &String| placeholders_filled(it, &instance, &work.release);
+        let layout = self.one_offs.layout();
+        let filled = |it: &String| placeholders_filled(layout, it, &instance, &work.release);
         let spec = InstanceSpec {
             format: supervise::spec::FORMAT,
             instance: one_off.id.0.clone(),
@@ -185,6 +186,7 @@ impl HostBuilder {
             grace_ms: GRACE_MS,
             notify: false,
             time_limit_ms: one_off.time_limit_ms,
+            listen: None,
             restart: Restart::Never,
             output: self.one_offs.output(one_off)?,
             redact: work.spec.secrets.clone(),

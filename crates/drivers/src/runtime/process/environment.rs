@@ -1,7 +1,7 @@
 //! What an instance is told: its command, its variables, its directory.
 
 use super::ProcessRuntime;
-use crate::{account, host};
+use crate::{account, host, layout::Layout};
 use model::{
     failure::{Blame, Failure},
     instance::Instance,
@@ -28,8 +28,15 @@ pub(crate) fn service_of<'a>(
 }
 
 /// `text` with `{version} {commit} {port} {release} {environment}` filled in.
-pub(crate) fn placeholders_filled(text: &str, instance: &Instance, release: &Release) -> String {
-    let port = instance.port.map(|it| it.to_string()).unwrap_or_default();
+///
+/// `{port}` is all that PORT is: also the path of a socket.
+pub(crate) fn placeholders_filled(
+    layout: &Layout,
+    text: &str,
+    instance: &Instance,
+    release: &Release,
+) -> String {
+    let port = place(layout, instance).unwrap_or_default();
     let values = [
         ("{version}", release.version.as_str()),
         ("{commit}", release.artifact.commit.as_deref().unwrap_or_default()),
@@ -58,8 +65,15 @@ pub(crate) fn placeholders_filled(text: &str, instance: &Instance, release: &Rel
     filled
 }
 
+/// What PORT says: a port, or the path of a socket; none: it listens nowhere.
+fn place(layout: &Layout, instance: &Instance) -> Option<String> {
+    let socket = || layout.socket(&instance.id).display().to_string();
+    instance.port.map(|it| it.to_string()).or_else(|| instance.socket.then(socket))
+}
+
 /// All of an instance's variables but those that its `supervise` adds.
 pub(crate) fn variables(
+    layout: &Layout,
     instance: &Instance,
     release: &Release,
 ) -> Result<BTreeMap<String, String>, Failure> {
@@ -78,7 +92,7 @@ pub(crate) fn variables(
         ("LANG", host::LANG.to_owned()),
         ("HOME", home.to_string_lossy().into_owned()),
         ("HOST", HOST.to_owned()),
-        ("PORT", instance.port.map(|it| it.to_string()).unwrap_or_default()),
+        ("PORT", place(layout, instance).unwrap_or_default()),
         ("CUTOVER_PROJECT", instance.environment.project.to_string()),
         ("CUTOVER_ENVIRONMENT", instance.environment.environment.to_string()),
         ("CUTOVER_SERVICE", instance.service.to_string()),
@@ -91,14 +105,18 @@ pub(crate) fn variables(
     ];
     let mut variables: BTreeMap<String, String> =
         injected.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    if instance.port.is_none() {
+    if !instance.listens() {
         variables.remove("PORT");
+    }
+    if instance.socket {
+        // A path has no host, and who has both listens at a port.
+        variables.remove("HOST");
     }
     for (name, value) in &service.env {
         // A secret is what it is, braces and all; and masked as such.
         let value = match service.secret_env.contains(name) {
             true => value.clone(),
-            false => placeholders_filled(value, instance, release),
+            false => placeholders_filled(layout, value, instance, release),
         };
         variables.insert(name.clone(), value);
     }

@@ -3,6 +3,7 @@
 use super::{
     ProcessRuntime,
     sight::{ANSWER_WAIT, Sight, is_alive},
+    socket,
 };
 use crate::file;
 use engine::port::runtime::Stopped;
@@ -33,6 +34,7 @@ impl ProcessRuntime {
         epoch: Epoch,
     ) -> Result<Stopped, Failure> {
         let stopped = self.end_now(instance, epoch)?;
+        socket::remove(self.layout(), instance)?;
         self.remove(instance)?;
         Ok(stopped)
     }

@@ -176,8 +176,9 @@ impl Migration<'_> {
     async fn begin(&self, id: &InstanceId, words: &[String], limit: u64) -> Result<(), Failure> {
         let mut one_off = one_off(self.environment, self.run, id, words, limit);
         let instance = as_instance(&one_off);
+        let layout = self.processes.layout();
         for word in &mut one_off.command {
-            *word = placeholders_filled(word, &instance, self.release);
+            *word = placeholders_filled(layout, word, &instance, self.release);
         }
         let (processes, release) = (self.processes.clone(), self.release.clone());
         let (variables, epoch) = (self.variables(), self.epoch);

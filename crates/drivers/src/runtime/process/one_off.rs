@@ -130,14 +130,15 @@ impl OneOffProcesses {
             format: supervise::spec::FORMAT,
             instance: one_off.id.0.clone(),
             token: new_token()?,
-            command: command(one_off, &instance, release),
+            command: command(&self.layout, one_off, &instance, release),
             directory,
-            environment: variables(&instance, release)?,
+            environment: variables(&self.layout, &instance, release)?,
             user: user.map(|it| User { uid: it.uid, gid: it.gid }),
             limits: limits(&service.limits),
             stop_signal: service.stop_signal.number(),
             grace_ms: service.grace.0,
             notify: false,
+            listen: None,
             time_limit_ms: one_off.time_limit_ms,
             restart: Restart::Never,
             output: self.output(one_off)?,
@@ -238,8 +239,13 @@ impl OneOffProcesses {
 }
 
 /// What is configured has placeholders; what is typed is taken as it is.
-fn command(one_off: &OneOff, instance: &Instance, release: &Release) -> Vec<String> {
-    let filled = |it: &String| placeholders_filled(it, instance, release);
+fn command(
+    layout: &Layout,
+    one_off: &OneOff,
+    instance: &Instance,
+    release: &Release,
+) -> Vec<String> {
+    let filled = |it: &String| placeholders_filled(layout, it, instance, release);
     if one_off.scheduled {
         one_off.command.iter().map(filled).collect()
     } else {
@@ -258,6 +264,7 @@ pub(super) fn as_instance(one_off: &OneOff) -> Instance {
         number: 0,
         slot: Slot::default(),
         port: None,
+        socket: false,
     }
 }
 

@@ -19,13 +19,13 @@ const START_TIMEOUT_DEFAULT: Millis = Millis::seconds(60);
 impl Draft<'_> {
     pub(super) fn await_ready(&self, instance: &Instance) -> Step {
         let service = self.fleet.service(instance);
-        let check = self.ready_check(service, instance.port);
+        let check = self.ready_check(service, instance);
         Step::Await { instance: instance.clone(), check }
     }
 
     /// One question: it was healthy when it was left.
     pub(super) fn await_once(&self, instance: &Instance) -> Step {
-        let mut check = self.ready_check(self.fleet.service(instance), instance.port);
+        let mut check = self.ready_check(self.fleet.service(instance), instance);
         check.start_timeout = WARM_TIMEOUT;
         check.health = check.health.map(|it| HealthSpec { successes: 1, tries: 1, ..it });
         Step::Await { instance: instance.clone(), check }
@@ -84,7 +84,7 @@ impl Draft<'_> {
 
     /// How an instance that ran before is known to be back.
     pub(super) fn check_before(&self, instance: &Instance) -> ReadyCheck {
-        self.ready_check(self.service_before(instance), instance.port)
+        self.ready_check(self.service_before(instance), instance)
     }
 
     pub(super) fn quiet_signal(&self, instance: &Instance) -> Option<QuietSignal> {
@@ -110,9 +110,9 @@ impl Draft<'_> {
         service_of(self.observed.release(&instance.release)?, &instance.service)
     }
 
-    fn ready_check(&self, service: Option<&ServiceSpec>, port: Option<u16>) -> ReadyCheck {
+    fn ready_check(&self, service: Option<&ServiceSpec>, instance: &Instance) -> ReadyCheck {
         let Some(service) = service else {
-            let readiness = if port.is_some() { Readiness::Port } else { Readiness::Running };
+            let readiness = if instance.listens() { Readiness::Port } else { Readiness::Running };
             return ReadyCheck { readiness, start_timeout: START_TIMEOUT_DEFAULT, health: None };
         };
         let skipped = self.desired.overrides.skip_health_check;

@@ -59,7 +59,9 @@ impl Draft<'_> {
         let left = self.observed.current.as_ref();
         let back = self.fleet.kind == Kind::Rollback;
         let fit = |it: &&Release| {
-            let rolled_back = back && left.is_some_and(|left| left.id == it.id);
+            // A release's id begins with the time it was made: what is left for a newer one by
+            // `rollback --to` was good.
+            let rolled_back = back && it.id > to.id && left.is_some_and(|left| left.id == it.id);
             it.id != to.id && it.version != to.version && !rolled_back
         };
         let accepted = self.observed.releases.iter().filter(|it| it.standing == Standing::Accepted);

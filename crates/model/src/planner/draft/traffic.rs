@@ -99,6 +99,7 @@ impl Draft<'_> {
             weights: weights.clone(),
             files: files.clone(),
             upstream_keepalive: service.upstream_keepalive,
+            links: service.socket.and_then(|it| it.links),
         };
         service.routes.iter().map(path).collect()
     }
