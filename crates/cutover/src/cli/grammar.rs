@@ -534,8 +534,8 @@ mod tests {
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
                         unfreeze status history audit show health ps logs run migrate exec env \
-                        top metrics support-bundle restart stop start scale releases backup cleanup \
-                         down daemon proxy maintenance cert setup doctor demo init check project \
+                        top metrics support-bundle restart stop start scale releases backup \
+                        cleanup down daemon proxy maintenance cert setup doctor demo init check project \
                         nginx schema secrets completion man self version";
         assert_eq!(verbs.join(" "), expected);
     }
