@@ -535,8 +535,8 @@ mod tests {
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
                         unfreeze status history audit show health ps logs run migrate exec env \
                         top metrics support-bundle restart stop start scale releases backup \
-                        cleanup down daemon proxy maintenance cert setup doctor demo init check project \
-                        nginx schema secrets completion man self version";
+                        cleanup down daemon proxy maintenance cert setup doctor demo init check \
+                        project nginx schema secrets completion man self version";
         assert_eq!(verbs.join(" "), expected);
     }
 
