@@ -16,6 +16,7 @@ pub(crate) mod nginx;
 pub(crate) mod pm2;
 pub(crate) mod probe;
 pub(crate) mod project;
+pub(crate) mod rate;
 pub(crate) mod readiness;
 pub(crate) mod root;
 pub(crate) mod schedule;

@@ -48,6 +48,7 @@ impl Document {
         let mut edge = Edge {
             protects: headers.is_some_and(|it| it.value),
             access_log: log.and_then(|it| it.value),
+            rate: environment.limits.as_ref().or(root.limits.as_ref()).and_then(|it| it.rate),
             ..Edge::default()
         };
         if let Some(https) = &root.https {

@@ -25,6 +25,7 @@ mod lock;
 mod logs;
 mod maintenance;
 pub mod man;
+mod metrics;
 mod migrate;
 mod nginx;
 mod own;
@@ -91,6 +92,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<u8, Halt> {
         Verb::Env(args) => env::run(session, &args).await,
         Verb::SupportBundle(args) => support_bundle::run(session, &args).await,
         Verb::Top(args) => top::run(session, &args).await,
+        Verb::Metrics => metrics::run(session).await,
         Verb::Restart(args) => running::run(session, args, Change::Restart).await,
         Verb::Stop(args) => running::run(session, args, Change::Stop).await,
         Verb::Start(args) => running::run(session, args, Change::Start).await,

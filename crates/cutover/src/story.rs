@@ -88,7 +88,7 @@ pub struct Story {
     pub failed: Option<Failed>,
     /// Of preflight, and whether it was gone on in spite of them.
     pub findings: Vec<(Finding, bool)>,
-    /// What the last watch came to.
+    /// What the last watch came to that could decide; else the first.
     pub verdict: Option<String>,
     /// Once it ended; taken back where it goes on again.
     pub ending: Option<Ending>,
@@ -112,7 +112,12 @@ impl Story {
             }
             News::Note { text } => vec![Beat::Note(text.clone())],
             News::Judged { verdict } => {
-                self.verdict = Some(verdict.clone());
+                // Where one stage had traffic enough, its word is worth more than that of another
+                // that had not.
+                let says_little = |it: &String| it.starts_with("undecided");
+                if self.verdict.is_none() || !says_little(verdict) {
+                    self.verdict = Some(verdict.clone());
+                }
                 vec![Beat::Judged(verdict.clone())]
             }
             News::Found { finding, overridden } => {

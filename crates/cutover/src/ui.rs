@@ -13,6 +13,7 @@ mod job;
 mod json;
 mod live;
 pub mod lock;
+pub mod metrics;
 pub mod one_off;
 pub mod out;
 pub mod paint;

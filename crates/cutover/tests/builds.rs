@@ -6,11 +6,11 @@ use rustix::process::Signal;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
     time::Duration,
 };
 use testkit::{
     app::App,
+    repository::Repository,
     stand::{HOST, Layout, Ran, Stand, TARGET, kill},
     time::eventually,
 };
@@ -25,10 +25,10 @@ const REACH: [&str; 3] = ["NODE_EXTRA_CA_CERTS", "HTTPS_PROXY", "NPM_CONFIG_REGI
 #[test]
 fn a_typescript_application_is_built_from_its_repository() {
     let stand = Stand::new(Layout::default());
-    let repository = Repository::of("typescript", stand.config().parent().unwrap());
+    let repository = Repository::of("builds/typescript", &stand.folder.path().join("repository"));
     let configured = |address: &str| {
         let build = "{ install: [npm, ci], commands: [[npm, run, build]], test: [[npm, test]] }";
-        let source = format!("{{ git: {{ url: \"{}\", ref: main }} }}", repository.path.display());
+        let source = of(&repository);
         configure(&stand, &source, build, "[node, dist/server.js]", &reach(address));
     };
     configured("https://one.example");
@@ -56,7 +56,7 @@ fn a_typescript_application_is_built_from_its_repository() {
         assert!(!verified.contains("altered"), "{verified}");
     }
 
-    repository.commit("src/greeting.ts", "export const greeting: number = 'text';\n");
+    repository.commit(&[("src/greeting.ts", "export const greeting: number = 'text';\n")]);
     let broken = deploy(&stand, &[]).expect(ABORTED).text();
     assert!(broken.contains("error TS2322"), "{broken}");
     assert!(broken.contains("exit code"), "{broken}");
@@ -64,6 +64,41 @@ fn a_typescript_application_is_built_from_its_repository() {
     assert_eq!(releases(&stand).len(), 2);
     nothing_is_left(&stand);
     stand.down().expect(0);
+}
+
+#[test]
+fn pages_of_next_are_built_from_their_repository_and_served() {
+    let stand = Stand::new(Layout::default());
+    let repository = Repository::of("builds/next", &stand.folder.path().join("repository"));
+    let build = "{ clean: [build-cache], install: [npm, ci, --ignore-scripts], \
+                 commands: [[npm, run, build]], timeout: 5m }";
+    let variables = reach("https://one.example") + ", NEXT_TELEMETRY_DISABLED: \"1\"";
+    let command = "[node, .next/standalone/server.js]";
+    configure(&stand, &of(&repository), build, command, &variables);
+    let text = fs::read_to_string(stand.config()).unwrap();
+    // It listens where HOSTNAME says.
+    let text = text.replace("env: { POST_LOG", "env: { HOSTNAME: 127.0.0.1, POST_LOG");
+    fs::write(stand.config(), text).unwrap();
+    deploy(&stand, &[]).expect(0);
+    let page = stand.get("/").unwrap();
+    assert!(page.contains("The shop is open: "), "{page}");
+    let script = page.split("/_next/static/").nth(1).unwrap().split(['"', '\\']).next().unwrap();
+    let served = stand.get(&format!("/_next/static/{script}")).unwrap();
+    assert!(served.starts_with("HTTP/1.1 200"), "{script}: {served}");
+
+    let before = releases(&stand);
+    repository.commit(&[("app/greeting.js", "export function greeting(version {\n")]);
+    let broken = deploy(&stand, &[]).expect(ABORTED).text();
+    assert!(broken.contains("greeting.js") && broken.contains("exit code 1"), "{broken}");
+    assert_eq!(
+        (stand.get("/").unwrap().contains("The shop is open"), releases(&stand)),
+        (true, before)
+    );
+    stand.down().expect(0);
+}
+
+fn of(repository: &Repository) -> String {
+    format!("{{ git: {{ url: \"{}\", ref: main }} }}", repository.path.display())
 }
 
 /// Prints its variables, and makes the server.
@@ -209,36 +244,4 @@ fn sleeping() -> Vec<String> {
         fs::read_dir("/proc").unwrap().filter_map(|it| it.ok()?.file_name().into_string().ok());
     let words = pids.filter_map(|it| fs::read_to_string(format!("/proc/{it}/cmdline")).ok());
     words.filter(|it| it.starts_with("sleep\u{0}6001.")).collect()
-}
-
-/// A repository with one of the examples in it.
-struct Repository {
-    path: PathBuf,
-}
-
-impl Repository {
-    fn of(example: &str, beside: &Path) -> Repository {
-        let from =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/builds").join(example);
-        let path = beside.join("repository");
-        let copied = Command::new("cp").args(["-R", "--"]).arg(&from).arg(&path).status();
-        assert!(copied.unwrap().success());
-        let repository = Repository { path };
-        repository.git(&["init", "--quiet", "--initial-branch=main", "."]);
-        repository.git(&["add", "--all"]);
-        repository.git(&["commit", "--quiet", "--message", "first"]);
-        repository
-    }
-
-    fn commit(&self, name: &str, text: &str) {
-        fs::write(self.path.join(name), text).unwrap();
-        self.git(&["commit", "--quiet", "--all", "--message", "next"]);
-    }
-
-    fn git(&self, words: &[&str]) {
-        let who = ["-c", "user.name=ann", "-c", "user.email=ann@shop.example"];
-        let mut git = Command::new("git");
-        git.args(who).args(words).current_dir(&self.path);
-        assert!(git.status().unwrap().success(), "git {words:?}");
-    }
 }

@@ -22,9 +22,22 @@ pub struct Edge {
     /// How requests are logged; none: they are not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_log: Option<AccessLog>,
+    /// How many requests each client may send; none: any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
     /// Whose certificates an authority issues; none: nobody's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acme: Option<Acme>,
+}
+
+/// How many requests a client may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// In the long run.
+    pub per_second: u32,
+    /// At once, after it was quiet.
+    pub burst: u32,
 }
 
 /// Which authority issues certificates, and for whom.

@@ -102,7 +102,6 @@ pub struct Migrated {
     pub restored: bool,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_none(count: &u32) -> bool {
     *count == 0
 }

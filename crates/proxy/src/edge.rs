@@ -2,6 +2,7 @@
 //! certificate it presents.  It is no part of the route file, since no release has one of its own.
 
 use crate::access::Format;
+use crate::rate::Rate;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -34,6 +35,9 @@ pub struct EdgeFile {
     /// How requests are logged; none: they are not.
     #[serde(default)]
     pub access_log: Option<Format>,
+    /// How many requests each client may send; none: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
 }
 
 /// Where a certificate and its key are.
@@ -104,6 +108,9 @@ fn read(path: &Path) -> io::Result<EdgeFile> {
 fn check(file: &EdgeFile) -> Result<(), String> {
     if file.format != FORMAT {
         return Err(format!("format {} is not {FORMAT}, the one known here", file.format));
+    }
+    if let Some(rate) = file.rate {
+        rate.check()?;
     }
     for host in file.certificates.keys() {
         let bare = host.strip_prefix("*.").unwrap_or(host);

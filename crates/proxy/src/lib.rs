@@ -21,6 +21,7 @@ mod listeners;
 pub mod maintenance;
 mod plane;
 mod probation;
+pub mod rate;
 pub mod route_file;
 mod run;
 pub mod trusted;

@@ -4,6 +4,7 @@
 //! Development only: nothing of this is in the product.
 
 pub mod app;
+pub mod argv;
 pub mod backup_trial;
 pub mod book;
 pub mod crc;

@@ -8,6 +8,7 @@ use crate::{
         control,
         edge::{self, OverDraft},
         project::{self, SourceDraft},
+        rate::LimitsDraft,
         secret::Secrets,
         service::ServiceDraft,
         shared,
@@ -26,7 +27,7 @@ use model::{
 use std::collections::BTreeMap;
 
 /// Every key of an environment.
-pub(crate) const KEYS: [&str; 23] = [
+pub(crate) const KEYS: [&str; 24] = [
     "domains",
     "version",
     "env",
@@ -50,6 +51,7 @@ pub(crate) const KEYS: [&str; 23] = [
     "https",
     "security_headers",
     "access_log",
+    "limits",
 ];
 
 /// Releases that may be asked to be kept.
@@ -78,6 +80,7 @@ pub(crate) struct EnvironmentDraft {
     pub(crate) https: OverDraft,
     pub(crate) security_headers: Option<Placed<bool>>,
     pub(crate) access_log: Option<Placed<Option<AccessLog>>>,
+    pub(crate) limits: Option<LimitsDraft>,
     /// What it lays over the project's services.
     pub(crate) services: Vec<(Name, ServiceDraft)>,
     /// `domains` was there but wrong: what depends on it is not judged.
@@ -142,6 +145,7 @@ impl EnvironmentDraft {
             self.https = OverDraft::read(https, report);
         }
         self.access_log = edge::access_log(table, report);
+        self.limits = table.get("limits").and_then(|it| LimitsDraft::read(it, report));
         let headers = table.get("security_headers");
         self.security_headers = headers.and_then(|it| scalar::switch(it, report));
         self.backup = table.get("backup").and_then(|it| BackupDraft::read(it, report));

@@ -7,6 +7,7 @@ use crate::{
         edge::{self, HttpsDraft},
         nginx::NginxDraft,
         project::{ProjectDraft, named},
+        rate::LimitsDraft,
     },
     report::{Field, Placed, Report, Table},
     scalar,
@@ -25,6 +26,8 @@ pub(crate) struct RootDraft {
     pub(crate) security_headers: Option<Placed<bool>>,
     /// Whether and how requests are logged.
     pub(crate) access_log: Option<Placed<Option<AccessLog>>>,
+    /// How many requests a client may send.
+    pub(crate) limits: Option<LimitsDraft>,
     /// Who is believed what it says of its clients, if it is said.
     pub(crate) trusted: Option<Placed<Vec<Placed<String>>>>,
     /// What stands in front of the proxy.
@@ -68,7 +71,7 @@ impl RootDraft {
     }
 
     fn read_proxy(&mut self, field: &Field<'_>, report: &mut Report) {
-        let known = ["listen", "https", "security_headers", "access_log", "trusted"];
+        let known = ["listen", "https", "security_headers", "access_log", "trusted", "limits"];
         let elsewhere = [("tls", "under `https`: `https: { listen: …, certificates: … }`")];
         let Some(table) = Table::read(field, &known, &elsewhere, report) else { return };
         self.trusted = table.get("trusted").and_then(|it| scalar::list(it, report, address::peers));
@@ -83,6 +86,7 @@ impl RootDraft {
         }
         self.https = table.get("https").map(|it| HttpsDraft::read(it, report));
         self.access_log = edge::access_log(&table, report);
+        self.limits = table.get("limits").and_then(|it| LimitsDraft::read(it, report));
         let headers = table.get("security_headers");
         self.security_headers = headers.and_then(|it| scalar::switch(it, report));
     }

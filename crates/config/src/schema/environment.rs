@@ -37,12 +37,22 @@ static PROXY: Shape = Shape {
         Key("https", Kind::Keys(&HTTPS), "Where and how it ends TLS.  Default: nowhere."),
         Key("security_headers", Kind::Switch, SECURITY_HEADERS_ABOUT),
         Key("access_log", ACCESS_LOG, "How requests are logged, a line each.  Default: `none`."),
+        Key("limits", Kind::Keys(&LIMITS), "What each client may do.  Default: anything."),
         Key(
             "trusted",
             Kind::List(&Kind::Text),
             "Addresses, or ranges, of proxies in front: what they say of the client is passed on.  \
              Default: this machine's where `nginx` is given, else nobody.",
         ),
+    ],
+};
+
+static LIMITS: Shape = Shape {
+    name: "client_limits",
+    required: &["rate"],
+    keys: &[
+        Key("rate", Kind::Text, "Requests in a second, such as `50/s`; `none`: any number."),
+        Key("burst", Kind::Number(1, 1_000_000), "Requests at once.  Default: as in two seconds."),
     ],
 };
 
@@ -310,6 +320,7 @@ static ENVIRONMENT: Shape = Shape {
         Key("https", Kind::Keys(&HTTPS_OVER), "Laid over `proxy.https`, key by key."),
         Key("security_headers", Kind::Switch, "Instead of what `proxy` says."),
         Key("access_log", ACCESS_LOG, "Instead of what `proxy` says."),
+        Key("limits", Kind::Keys(&LIMITS), "Instead of what `proxy` says."),
         Key("backup", Kind::Keys(&BACKUP), "Databases and files that are backed up, and how."),
         Key("hooks", Kind::Keys(&HOOKS), "Programs that are run before and after steps."),
     ],

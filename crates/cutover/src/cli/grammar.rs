@@ -4,6 +4,7 @@ pub mod backup;
 pub mod cert;
 pub mod cleanup;
 pub mod control;
+pub mod demo;
 pub mod env;
 pub mod exec;
 pub mod later;
@@ -24,6 +25,7 @@ use cert::Cert;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use cleanup::Cleanup;
 use control::{Freeze, Insisted, Lift, Lock, Promote, Turn};
+use demo::Demo;
 use env::Env;
 use exec::Exec;
 use later::Later;
@@ -150,6 +152,8 @@ pub enum Verb {
     Env(Env),
     /// Show what instances take, live.
     Top(Top),
+    /// Print what the proxy counts, for Prometheus.
+    Metrics,
     /// Write one file with all that who helps needs to know, and no secret.
     SupportBundle(SupportBundle),
     /// Replace all instances by new ones of the same release, without downtime.
@@ -462,17 +466,6 @@ pub enum ProxyAct {
     Status,
 }
 
-/// `demo`
-#[derive(Debug, Args)]
-pub struct Demo {
-    /// The example application, if it is not beside this program.
-    #[arg(long, value_name = "PROGRAM")]
-    pub app: Option<PathBuf>,
-    /// The load generator, if it is not beside this program.
-    #[arg(long, value_name = "PROGRAM")]
-    pub load: Option<PathBuf>,
-}
-
 /// `check`
 #[derive(Debug, Args)]
 #[command(
@@ -541,9 +534,9 @@ mod tests {
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         let expected = "deploy plan promote attach abort resume rollback lock unlock freeze \
                         unfreeze status history audit show health ps logs run migrate exec env \
-                        top support-bundle restart stop start scale releases backup cleanup \
-                         down daemon proxy maintenance cert setup doctor demo init check project \
-                        nginx schema secrets completion man version";
+                        top metrics support-bundle restart stop start scale releases backup \
+                        cleanup down daemon proxy maintenance cert setup doctor demo init check \
+                        project nginx schema secrets completion man self version";
         assert_eq!(verbs.join(" "), expected);
     }
 

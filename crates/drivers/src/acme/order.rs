@@ -88,26 +88,23 @@ impl Trouble {
 pub(super) async fn issue(root: &Path, host: &str, acme: &Acme) -> Result<Life, Trouble> {
     let wire = Wire::new(acme).map_err(Trouble::of)?;
     let account = account::open(root, acme, &wire).await?;
-    let (account, kept) = match taken_up(root, host, acme, &account).await {
-        Some(kept) => (account, Some(kept)),
+    let begun = match taken_up(root, host, acme, &account).await {
+        Some(kept) => Ok(kept),
         None => match begin(root, host, acme, &account).await {
             Err(error) if is_unknown(&error) => {
                 tracing::warn!(host, "the authority does not know our account: a new one is made");
-                let account = account::make(root, acme, &wire).await?;
-                let begun = begin(root, host, acme, &account).await;
-                (account, Some(begun.map_err(|error| Trouble::asked(&error, &wire))?))
+                begin(root, host, acme, &account::make(root, acme, &wire).await?).await
             }
-            begun => (account, Some(begun.map_err(|error| Trouble::asked(&error, &wire))?)),
+            begun => begun,
         },
     };
-    let Some((mut order, key)) = kept else { return Err(Trouble::of("there is no order")) };
+    let (mut order, key) = begun.map_err(|error| Trouble::asked(&error, &wire))?;
     let fetched = fetch(root, host, acme, &wire, (&mut order, &key)).await;
     let challenge = challenge_path(root, host);
     if challenge.exists() && file::remove(&challenge).is_ok() {
         // It is of no use any more, and harms nobody: the next reading forgets it.
         let _ = told(root).await;
     }
-    drop(account);
     let life = match fetched {
         Ok(chain) => put(root, host, &chain, &key).await?,
         Err(trouble) => {

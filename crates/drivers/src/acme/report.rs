@@ -1,7 +1,10 @@
 //! How certificates of an authority stand, for people.
 
 use super::{Found, look, now_s, record::Record, wanted};
-use model::{failure::Failure, renewal::Standing};
+use model::{
+    failure::Failure,
+    renewal::{Standing, renews_at_s},
+};
 use proxy::challenge::issued_path;
 use serde::Serialize;
 use std::path::Path;
@@ -19,6 +22,8 @@ pub struct Report {
     pub next_at_s: i64,
     /// Tries that failed since the last that did not.
     pub failures: u32,
+    /// Whether it should have been issued by now.
+    pub is_due: bool,
     /// Why the last of them failed.
     pub error: Option<String>,
 }
@@ -42,6 +47,7 @@ pub fn reports(root: &Path) -> Result<Vec<Report>, Failure> {
         Ok(Report {
             directory: acme.directory,
             ends_at_s: found.map(|it| it.ends_at_s),
+            is_due: standing.life.is_none_or(|it| renews_at_s(it, &host) <= now_s),
             next_at_s: standing.due_at_s(&host, now_s),
             failures: if record.error.is_some() { standing.failures } else { 0 },
             error: record.error,
@@ -57,7 +63,9 @@ pub fn alerts(root: &Path) -> Vec<String> {
         Ok(found) => found,
         Err(failure) => return vec![format!("certificates: failed to {}", failure.message)],
     };
-    let bad = found.into_iter().filter_map(|it| Some((it.host, it.next_at_s, it.error?)));
+    // Somebody asked for more than was due, and was told.
+    let due = found.into_iter().filter(|it| it.is_due);
+    let bad = due.filter_map(|it| Some((it.host, it.next_at_s, it.error?)));
     bad.map(|(host, next_at_s, error)| {
         let when = jiff::Timestamp::from_second(next_at_s).ok();
         let when = when.map_or_else(String::new, |it| it.strftime(" at %F %R UTC").to_string());

@@ -15,10 +15,14 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Of the process and all that have its token; none: it is gone, or is not ours to look at.
+    /// Of the process and all that have its token; none: it is gone, or is not ours to look at.  A
+    /// worker of PM2's cluster does not show its token: it is measured alone.
     pub fn of(pid: u32) -> Option<Usage> {
         let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
-        let token = environment.split(|it| *it == 0).find_map(|it| it.strip_prefix(TOKEN))?;
+        let Some(token) = environment.split(|it| *it == 0).find_map(|it| it.strip_prefix(TOKEN))
+        else {
+            return one(pid);
+        };
         let all = pids_with(std::str::from_utf8(token).ok()?);
         let sum = all.into_iter().filter_map(one).fold(Usage::default(), |sum, it| Usage {
             memory_bytes: sum.memory_bytes + it.memory_bytes,

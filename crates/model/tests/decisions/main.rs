@@ -11,6 +11,7 @@ mod describe;
 mod difference;
 mod health;
 mod manifest;
+mod migrators;
 mod next;
 mod planner;
 mod preflight;

@@ -98,10 +98,9 @@ impl Edges {
         for (environment, file) in found {
             match file {
                 Ok(file) => {
-                    policies.insert(
-                        environment.clone(),
-                        Arc::new(Policy::of(&file, on.remove(&environment))),
-                    );
+                    let policy = Policy::of(&file, on.remove(&environment));
+                    let policy = policy.after(self.policies.get(&environment));
+                    policies.insert(environment.clone(), Arc::new(policy));
                     files.insert(environment.clone(), file.clone());
                     self.present(&environment, file, &mut before);
                 }
@@ -109,6 +108,7 @@ impl Edges {
                     self.broken.push(format!("{environment}: {message}"));
                     let file = self.files.get(&environment).cloned().unwrap_or_default();
                     let policy = Policy::of(&file, on.remove(&environment));
+                    let policy = policy.after(self.policies.get(&environment));
                     policies.insert(environment.clone(), Arc::new(policy));
                     files.insert(environment.clone(), file);
                     let kept = before.extract_if(.., |(of, _), _| *of == environment);

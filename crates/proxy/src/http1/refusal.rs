@@ -35,6 +35,9 @@ impl Refusal {
     /// The head is over its limit.
     pub const HEAD_TOO_LARGE: Refusal =
         Refusal::new(431, "head_too_large", "The request's head is too large.");
+    /// Its client has sent more than it may.
+    pub const RATE: Refusal =
+        Refusal::new(429, "rate", "Too many requests. Please try again in a second.");
     /// No target took a connection.
     pub const UNREACHABLE: Refusal =
         Refusal::new(502, "unreachable", "The application did not accept the connection.");
@@ -64,6 +67,7 @@ impl Refusal {
             400 => "Bad Request",
             404 => "Not Found",
             408 => "Request Timeout",
+            429 => "Too Many Requests",
             431 => "Request Header Fields Too Large",
             502 => "Bad Gateway",
             503 => "Service Unavailable",
@@ -109,7 +113,7 @@ impl Refusal {
             (true, Version::Http11) => "",
         };
         let retry = match self.status {
-            503 => format!("retry-after: {RETRY_AFTER_S}\r\n"),
+            429 | 503 => format!("retry-after: {RETRY_AFTER_S}\r\n"),
             _ => String::new(),
         };
         let _infallible = write!(

@@ -54,7 +54,12 @@ pub(super) struct Claim {
 
 /// Looks the request up and claims a target in the same step: nothing else runs on this thread in
 /// between, and that is what an acknowledged swap relies on.
-pub(super) fn choose(thread: &Rc<Thread>, request: &Request, tried: &[u64]) -> Choice {
+pub(super) fn choose(
+    thread: &Rc<Thread>,
+    request: &Request,
+    tried: &[u64],
+    is_first: bool,
+) -> Choice {
     if request.path().starts_with(challenge::PATH)
         && let Some(answer) = challenged(thread, request)
     {
@@ -65,6 +70,13 @@ pub(super) fn choose(thread: &Rc<Thread>, request: &Request, tried: &[u64]) -> C
         return Choice::Refuse(Refusal::NO_ROUTE);
     };
     let policy = &prefix.environment.policy;
+    if is_first
+        && let Some(limiter) = &policy.limiter
+        && request.verify.as_ref() != Some(&thread.plane.nonce)
+        && request.client().is_some_and(|it| !limiter.lets(it))
+    {
+        return Choice::Refuse(Refusal::RATE);
+    }
     if policy.redirects() && !request.is_secure && is_led(thread, request) {
         return Choice::Redirect;
     }

@@ -71,8 +71,10 @@ pub(super) async fn run(mut client: Client<'_>, request: Request) -> After {
     let mut held_uncounted = false;
     let mut is_retry = false;
     loop {
+        // Whatever is tried for it, it is one request.
+        let is_first = round == 1 && tried.is_empty() && last.is_none() && held_since.is_none();
         let choice = match tried.len() {
-            0..CONNECT_TARGETS_MAX => choose(thread, &request, &tried),
+            0..CONNECT_TARGETS_MAX => choose(thread, &request, &tried, is_first),
             _ => Choice::Exhausted,
         };
         let claim = match choice {

@@ -7,6 +7,7 @@ use crate::edge::EdgeFile;
 use crate::http1::protection::Protection;
 use crate::maintenance::Maintenance;
 use crate::probation::trial::Trial;
+use crate::rate::Limiter;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -42,12 +43,27 @@ pub(crate) struct Policy {
     pub(crate) maintenance: Option<Maintenance>,
     /// How requests are logged.
     pub(crate) access: Option<Format>,
+    /// Who may send how many requests.
+    pub(crate) limiter: Option<Arc<Limiter>>,
 }
 
 impl Policy {
     pub(crate) fn of(file: &EdgeFile, maintenance: Option<Maintenance>) -> Self {
         let protection = Protection { fields: file.protects, hsts_s: file.hsts_s };
-        Policy { redirect: file.redirect, protection, maintenance, access: file.access_log }
+        let limiter = file.rate.map(|rate| Arc::new(Limiter::new(rate)));
+        let access = file.access_log;
+        Policy { redirect: file.redirect, protection, maintenance, access, limiter }
+    }
+
+    /// Counts on where the one before it counted by the same rate.
+    pub(crate) fn after(mut self, before: Option<&Arc<Policy>>) -> Self {
+        let kept = before.and_then(|it| it.limiter.clone());
+        if let (Some(kept), Some(new)) = (kept, &self.limiter)
+            && kept.rate == new.rate
+        {
+            self.limiter = Some(kept);
+        }
+        self
     }
 
     /// Whether clear requests are led to TLS.

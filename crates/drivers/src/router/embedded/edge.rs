@@ -13,6 +13,7 @@ use proxy::{
     challenge::{acme_directory, issued_path},
     control::{Answer, Ask, CertificateStatus},
     edge::{CertificateFiles, EdgeFile, FORMAT, edge_directory, edge_path, edge_text},
+    rate::Rate,
 };
 use std::{
     path::{Path, PathBuf},
@@ -79,6 +80,7 @@ fn translated(edge: &Edge, root: &Path) -> EdgeFile {
         redirect: edge.redirect,
         hsts_s: edge.hsts_s,
         protects: edge.protects,
+        rate: edge.rate.map(|it| Rate { per_second: it.per_second, burst: it.burst }),
         access_log: edge.access_log.map(|it| match it {
             AccessLog::Text => Format::Text,
             AccessLog::Json => Format::Json,

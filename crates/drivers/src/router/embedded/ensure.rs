@@ -177,8 +177,8 @@ impl EmbeddedRouter {
             listen.join(", ")
         );
         Err(Failure::new(Blame::Request, message)
-            .hint(format!("set `proxy.listen` to {} again", running.listen.join(", ")))
-            .hint("or end everything by `cutover down --all`, then deploy again"))
+            .hint(format!("set `listen` to {} again", running.listen.join(", ")))
+            .hint("or run `cutover proxy stop`, then `cutover proxy start`: it refuses in between"))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Kept, forge, spec, sqlite};
 use model::backup::{BackupSpec, DatabaseKind, DatabasePlace, DatabaseSpec};
 use std::{fs, process::Command};
+use testkit::argv::Watch;
 use testkit::database::{PASSWORD, Server, said};
 
 /// A database, and how a person works on it.
@@ -15,6 +16,8 @@ struct Subject<'s> {
     /// Tables, and databases beside it.
     tables: &'s str,
     databases: Option<&'s str>,
+    /// Of which one is sure to be seen while they run.
+    programs: &'s [&'s str],
 }
 
 /// What each kind must do.
@@ -26,6 +29,7 @@ fn conforms(subject: &Subject<'_>) {
     let (before, databases) = (look(), beside());
     assert!(before.0.lines().count() >= 300, "{before:?}");
 
+    let watch = Watch::begin(PASSWORD);
     let made = kept.make().unwrap();
     assert!(made.opened_after_writing);
     assert!(kept.is_whole(&made.name));
@@ -58,6 +62,44 @@ fn conforms(subject: &Subject<'_>) {
     assert_eq!(look(), before, "the same rows and tables, and none that was made since");
     kept.put_back(&made.name).unwrap();
     assert_eq!(look(), before, "it may be repeated");
+    let seen = watch.seen();
+    assert!(seen.telling.is_empty(), "everybody can read it: {:?}", seen.telling);
+    let was_seen = subject.programs.iter().any(|it| seen.programs.contains(*it));
+    assert!(was_seen || subject.programs.is_empty(), "{:?}", seen.programs);
+}
+
+/// Names that a shell would run, or a program take for something else, are names.
+fn names_are_names(kind: DatabaseKind, make: &dyn Fn(&str), url: &dyn Fn(&str) -> String) {
+    let place = tempfile::Builder::new().prefix("c").tempdir_in("/tmp").unwrap();
+    let canary = place.path().join("p");
+    let at = canary.display().to_string();
+    let spec = || {
+        let place = DatabasePlace::Variable("DATABASE_URL".into());
+        let database = DatabaseSpec { name: "main".parse().unwrap(), kind, place };
+        BackupSpec { databases: vec![database], ..spec() }
+    };
+    for name in [
+        format!(";touch {at}"),
+        format!("$(touch {at})"),
+        format!("`touch {at}`"),
+        format!("x|touch {at}"),
+        "host=nowhere user=nobody".to_owned(),
+        "a'b\"c".to_owned(),
+    ] {
+        make(&name);
+        let kept = Kept::new(spec(), &[("DATABASE_URL", &url(&name))]);
+        let made = kept.make().unwrap_or_else(|it| panic!("{name}: {it:?}"));
+        kept.put_back(&made.name).unwrap_or_else(|it| panic!("{name}: {it:?}"));
+        kept.backups
+            .drill(&made.name, &kept.by, None)
+            .unwrap_or_else(|it| panic!("{name}: {it:?}"));
+    }
+    for name in ["-rf", "--help", "a\nb"] {
+        let kept = Kept::new(spec(), &[("DATABASE_URL", &url(name))]);
+        let failure = kept.make().unwrap_err();
+        assert!(failure.message.contains("`main`"), "{name}: {failure:?}");
+    }
+    assert!(!canary.exists(), "a shell was asked");
 }
 
 const VALUES: &str = "'a ''quoted'' \"word\" \\ back, Ünïcode ✓'";
@@ -87,6 +129,7 @@ fn sqlite_conforms() {
         rows: "SELECT id, note, hex(data) FROM orders ORDER BY id",
         tables: "SELECT name FROM sqlite_master ORDER BY name",
         databases: None,
+        programs: &[],
     });
 }
 
@@ -117,6 +160,15 @@ fn postgresql_conforms() {
         tables: "SELECT n.nspname, c.relname, c.relkind FROM pg_class c JOIN pg_namespace n
                  ON n.oid = c.relnamespace WHERE n.nspname IN ('public', 'archive') ORDER BY 1, 2",
         databases: Some("SELECT datname FROM pg_database ORDER BY 1"),
+        programs: &["pg_dump", "pg_restore", "psql"],
+    });
+    let socket = server.directory().to_str().unwrap();
+    let make = |name: &str| {
+        let quoted = name.replace('"', "\"\"");
+        said(server.postgresql_client("postgres"), &format!("CREATE DATABASE \"{quoted}\""));
+    };
+    names_are_names(DatabaseKind::Postgresql, &make, &|it| {
+        url("postgresql", "shop", socket, it, "host")
     });
     let wrong = url("postgresql", "nobody", server.directory().to_str().unwrap(), "x", "host");
     refuses(DatabaseKind::Postgresql, &wrong);
@@ -152,6 +204,11 @@ fn mariadb_conforms() {
         tables: "SELECT table_name, table_type FROM information_schema.tables
                  WHERE table_schema = DATABASE() ORDER BY 1",
         databases: Some("SHOW DATABASES"),
+        programs: &["mariadb-dump", "mariadb"],
+    });
+    let make = |name: &str| drop(root(&format!("CREATE DATABASE `{}`", name.replace('`', "``"))));
+    names_are_names(DatabaseKind::Mariadb, &make, &|it| {
+        url("mysql", "shop", socket.to_str().unwrap(), it, "socket")
     });
     refuses(
         DatabaseKind::Mariadb,

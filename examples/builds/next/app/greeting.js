@@ -1,0 +1,3 @@
+export function greeting(version) {
+  return `The shop is open: ${version}`;
+}
