@@ -11,6 +11,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::thread;
 use std::time::Duration;
 
@@ -68,15 +69,15 @@ fn links_are_led_with_each_generation_and_led_back_by_the_proxy_alone() {
     let root = proxy.root.clone();
     let (old, new) = (AtSocket::start(&root, "old"), AtSocket::start(&root, "new"));
     let at = |name: &str| Some(socket_path(&root, name));
-    proxy.put(linked(1, &[old.target.clone()], 2), 0);
+    proxy.put(linked(1, slice::from_ref(&old.target), 2), 0);
     assert_eq!((led(&proxy, 1), led(&proxy, 2), led(&proxy, 3)), (at("old"), at("old"), None));
     assert_eq!(get(&proxy.address, "/").unwrap().text(), "old");
-    let held = linked(2, &[old.target.clone()], 2).held(10, 1000);
+    let held = linked(2, slice::from_ref(&old.target), 2).held(10, 1000);
     proxy.put(held, 1);
     assert_eq!((led(&proxy, 1), led(&proxy, 2)), (None, None), "requests wait in the proxy");
-    proxy.put(linked(3, &[old.target.clone()], 2), 2);
+    proxy.put(linked(3, slice::from_ref(&old.target), 2), 2);
 
-    proxy.put(linked(4, &[new.target.clone()], 2).on_probation(3, 60_000), 3);
+    proxy.put(linked(4, slice::from_ref(&new.target), 2).on_probation(3, 60_000), 3);
     assert_eq!(led(&proxy, 1), at("new"));
     assert_eq!(get(&proxy.address, "/").unwrap().text(), "new");
     // Killed between the rename of the route file and that of a link, it mends the link.
@@ -97,13 +98,13 @@ fn a_drain_waits_for_who_came_by_a_link() {
     let proxy = Proxy::start();
     let root = proxy.root.clone();
     let (old, new) = (AtSocket::start(&root, "old"), AtSocket::start(&root, "new"));
-    proxy.put(linked(1, &[old.target.clone()], 1), 0);
+    proxy.put(linked(1, slice::from_ref(&old.target), 1), 0);
     let link = path(&root, SHOP, "web", 1);
     let mut straight = UnixStream::connect(&link).unwrap();
     straight.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     let in_flight = eventually("it is seen", || proxy.shop().in_flight.get("old").copied());
     assert_eq!(in_flight, 1);
-    proxy.put(linked(2, &[new.target.clone()], 1), 1);
+    proxy.put(linked(2, slice::from_ref(&new.target), 1), 1);
     let (cut, waited_ms) = proxy.drain(&["old"], 300);
     assert!(cut == 1 && waited_ms >= 300, "{cut} after {waited_ms} ms");
     let ending = thread::spawn(move || {
