@@ -124,7 +124,7 @@ fn a_check_says_everything_and_accepts_what_is_not_built() {
     let document = document.expect("it has no errors");
     assert!(!config::any_error(&document.check(&Files::default(), false)));
     let id = document.find::<&str>(&[]).expect("there is one");
-    assert_eq!(document.resolve(&id, &Files::default(), false).map_err(|it| it.len()), Err(7));
+    assert_eq!(document.resolve(&id, &Files::default(), false).map_err(|it| it.len()), Err(6));
 }
 
 #[test]

@@ -131,12 +131,15 @@ pub fn judge(rule: &BakeRule, seen: &Evidence) -> Verdict {
     }
 }
 
+/// The word before the numbers of a watch that saw too little.
+pub const UNDECIDED: &str = "undecided";
+
 /// The verdict with its numbers: `undecided: 12 requests, 0 failed`.
 pub fn told(verdict: &Verdict, rule: &BakeRule, seen: &Evidence) -> String {
     let plural = if seen.requests == 1 { "" } else { "s" };
     let counts = format!("{} request{plural}, {} failed", seen.requests, seen.failures);
     match verdict {
-        Verdict::Undecided => format!("undecided: {counts}"),
+        Verdict::Undecided => format!("{UNDECIDED}: {counts}"),
         Verdict::Good => format!("good: {counts}, {}", medians(rule, seen)),
         Verdict::Slower(it) => format!(
             "slower: the median is {}, it was {} ({} against {} answers; by chance in less than \

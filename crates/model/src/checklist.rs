@@ -2,6 +2,7 @@
 //! says was done.
 
 use crate::{
+    bake::UNDECIDED,
     check::{Check, Question},
     deployment::{DeploymentRecord, StepRecord},
     journal::Status,
@@ -146,6 +147,12 @@ fn metrics(record: &DeploymentRecord) -> Point {
     let mut point =
         point(record, "its figures are healthy", "it was not watched", |it| it.0.word == "bake");
     if point.answer != Answer::Yes {
+        return point;
+    }
+    let mut verdicts = record.steps.iter().filter_map(|it| it.verdict.as_deref());
+    if let Some(verdict) = verdicts.find(|it| it.starts_with(UNDECIDED)) {
+        point.answer = Answer::NotAsked;
+        point.evidence = format!("{}: no instance ended; {verdict}", point.evidence);
         return point;
     }
     match &record.traffic {

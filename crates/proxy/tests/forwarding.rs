@@ -5,9 +5,10 @@ mod common;
 
 use common::backend::{Backend, Then, ordinary, respond};
 use common::http::{Connection, checksum, get};
-use common::{Altered, Proxy, eventually, shop, target};
+use common::{Altered, PATIENCE, Proxy, eventually, shop, target};
 use std::io::{BufRead, Read, Write};
 use std::net::Shutdown;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 fn serving(backend: &Backend) -> Proxy {
@@ -120,6 +121,26 @@ fn statuses_without_a_body_have_none() {
         assert_eq!(client.get(&format!("/{status}")).unwrap().status, status);
     }
     assert_eq!(backend.connections(), 1);
+}
+
+#[test]
+fn a_body_up_to_the_end_may_come_long_after_its_head() {
+    let (heads, waiting) = mpsc::channel::<()>();
+    let waiting = Mutex::new(waiting);
+    let backend = Backend::with(move |_, stream| {
+        stream.get_mut().write_all(b"HTTP/1.0 200 OK\r\n\r\n")?;
+        // Not before the client has the head: it went on alone.
+        waiting.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        stream.get_mut().write_all(b"up to the end")?;
+        Ok(Then::Close)
+    });
+    let proxy = serving(&backend);
+    let mut client = Connection::open(&proxy.address);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert_eq!(client.head().unwrap().0, 200);
+    heads.send(()).unwrap();
+    assert_eq!(client.chunk().unwrap().as_deref(), Some(&b"up to the end"[..]));
+    assert_eq!(client.chunk().unwrap(), None);
 }
 
 #[test]

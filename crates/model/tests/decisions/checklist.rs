@@ -66,6 +66,12 @@ fn what_was_done_is_yes_and_what_is_not_configured_was_not_asked() {
     let (answer, evidence) = of(&record, "its figures are healthy");
     assert_eq!(answer, Answer::Yes);
     assert!(evidence.contains("12 requests, 0 failed"), "{evidence}");
+    let mut few = record.clone();
+    let bake = few.steps.iter_mut().find(|it| it.word == "bake").unwrap();
+    bake.verdict = Some("undecided: 12 requests, 0 failed".into());
+    let (answer, evidence) = of(&few, "its figures are healthy");
+    assert_eq!(answer, Answer::NotAsked);
+    assert!(evidence.contains("undecided: 12 requests"), "{evidence}");
     let quiet = DeploymentRecord { traffic: None, ..record };
     assert_eq!(of(&quiet, "its figures are healthy").0, Answer::NotAsked, "no traffic");
 }

@@ -94,6 +94,10 @@ impl Body {
         if !self.chunked_out {
             return emit(&[IoSlice::new(data)]);
         }
+        // A chunk of nothing is the end of a body, and a head often comes alone.
+        if data.is_empty() {
+            return Ok(());
+        }
         let mut size = [0; SIZE_BYTES];
         let size = write_size(data.len(), &mut size);
         emit(&[IoSlice::new(size), IoSlice::new(data), IoSlice::new(b"\r\n")])

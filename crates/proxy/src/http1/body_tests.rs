@@ -36,6 +36,16 @@ fn every_framing_goes_into_every_other() {
 }
 
 #[test]
+fn nothing_is_no_chunk() {
+    let mut body = Body::new(Framing::UntilClose, Framing::Chunked);
+    let used = body.relay(b"", &mut |parts: &[IoSlice<'_>]| -> Result<(), BadChunk> {
+        panic!("{parts:?} would end the body")
+    });
+    assert_eq!(used, Ok(0));
+    assert!(!body.is_done());
+}
+
+#[test]
 fn many_small_chunks_become_few() {
     let input = "1\r\nx\r\n".repeat(1000) + "0\r\n\r\n";
     let (out, _, done) = relay(Framing::Chunked, Framing::Chunked, input.as_bytes(), 100_000);
