@@ -190,6 +190,11 @@ fn a_sync_of_the_journal_fails() {
 }
 
 #[test]
+fn what_is_written_to_becomes_read_only() {
+    passes(50);
+}
+
+#[test]
 fn the_journal_is_not_the_newest() {
     passes(51);
 }

@@ -81,7 +81,7 @@ const fn row(number: u32, title: &'static str, run: fn(&Context) -> Report) -> R
 }
 
 /// All rows that run.
-pub const ROWS: [Row; 41] = [
+pub const ROWS: [Row; 42] = [
     row(1, "daemon killed before the lock is committed: a retry starts it", client_killed::lock),
     Row {
         number: 2,
@@ -121,6 +121,7 @@ pub const ROWS: [Row; 41] = [
     row(47, "inherits descriptors 0, 1, 2 and no other", descriptors::run),
     row(48, "file system full, inodes used up", disk::full),
     row(49, "a sync of the journal fails: nothing more is done", disk::sync_fails),
+    row(50, "read-only in the midst: the old serves, and there is a way out", disk::read_only),
     row(51, "journal copied back, cut, damaged, gone: nobody acts by it", journal::run),
     row(53, "wall clock leaps ten years in a deployment: no wait changes", clock::run),
     row(54, "daemon has 64 MiB while a far larger release is sent", memory::run),

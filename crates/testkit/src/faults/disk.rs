@@ -178,3 +178,62 @@ fn sync_fails_at(report: &mut Report, commit: u32) {
     let outcome = scene.check(FIRST, SECOND, None, Allowed::NONE);
     report.note(outcome);
 }
+
+/// A directory whose file system takes nothing more from now on; writable again when it is dropped.
+struct ReadOnly<'a>(&'a Path);
+
+impl<'a> ReadOnly<'a> {
+    /// Makes it a mount of its own: the kernel refuses where a file is open for writing.
+    fn prepare(directory: &'a Path) -> Self {
+        mount(&["--bind"], &[directory, directory]);
+        Self(directory)
+    }
+
+    fn turn(&self, to: &str) {
+        mount(&["-o", &format!("remount,bind,{to}")], &[self.0]);
+    }
+}
+
+impl Drop for ReadOnly<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
+    }
+}
+
+fn mount(options: &[&str], paths: &[&Path]) {
+    let status = Command::new("mount").args(options).args(paths).status();
+    assert!(status.expect("mount is installed").success(), "mount {options:?} {paths:?}");
+}
+
+/// What a deployment writes to is read-only from one moment on: the old serves, the failure says
+/// so, and once it is writable again there is a way out.
+pub(super) fn read_only(context: &Context) -> Report {
+    let mut report = Report::new(context);
+    for word in context.pick(vec!["start"], vec!["start", "health"]) {
+        report.case(&format!("routes in {word}"), |report| read_only_from(report, word));
+    }
+    report
+}
+
+fn read_only_from(report: &mut Report, word: &str) {
+    let mut scene = Scene::new(quick());
+    // No file in it is open for writing all the time: the kernel would refuse.
+    let directory = scene.stand.root.join("routes");
+    let mounted = ReadOnly::prepare(&directory);
+    let mut going = scene.deploy("");
+    going.until(word, "running");
+    mounted.turn("ro");
+    let ran = going.ended();
+    scene.remember(&ran);
+    report.note(format!("ended with {:?}", ran.code));
+    assert!(scene.stand.answers().is_some(), "nothing answers");
+    assert_eq!(ran.code, Some(5), "{}", ran.text());
+    assert!(ran.text().contains("ead-only file system"), "it is not said: {}", ran.text());
+    assert_eq!(scene.stand.serving(), [FIRST]);
+    mounted.turn("rw");
+    assert_eq!(scene.settled()["state"], "needs_attention");
+    scene.stand.cutover(&["abort", TARGET]).expect(0);
+    scene.settled();
+    scene.serves(FIRST);
+    again(&mut scene);
+}
