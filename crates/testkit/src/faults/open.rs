@@ -35,8 +35,9 @@ const BACKUP: &str = "it is in tests with real databases: \
                       `a_flipped_bit_or_a_missing_end_is_refused_before_anything_is_touched`, \
                       `postgresql_conforms`, `mariadb_conforms`, `sqlite_conforms` (dumps that end \
                       too early), `a_full_disk_leaves_nothing`";
-const AUTHORITY: &str = "names and images are asked nowhere yet; of the authority it is in tests with \
-                         a real one, `an_authority_that_is_gone_or_forgot_us_harms_nobody`";
+const AUTHORITY: &str = "names and images are asked nowhere yet; of the authority it is in tests \
+                         with a real one, \
+                         `an_authority_that_is_gone_or_forgot_us_harms_nobody`";
 const NOT_BUILT: &str = "what it would break is not built yet";
 
 /// All of them.
